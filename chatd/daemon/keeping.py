@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from chatd._version import __version__
 from chatd.config.banfile import BanFile
 from chatd.errors import ConfigurationError, StartupError, StoreError
 from chatd.server.factory import ChatFactory
@@ -44,6 +45,7 @@ class KeepingService(Service):
         Raises:
             StartupError: The bans cannot be read, or the store cannot be opened.
         """
+        self.log.info("chatd {version} starts", version=__version__)
         try:
             if self._ban_file is not None:
                 self._factory.bans.replace(self._ban_file.load())

@@ -14,6 +14,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd._version import __version__
 from chatd.chat.moderation import Ban
 from chatd.config.banfile import BanFile
 from chatd.daemon.keeping import EXPIRY_INTERVAL_S
@@ -131,6 +132,12 @@ class OrderTests(KeepingTests):
         self.assertEqual(self.take(), ["listen"])
         self.service.startService()
         self.assertEqual(self.take(), ["open", "expire"])
+
+    def test_version(self) -> None:
+        """The first line of the start has chatd's version."""
+        with capturedLogs() as events:
+            self.service.startService()
+        self.assertEqual(formatEvent(events[0]), f"chatd {__version__} starts")
 
     def test_stop(self) -> None:
         """The store closes after every client has its goodbye and has left; then all stops."""

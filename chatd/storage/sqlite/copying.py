@@ -82,6 +82,9 @@ def _copy(database: Path, copies: Directory, connect: Callable[[str], sqlite3.Co
             if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
                 raise ConfigurationError(f"{database} is not a database of chatd")
             connection.execute("VACUUM INTO ?", (str(unfinished),))
+        # This copy is whole, though the run that it has a part of goes on.
+        with closing(sqlite3.connect(unfinished)) as connection, connection:
+            connection.execute("UPDATE meta SET value = 'yes' WHERE name = 'clean'")
         os.fsync(descriptor)  # SQLite does not wait for the disk here
         unfinished.rename(copies.database)
         sync(copies.path)

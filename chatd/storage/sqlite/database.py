@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from chatd.errors import ConfigurationError, StoreError
-from chatd.storage.sqlite.directory import Directory, sync, why
+from chatd.storage.sqlite.directory import Directory, identity_of, sync, why
 from chatd.storage.sqlite.runs import RunNotes, read_boot_id
 from chatd.storage.sqlite.schema import MIGRATIONS, migrate, roll_back
 from chatd.storage.values import Durability
@@ -41,8 +41,11 @@ class Database:
 
     Attributes:
         path: The database file.
-        was_put_back: Whether the database has streams but is not the one that ran last in the
+        old_version: The version of the tables before they were migrated; 0 for a new database.
+        version: The version of the tables.
+        was_put_back: Whether the database has run, but is not the one that ran last in the
             directory. Then all streams have new epochs.
+        was_stopped: Whether its last run had ended when it was written last.
     """
 
     def __init__(
@@ -62,7 +65,11 @@ class Database:
         self._busy_timeout_s = busy_timeout_s
         self._migrations = migrations
         self._connection: sqlite3.Connection | None = None
+        self._files: list[tuple[Path, tuple[int, int]]] = []
+        self.old_version = 0
+        self.version = len(migrations)
         self.was_put_back = False
+        self.was_stopped = True
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -112,6 +119,7 @@ class Database:
     def let_go(self) -> None:
         """Close the files, as the end of the process would."""
         connection, self._connection = self._connection, None
+        self._files = []
         if connection is not None:
             with suppress(sqlite3.Error):
                 connection.close()
@@ -128,8 +136,18 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run the code within as one transaction: all its changes are kept, or none."""
+        """Run the code within as one transaction: all its changes are kept, or none.
+
+        Raises:
+            StoreError: The files were deleted or replaced: the next run would not find the changes.
+        """
         connection = self.connection
+        for path, identity in self._files:
+            if identity_of(path) != identity:
+                raise StoreError(
+                    f"{path} was deleted or replaced while the daemon runs; nothing is stored "
+                    "until the daemon is restarted"
+                )
         try:
             connection.execute("BEGIN IMMEDIATE")  # may fail with the lock already taken
             yield
@@ -166,8 +184,12 @@ class Database:
         connection.execute(f"PRAGMA journal_size_limit = {_MAX_WAL_BYTES}")
         # The note of this run must be on the disk before any message that this run may lose.
         connection.execute(_SYNCHRONOUS_FULL)
-        migrate(connection, self._migrations)
-        self.was_put_back = self._note(self._notes.begin)
+        self.old_version = migrate(connection, self._migrations)
+        last = self._note(self._notes.begin)
+        self.was_put_back, self.was_stopped = not last.was_here, last.has_ended
+        # Then a copy of the database alone has the note, and is recognized.
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self._files = [(path, identity_of(path)) for path in (self.path, self._directory.wal)]
         if self._durability is Durability.NORMAL:
             connection.execute("PRAGMA synchronous = NORMAL")
         return connection

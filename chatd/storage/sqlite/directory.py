@@ -9,7 +9,7 @@ from pathlib import Path
 from chatd.errors import ConfigurationError
 from chatd.storage.sqlite.mark import Mark
 
-__all__ = ["LOCK", "Directory", "sync", "why"]
+__all__ = ["LOCK", "Directory", "identity_of", "sync", "why"]
 
 LOCK = "chatd.lock"
 """The name of the file that keeps a second daemon out."""
@@ -25,12 +25,14 @@ class Directory:
     Attributes:
         path: The directory, absolute.
         database: The database file in it.
+        wal: The write-ahead log of the database, which SQLite makes and removes.
         mark: The mark beside the database.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).absolute()
         self.database = self.path / "chatd.db"
+        self.wal = self.path / "chatd.db-wal"
         self.mark = Mark(self.path)
         self._lock: int | None = None
 
@@ -81,8 +83,7 @@ class Directory:
             ConfigurationError: The file was cut short, or is missing.
             OSError: A file cannot be read.
         """
-        wal = self.database.with_name(f"{self.database.name}-wal")
-        has_wal = wal.exists() and wal.stat().st_size > 0
+        has_wal = self.wal.exists() and self.wal.stat().st_size > 0
         header = b""
         size = 0
         if self.database.is_file():
@@ -113,6 +114,15 @@ class Directory:
         if not self.database.exists():
             os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))
             self.database.chmod(0o600)  # with any umask
+
+
+def identity_of(path: Path) -> tuple[int, int]:
+    """Return the numbers of a file and its file system; zeros if there is no such file."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0, 0
+    return status.st_ino, status.st_dev
 
 
 def sync(directory: Path) -> None:

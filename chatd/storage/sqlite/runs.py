@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from chatd.storage.sqlite.mark import Mark
 from chatd.storage.values import Durability
 
-__all__ = ["RunNotes", "read_boot_id"]
+__all__ = ["LastRun", "RunNotes", "read_boot_id"]
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -20,6 +21,19 @@ def read_boot_id() -> str:
         return Path(_BOOT_ID).read_text("ascii").strip()
     except (OSError, ValueError):
         return ""
+
+
+class LastRun(NamedTuple):
+    """What the notes in a database say of its last run.
+
+    Attributes:
+        was_here: Whether the database is the one that ran in the directory last. If not, it was
+            put back from a copy.
+        has_ended: Whether the run had ended when the database was written last.
+    """
+
+    was_here: bool
+    has_ended: bool
 
 
 class RunNotes:
@@ -36,21 +50,17 @@ class RunNotes:
         self._durability = durability
         self._boot_id = boot_id
 
-    def begin(self, connection: sqlite3.Connection) -> bool:
-        """Note that a run begins; renew the epochs if places may be given out a second time.
-
-        Returns:
-            Whether the database has streams but is not the one that ran here last.
-        """
+    def begin(self, connection: sqlite3.Connection) -> LastRun:
+        """Note that a run begins; renew the epochs if places may be given out a second time."""
         said = _count_said(connection)
         last = dict(connection.execute("SELECT name, value FROM meta"))
-        was_put_back = False
         is_own = self._mark.is_of(last, said)
+        has_run = "mark" in last  # an empty database may be a copy without its write-ahead log
         if not is_own or self._may_have_lost(last):
             renewed = connection.execute("UPDATE streams SET epoch = lower(hex(randomblob(16)))")
-            was_put_back = renewed.rowcount > 0 and not is_own
+            has_run = has_run or renewed.rowcount > 0
         self._write(connection, said, is_clean=False)
-        return was_put_back
+        return LastRun(is_own or not has_run, last.get("clean", "yes") == "yes")
 
     def go_on(self, connection: sqlite3.Connection) -> None:
         """Note that the run goes on, with a new mark."""

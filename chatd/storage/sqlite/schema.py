@@ -143,7 +143,7 @@ Databases in use have these versions: to change the tables, add a step, and chan
 
 def migrate(
     connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] = MIGRATIONS
-) -> None:
+) -> int:
     """Bring a database to the last version, each step in a transaction of its own.
 
     A step that fails leaves the database as the steps before it made it.
@@ -151,6 +151,9 @@ def migrate(
     Args:
         connection: A connection without transactions of its own (`isolation_level` None).
         migrations: The steps; see `MIGRATIONS`.
+
+    Returns:
+        The version before; 0 if the database was empty.
 
     Raises:
         ConfigurationError: The database is newer than the last step, or not chatd's; the text says
@@ -172,6 +175,7 @@ def migrate(
         except BaseException:
             roll_back(connection)
             raise
+    return version
 
 
 def roll_back(connection: sqlite3.Connection) -> None:

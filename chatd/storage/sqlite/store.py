@@ -66,22 +66,60 @@ class SqliteStore:
         unix_time: Callable[[], float] = time.time,
     ) -> None:
         self._directory = Path(directory).absolute()
-        self._streams = SqliteStreams(Database(directory, durability), retention, unix_time)
+        self._retention = retention
+        self._database = Database(directory, durability)
+        self._streams = SqliteStreams(self._database, retention, unix_time)
         self._runner = run
         self._is_open = False
 
     def open(self) -> None:
         """See `IMessageStore`; it blocks until the database is open."""
         self._streams.open()
-        if self._streams.was_put_back:
+        self._report()
+        self._readers = DeferredSemaphore(MAX_READERS)
+        self._runner.start()
+        self._is_open = True
+
+    def _report(self) -> None:
+        """Log what was found, and what the start did to it."""
+        database, found = self._database, self._streams.found
+        if not database.old_version:
+            self.log.info("{directory} is new, and has no messages", directory=self._directory)
+            return
+        self.log.info(
+            "messages in {directory}: {messages} (rooms: {rooms}, pairs of names: {pairs})",
+            directory=self._directory,
+            messages=found.messages,
+            rooms=found.rooms,
+            pairs=found.pairs,
+        )
+        if database.old_version != database.version:
+            self.log.info(
+                "the tables of {path} were updated from version {old} to {new}",
+                path=database.path,
+                old=database.old_version,
+                new=database.version,
+            )
+        if self._streams.dropped:
+            self.log.info(
+                "messages deleted: {dropped}; each room and pair keeps at most {messages} messages "
+                "(--keep-messages), {days:g} days (--keep-days) and {bytes} bytes (--keep-bytes)",
+                dropped=self._streams.dropped,
+                messages=self._retention.max_messages,
+                days=self._retention.max_age_s / 86_400,
+                bytes=self._retention.max_bytes,
+            )
+        if database.was_put_back:
             self.log.warn(
                 "{directory} is not as its last run left it, but a copy: all rooms and direct "
                 "messages have new epochs, and clients that come back get all kept messages",
                 directory=self._directory,
             )
-        self._readers = DeferredSemaphore(MAX_READERS)
-        self._runner.start()
-        self._is_open = True
+            if not database.was_stopped:
+                self.log.warn(
+                    "the copy was made while a daemon ran, or after it was killed: if chatd.db was "
+                    "copied without chatd.db-wal, the newest messages are missing"
+                )
 
     async def close(self) -> None:
         """See `IMessageStore`."""

@@ -19,6 +19,7 @@ from chatd.storage.sqlite.batch import Batch
 from chatd.storage.sqlite.database import Database
 from chatd.storage.sqlite.retention import Budget
 from chatd.storage.sqlite.streamstate import StreamCache, StreamState
+from chatd.storage.sqlite.streamtable import Counts
 from chatd.storage.sqlite.tables import Tables
 from chatd.storage.streamkeys import is_room
 from chatd.storage.values import (
@@ -62,6 +63,10 @@ class SqliteStreams:
         retention: How much of a stream is kept.
         unix_time: Returns the time by which messages age, in Unix seconds.
         cache: The streams whose state is kept in memory.
+
+    Attributes:
+        found: How much the database kept when it was opened.
+        dropped: How many messages beyond the retention it had then.
     """
 
     def __init__(
@@ -76,6 +81,8 @@ class SqliteStreams:
         self._unix_time = unix_time
         self._cache = StreamCache() if cache is None else cache
         self._open_tables: Tables | None = None
+        self.found = Counts(0, 0, 0)
+        self.dropped = 0
 
     def open(self) -> None:
         """Open the database.
@@ -86,13 +93,11 @@ class SqliteStreams:
         with self._database.opening() as connection:
             tables = Tables(connection, self._retention)
             with self._database.transaction():
+                before = tables.streams.count_written()
                 tables.pruner.tidy(self._cutoff())
+                self.found = tables.streams.count(self._cutoff())
+        self.dropped = before - self.found.messages
         self._open_tables = tables
-
-    @property
-    def was_put_back(self) -> bool:
-        """See `Database.was_put_back`."""
-        return self._database.was_put_back
 
     def close(self) -> None:
         """Close the database.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from chatd.storage.sqlite.messagetable import MessageTable
 from chatd.storage.sqlite.streamstate import StreamState
 from chatd.storage.streamkeys import direct_names
 from chatd.storage.values import DirectHead, Head
 
-__all__ = ["StreamTable"]
+__all__ = ["Counts", "StreamTable"]
 
 _STREAMS_AT_ONCE = 200  # streams in one step of the search for old messages
 
@@ -38,6 +38,20 @@ _DIRECT_HEADS = (
     f" SELECT * FROM ({_IN_COLUMN.format(own='other', theirs='one', once=' AND one <> other')})"
     " ORDER BY them LIMIT :limit"
 )
+
+
+class Counts(NamedTuple):
+    """How much a database keeps.
+
+    Attributes:
+        messages: The messages.
+        rooms: The rooms that keep a message.
+        pairs: The pairs of names that keep a direct message.
+    """
+
+    messages: int
+    rooms: int
+    pairs: int
 
 
 class StreamTable:
@@ -123,6 +137,23 @@ class StreamTable:
             _DIRECT_HEADS, {"author": author, "after": after, "limit": limit, "cutoff": cutoff}
         )
         return [DirectHead(other, _head(*row)) for other, *row in rows]
+
+    def count_written(self) -> int:
+        """Return how many messages were kept when the states of the streams were saved."""
+        (messages,) = self._execute(
+            "SELECT coalesce(sum(seq - oldest + 1), 0) FROM streams WHERE key IS NOT NULL"
+        ).fetchone()
+        return int(messages)
+
+    def count(self, cutoff: float) -> Counts:
+        """Count what is kept from after a time, in Unix seconds."""
+        row = self._execute(
+            "SELECT coalesce(sum(seq - kept + 1), 0), count(kept) - count(one), count(one) FROM"
+            f" (SELECT seq, {_OLDEST_KEPT} AS kept, one FROM streams WHERE key IS NOT NULL)"
+            " WHERE kept IS NOT NULL",
+            {"cutoff": cutoff},
+        ).fetchone()
+        return Counts(*row)
 
     def find_larger(self, max_messages: int, max_bytes: int) -> list[StreamState]:
         """Return the streams that keep more messages or bytes than these."""

@@ -65,6 +65,7 @@ class CopyingTests(SqliteCase):
         streams, database = self.make_streams()
         self.assertEqual(self.ids_in(streams, LOBBY), ["kept"])
         self.assertTrue(database.was_put_back)
+        self.assertTrue(database.was_stopped)
 
     def test_after_a_kill(self):
         """The copy has messages that are in the write-ahead log alone."""

@@ -55,6 +55,23 @@ class PutBackTests(MarkCase):
                     file.write(copy.read_bytes())
                 self.assert_put_back()
 
+    def test_without_its_log(self):
+        """A killed store's database is put back without its write-ahead log, before any message."""
+        for has_messages in (False, True):
+            self.directory = self.make_directory()
+            self.start()
+            if has_messages:
+                self.say("in the log")
+            data = self.database.path.read_bytes()  # before the log is copied into it
+            self.stop(is_killed=True)
+            shutil.rmtree(self.directory)
+            self.directory.mkdir()
+            self.database.path.write_bytes(data)
+            self.start()
+            self.assertTrue(self.database.was_put_back)
+            self.assertFalse(self.database.was_stopped)
+            self.assertEqual(self.streams.found, (0, 0, 0))
+
     def test_new_directory(self):
         """The directory is put in the place of the old directory, or elsewhere."""
         for copy in self.copies_of_runs():

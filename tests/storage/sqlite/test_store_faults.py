@@ -52,6 +52,27 @@ class FaultTests(StoreCase):
             self.assertIsInstance(caught.value.__cause__, sqlite3.Error)
             self.assertFalse(self.database.connection.in_transaction)
 
+    def test_deleted_or_replaced(self):
+        """A deleted or replaced file is noticed; after it is put back, the store goes on."""
+        kept = self.make_directory() / "kept"
+        for path in (self.database.path, self.database.path.with_name("chatd.db-wal")):
+            for is_replaced in (False, True):
+                path.rename(kept)
+                if is_replaced:
+                    path.write_bytes(kept.read_bytes())
+                for call in (lambda: self.streams.append(entries(9)), self.streams.expire_some):
+                    with self.assertRaisesRegex(StoreError, f"^{path} was deleted or replaced"):
+                        call()
+                kept.rename(path)
+        self.assert_goes_on()
+
+    def test_closed_after_it_was_deleted(self):
+        """A store whose database was deleted cannot note its end, and is closed all the same."""
+        self.database.path.unlink()
+        with self.assertRaisesRegex(StoreError, "was deleted or replaced"):
+            self.streams.close()
+        self.assertRaises(StoreError, lambda: self.database.connection)
+
     def assert_goes_on(self):
         """Check that no message was appended, no place is missing, and the epochs are the same."""
         self.assertEqual([message.id for message in self.page().messages], ["1", "2"])

@@ -45,9 +45,9 @@ class UpgradeTests(StoreCase):
 
     def test_keeps_everything(self):
         """Messages, topics, names and epochs are unchanged."""
-        streams, _ = self.make_streams()
+        streams, database = self.make_streams()
         self.assertEqual(self.everything(streams), self.before)
-        self.assertFalse(streams.was_put_back)
+        self.assertFalse(database.was_put_back)
 
     def test_goes_on(self):
         """The next message has the next place, and the store knows the ids of old messages."""

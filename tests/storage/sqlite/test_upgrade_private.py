@@ -22,7 +22,7 @@ class PrivateUpgradeTests(StoreCase):
         streams.close()
         streams, database = self.make_streams()
         self.assertEqual(self.version_of(database), len(MIGRATIONS))
-        self.assertFalse(streams.was_put_back)
+        self.assertFalse(database.was_put_back)
         page = streams.read(LOBBY, after=0, before=None, limit=10, max_bytes=10**6)
         self.assertEqual([message.id for message in page.messages], ["1", "2"])
         self.assertEqual(streams.private_rooms(), [])
