@@ -73,8 +73,11 @@ class OperatorCommands(Generic[M]):
         reason = fields.reason or "an operator ended the session"
         if not reason.isprintable():
             raise RequestError(ErrorCode.BAD_REQUEST, "a reason is one line of text")
+        if target.is_of(member):
+            raise RequestError(ErrorCode.BAD_REQUEST, "you cannot kick yourself")
         kicked = self._end(target, ErrorCode.KICKED, reason)
-        self._note(f"{member.name} kicked {target} ({kicked} sessions): {reason}")
+        if kicked:
+            self._note(f"{member.name} kicked {target} (sessions: {kicked}): {reason!r}")
         answer({"kicked": kicked})
 
     async def _ban(self, member: M, fields: _Ban, answer: Answer[M]) -> None:

@@ -19,6 +19,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.plugin import getPlugins
 from twisted.protocols.haproxy import proxyEndpoint
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.listening.activation import adopted_endpoint
@@ -51,11 +52,18 @@ _BEFORE_RELATIVE_PATH = re.compile(
 _PATH = re.compile(r"(?:[^:\\]|\\.)*")
 
 
+class _NoHeaderError(Exception):
+    """A connection does not begin with a valid PROXY header."""
+
+    def __str__(self) -> str:
+        return "it does not begin with a valid PROXY header, which a haproxy: endpoint needs"
+
+
 @implementer(IStreamServerEndpoint)
 class _EndpointBehindProxy:
     """Reports a PROXY header to its connection; closes it if the header is malformed.
 
-    Twisted does not tell the connection, and raises an error for some headers.
+    Twisted does not tell the connection, and raises an error for some malformed headers.
 
     Args:
         endpoint: The endpoint for the proxy.
@@ -69,6 +77,8 @@ class _EndpointBehindProxy:
         wrapper: Any = protocolFactory
 
         class Reader(wrapper.protocol):  # type: ignore[misc]
+            is_refused = False
+
             def dataReceived(self, data: bytes) -> None:
                 was_told = self._proxyInfo is not None
                 try:
@@ -77,8 +87,13 @@ class _EndpointBehindProxy:
                     if self._proxyInfo is not None:  # the header was read: this is another error
                         raise
                     self.loseConnection()
-                if self._proxyInfo is not None and not was_told:
+                if self._proxyInfo is None:  # Twisted has closed the connection if it is no header
+                    self.is_refused = bool(self.disconnecting)
+                elif not was_told:
                     self.wrappedProtocol.peer_told()
+
+            def connectionLost(self, reason: Failure) -> None:
+                super().connectionLost(Failure(_NoHeaderError()) if self.is_refused else reason)
 
         wrapper.protocol = Reader
         return self._endpoint.listen(protocolFactory)

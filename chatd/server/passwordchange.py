@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError
 from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.server.accounts import Accounts
 from chatd.server.served import S
+from chatd.server.sessionlog import SessionLog
 from chatd.transport.identity import Identity, identify
 
 __all__ = ["PasswordChange"]
@@ -23,6 +24,8 @@ class PasswordChange(Generic[S]):
         takes_passwords: Returns whether a client of an identity may send a password.
         is_here: Returns whether a session goes on.
     """
+
+    _log = SessionLog()
 
     def __init__(
         self,
@@ -59,5 +62,8 @@ class PasswordChange(Generic[S]):
             await self._accounts.change_password(
                 member.name, old, new, member.address, lambda: self._is_here(member)
             )
+        except RequestError as error:
+            self._log.password_refused(member.protocol, error, member.address, member.name)
+            raise
         except CancelledError:
             raise SessionEnded(ErrorCode.CONNECTION_LOST, "the session has ended") from None

@@ -1,4 +1,4 @@
-"""The log lines about the beginning and the end of each session.
+"""The log lines about the beginning and the end of each session, and about refused passwords.
 
 `docs/reference/log.md` has their format, which programs such as fail2ban read. Names, codes and
 reasons can come from the client: they are escaped and cut, so a client cannot forge a line.
@@ -72,6 +72,17 @@ class SessionLog:
             who=who,
             address=address,
             name=name,
+        )
+
+    def password_refused(self, who: object, error: RequestError, address: str, name: str) -> None:
+        """Log that a session could not change the password of its account."""
+        self.log.info(
+            "{who}: password refused: code={code} address={address} name={name!r} reason={reason}",
+            who=who,
+            code=error.code,
+            address=address,
+            name=name,
+            reason=_quoted(str(error), MAX_LOGGED_REASON),
         )
 
     def over(

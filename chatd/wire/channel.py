@@ -29,6 +29,7 @@ from chatd.errors import (
     RecordError,
     WrongKeyError,
 )
+from chatd.wire.foreign import describe_foreign
 from chatd.wire.noise import HANDSHAKE_BYTES, MAX_NOISE_MESSAGE, TAG_BYTES, CipherState, Handshake
 
 __all__ = ["PREAMBLE", "Channel", "ClearChannel", "SecureChannel", "sealed_length"]
@@ -279,7 +280,10 @@ class SecureChannel:
             return None
         (length,) = RECORD_LENGTH.unpack_from(self._buffer, self._offset)
         if self._receiving is None and length != HANDSHAKE_BYTES:
-            raise RecordError(f"a handshake record has {HANDSHAKE_BYTES} bytes, not {length}")
+            raise RecordError(
+                f"a handshake record has {HANDSHAKE_BYTES} bytes, not {length}"
+                f"{describe_foreign(self._buffer, self._offset)}"
+            )
         if length < TAG_BYTES:
             raise RecordError(f"a record has at least {TAG_BYTES} bytes, not {length}")
         if start + length > len(self._buffer):

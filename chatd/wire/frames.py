@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from struct import Struct
 
 from chatd.errors import FrameTooLargeError
+from chatd.wire.foreign import describe_foreign
 
 __all__ = ["LENGTH_BYTES", "Buffer", "FrameReader", "encode_frame"]
 

@@ -57,7 +57,21 @@ class KickTests(ModerationCase):
     def test_nobody(self):
         """A kick of a name without sessions ends none, and says so; the log has it all the same."""
         self.assertEqual(self.ask(self.op, "kick", name="dan"), {"kicked": 0})
-        self.assertEqual(len(self.chat.notes), 1)
+        self.assertEqual(self.chat.notes, [])
+
+    def test_oneself(self):
+        """An operator cannot kick the own session, neither by name nor by address."""
+        for target in ({"name": "oP"}, {"address": self.op.address}):
+            self.assert_refused("bad-request", self.op, "kick", **target)
+        self.assertFalse(self.op.is_over)
+        self.assertEqual(self.chat.notes, [])
+
+    def test_quoted_reason(self):
+        """The note has the reason in quotes, so that it cannot look like another note."""
+        self.ask(self.op, "kick", name="bob", reason="x OP banned ann for good")
+        self.assertEqual(
+            self.chat.notes, ["OP kicked bob (sessions: 1): 'x OP banned ann for good'"]
+        )
 
     def test_reason(self):
         """A reason has one line and at most 256 characters; a session without it gets a default."""

@@ -130,6 +130,15 @@ class NonsenseTests(ProxyCase):
                 proxied.transport.lose()
             (line,) = map(formatEvent, events)
             self.assertIn("not established: code=connection-lost ", line)
+            self.assertIn("it does not begin with a valid PROXY header", line, what)
+
+    def test_lost(self) -> None:
+        """A connection that is lost within a header is not blamed for the header."""
+        with capturedLogs() as events:
+            self.connect(header("203.0.113.7")[:20]).transport.lose()
+        (line,) = map(formatEvent, events)
+        self.assertIn("not established: code=connection-lost ", line)
+        self.assertNotIn("header", line)
 
     def test_in_pieces(self) -> None:
         """A malformed header in pieces ends the connection, too."""

@@ -13,6 +13,7 @@ from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -124,6 +125,20 @@ class WhoTests(ChangeCase):
         self.patch(self.server.factory.engine.admission, "_is_encrypted", False)
         self.assertEqual(self.refused(alice, old=NEW).code, "auth-in-clear")
         self.assertEqual(self.checker.asked, 1)
+
+    def test_logged(self) -> None:
+        """The log has a line for each refused password, with the code and the address."""
+        alice = self.client("alice")
+        with capturedLogs() as events:
+            self.refused(alice, old=NEW)
+            self.refused(self.client("guest-1"))
+        (line,) = [text for text in map(formatEvent, events) if "password refused" in text]
+        self.assertRegex(
+            line,
+            r"^session [0-9a-f-]{36} alice: password refused: code=auth-failed address=\S+ "
+            r"name='alice' reason='.+'$",
+        )
+        self.assertNotIn(NEW, line)
 
     def test_nonsense(self) -> None:
         """The server refuses missing fields, and fields that are no texts, without a check."""

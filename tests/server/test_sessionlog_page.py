@@ -12,8 +12,10 @@ from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.internet.task import Clock
 
 from chatd.chat import accountcommands
+from chatd.errors import RequestError
 from chatd.server.accounts import Accounts
 from chatd.server.attempts import Attempts
+from chatd.server.sessionlog import SessionLog
 from chatd.wire.messages import Disconnect, Message, MessageType
 from tests.chat.wiring import NOW, Chat
 from tests.docs.pages import fences, page
@@ -34,6 +36,9 @@ ACTS: list[tuple[str, dict[str, Any]]] = [
 """An act for each line of the page, in its order."""
 
 
+ENDS = ["established", "ended", "refused", "not established"]
+
+
 class PageTests(LineCase):
     """`docs/reference/log.md`."""
 
@@ -42,13 +47,14 @@ class PageTests(LineCase):
         sessions, example, *_ = fences(page(LOG_PAGE), "text")
         self.assertRegex(example, LINE)
         words = [line.split(": ")[1] for line in sessions.splitlines()]
-        self.assertEqual(words, ["established", "ended", "refused", "not established"])
+        self.assertEqual(words, [*ENDS, "password refused"])
         self.assertIn("code=CODE address=ADDRESS name=NAME reason=REASON", sessions)
 
     def test_operators(self) -> None:
         """It has the line of each act of an operator, and no other lines."""
         chat = Chat(operators=("op",), needs_account=True, has_accounts=True)
         op = chat.arrive("op", account=True)
+        chat.arrive("bob", account=True)
         chat.command(op, "private", room="ops")
         chat.notes.clear()
         for command, fields in ACTS:
@@ -100,6 +106,27 @@ class Fail2banTests(LineCase):
             self.assertEqual(self.caught(act), ["192.0.2.1"])
         peer = self.stranger()
         self.assertEqual(self.caught(lambda: self.receive(peer, NO_FRAME)), ["192.0.2.1"])
+
+    def test_changed_password(self) -> None:
+        """It finds the address of a wrong password in `/password`, and of no other refusal."""
+        alice = hand_client(self.factory, "alice")
+        for code, found in (("auth-failed", ["192.0.2.1"]), ("bad-password", [])):
+            error = RequestError(code, "the password is wrong")
+            act = lambda error=error: SessionLog().password_refused(  # noqa: E731
+                alice.protocol, error, "192.0.2.1", "alice"
+            )
+            self.assertEqual(self.caught(act), found)
+
+    def test_proxy(self) -> None:
+        """It does not find a proxy that sends its header to an endpoint that expects none."""
+        for key in (None, b"k" * 32):
+            self.serve(key=key)
+            for header in (b"PROXY TCP4 192.0.2.9 192.0.2.1 1 2\r\n", b"\r\n\r\n\0\r\nQUIT\n\x21"):
+                peer = self.stranger()
+                self.assertEqual(self.caught(partial(self.receive, peer, header)), [])
+                self.assertEqual(
+                    self.caught(partial(self.receive, self.stranger(), NO_FRAME)), ["192.0.2.1"]
+                )
 
     def test_others(self) -> None:
         """The filter ignores a user's mistake, a lost connection, and a line of a UNIX socket."""
