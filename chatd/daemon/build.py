@@ -15,11 +15,12 @@ from twisted.internet.defer import DeferredLock
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.threads import deferToThreadPool
 
-from chatd.chat.moderation import Bans
+from chatd.chat.moderation import Ban, Bans
 from chatd.config.banfile import BanFile
 from chatd.config.keyfile import load_key
 from chatd.config.operatorfile import load_operators
 from chatd.config.ownfile import absolute_path
+from chatd.daemon.inforce import InForceService
 from chatd.daemon.memory import MemoryService
 from chatd.daemon.operatoraccounts import OperatorAccounts
 from chatd.daemon.process import DescriptorService
@@ -74,7 +75,8 @@ def make_service(
     reloading = Reloading()
     if reopen_log is not None:  # first, so that the other steps log to the new file
         reloading.add("log", reopen_log, done="reopened")
-    reads = _add_files(reloading, settings, factory, ban_file, passwords, listed)
+    in_force = InForceService(factory.operators, factory.bans.in_force)
+    reads = _add_files(reloading, settings, factory, ban_file, passwords, listed, in_force)
     service = ChatService(
         reactor,
         factory,
@@ -90,6 +92,7 @@ def make_service(
         reads[f"certificates of {endpoint}"] = renew
         reloading.add(f"certificates of {endpoint}", renew)
     needed = None if accounts is None else accounts.check_files
+    in_force.setServiceParent(service)
     RereadingService(reads, needed).setServiceParent(service)
     if passwords is not None and not any(_knows_accounts(each) for each in settings.checkers):
         check = OperatorAccounts(factory.operators, lambda: passwords.accounts)
@@ -107,6 +110,7 @@ def _add_files(
     ban_file: BanFile,
     passwords: PasswordFileChecker | None,
     listed: Callable[[], tuple[str, ...]],
+    in_force: InForceService,
 ) -> dict[str, Callable[[], object]]:
     """Add the operator's files to the steps of SIGHUP; return their readers by name."""
     reads: dict[str, Callable[[], object]] = {}
@@ -118,10 +122,27 @@ def _add_files(
         reloading.add("password file", passwords.reload)
     if settings.operator_file is not None:
         reads["operators"], given = listed, settings.policy.operators
-        reloading.add("operators", lambda: factory.use_operators((*given, *listed())))
+
+        def read_operators() -> None:
+            factory.use_operators((*given, *listed()))
+            in_force.log_operators()
+
+        reloading.add("operators", read_operators)
     if settings.data is not None:
         bans = factory.bans
-        reloading.add("bans", lambda: bans.reload(lambda: ban_file.load_again(bans.in_force())))
+
+        async def read_bans() -> None:
+            before: list[Ban] = []
+
+            def read() -> list[Ban]:
+                before[:] = bans.in_force()
+                return ban_file.load_again(before)
+
+            await bans.reload(read)
+            if bans.in_force() != before:
+                in_force.log_bans()
+
+        reloading.add("bans", read_bans)
     return reads
 
 

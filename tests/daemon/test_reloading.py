@@ -75,6 +75,38 @@ class ReloadTests(MakeServiceCase):
         self.reload(service)
         self.assertEqual(service.factory.operators._keys, {"bob"})
 
+    def test_changes(self) -> None:
+        """The log says who is an operator from now on or no longer, and how many bans there are."""
+        given = Policy(operators=("root",))
+        service = self.serve(operator_file=self.files["operator_file"], policy=given)
+        self.files["operator_file"].write_text("Bob\nroot\n")
+        ban_file = self.directory / "data" / "bans.json"
+        ban_file.write_text(json.dumps([{"name": "mallory", "by": "root", "made": 1}]))
+        changes = {
+            "operators: Bob was added",
+            "operators: alice was removed",
+            "bans in force: 1",
+        }
+        done = {"operators: read again", "bans: read again"}
+        self.assertEqual(set(self.reload(service)), changes | done)
+        self.assertEqual(set(self.reload(service)), done)
+
+    def test_start(self) -> None:
+        """The start says who is an operator, and how many bans there are, if there are any."""
+        for ban_text, lines in (
+            ("[]", 0),
+            (json.dumps([{"name": "eve", "by": "a", "made": 1}]), 2),
+        ):
+            data = self.directory / f"data {lines}"
+            data.mkdir()
+            (data / "bans.json").write_text(ban_text)
+            policy = Policy(operators=("root", "ann") if lines else ())
+            with capturedLogs() as events:
+                self.start(data=data, policy=policy)
+            texts = [formatEvent(event) for event in events]
+            found = [text for text in texts if text in ("operators: ann, root", "bans in force: 1")]
+            self.assertEqual(len(found), lines, texts)
+
     def test_passwords(self) -> None:
         """After a change of password, only the new password works."""
         service = self.serve(password_file=self.files["password_file"])
