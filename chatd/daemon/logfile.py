@@ -55,6 +55,21 @@ class ReopenableLog(LogFile):
             raise ConfigurationError(_cannot_open(self.path, error)) from error
         before.close()
 
+    def give_to(self, user: int | None, group: int | None) -> None:
+        """Give a regular file of root to a user and a group, if this process is root.
+
+        Args:
+            user: The user; None to change nothing.
+            group: The group; None for the present group.
+
+        Raises:
+            OSError: The file cannot be given away.
+        """
+        status = os.fstat(self._file.fileno())
+        is_ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() == 0
+        if user is not None and is_ours:
+            os.fchown(self._file.fileno(), user, -1 if group is None else group)
+
 
 synchronize(ReopenableLog)
 
@@ -65,10 +80,18 @@ class LogService(MultiService):
     Args:
         reactor: The reactor.
         path: The path of the file.
+        owner: The user and the group that the daemon changes to, None for the present one. Root
+            gives them a file of its own, so that they can reopen it.
     """
 
-    def __init__(self, reactor: Any, path: str) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        reactor: Any,  # noqa: ANN401
+        path: str,
+        owner: tuple[int | None, int | None] = (None, None),
+    ) -> None:
         super().__init__()
+        self._owner = owner
         self._reactor = reactor
         self._path = os.path.abspath(path)  # a daemon changes its directory
         self._file: ReopenableLog | None = None
@@ -83,6 +106,7 @@ class LogService(MultiService):
             try:
                 mode = None if os.path.exists(self._path) else _mode_of_new()
                 self._file = ReopenableLog.fromFullPath(self._path, defaultMode=mode)
+                self._file.give_to(*self._owner)
             except OSError as error:
                 raise StartupError(
                     f"chatd: {_cannot_open(self._path, error)}; give twistd another with "
@@ -158,7 +182,8 @@ def log_of(reactor: Any, program: Mapping[str, Any]) -> LogService | InheritedLo
         return None
     has_terminal = program.get("nodaemon") or program.get("debug")
     path = program["logfile"] or ("-" if has_terminal else "twistd.log")
-    return None if path == "-" else LogService(reactor, path)
+    owner = program.get("uid"), program.get("gid")
+    return None if path == "-" else LogService(reactor, path, owner)
 
 
 def _is_regular(file: TextIO) -> bool:

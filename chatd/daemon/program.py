@@ -28,13 +28,12 @@ def check_program(program: Mapping[str, Any]) -> None:
         if path is not None and not os.path.isdir(path):
             raise usage.UsageError(f"twistd's --{option} {path}: it takes an existing directory")
     uid = program["uid"]
-    if uid is not None and program["gid"] is None:
+    if uid is not None:
         try:
-            pwd.getpwuid(uid)
+            pwd.getpwuid(uid)  # twistd needs the user's name for its groups, also with --gid
         except (KeyError, OverflowError) as error:
             raise usage.UsageError(
-                f"twistd's --uid {uid}: there is no such user; give the name or number of a user, "
-                "or --gid too"
+                f"twistd's --uid {uid}: there is no such user; give the name or number of a user"
             ) from error
 
 

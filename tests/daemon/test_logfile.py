@@ -227,6 +227,22 @@ class LogServiceTests(LogFileTests):
         self.join()
         self.assertEqual(self.mode_of(self.path), 0o604)
 
+    def test_owner(self) -> None:
+        """Root gives its log file to the user that the daemon changes to, and no other file."""
+        calls: list[tuple[int, int]] = []
+        self.patch(os, "fchown", lambda _, user, group: calls.append((user, group)))
+        for euid, owner, given in (
+            (0, (1234, None), [(1234, -1)] if os.getuid() == 0 else []),
+            (0, (1234, 99), [(1234, 99)] if os.getuid() == 0 else []),
+            (0, (None, 99), []),
+            (1234, (1234, None), []),
+        ):
+            self.patch(os, "geteuid", lambda euid=euid: euid)
+            calls.clear()
+            self.service = LogService(self.reactor, str(self.path), owner)
+            self.join()
+            self.assertEqual(calls, given)
+
     def test_another_parent(self) -> None:
         """In a parent that is not an application, it opens no file."""
         parent = MultiService()

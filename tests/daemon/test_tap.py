@@ -6,7 +6,9 @@ import base64
 import contextlib
 import io
 import os
+import pwd
 import signal
+import tempfile
 from typing import Any, cast
 
 from twisted.application.service import Application, IService
@@ -101,6 +103,14 @@ def a_logger() -> None:
 class OfTwistdTests(SynchronousTestCase):
     """Options that twistd uses late, and does not check."""
 
+    def find(self, uid: int) -> object:
+        """Find the user 1234, on a machine that has no other."""
+        if uid > 2**32:
+            raise OverflowError
+        if uid != 1234:
+            raise KeyError(uid)
+        return object()
+
     def parse(self, *of_twistd: str) -> None:
         ServerOptions().parseOptions([*of_twistd, "chatd", "--endpoint", "tcp:0"])
 
@@ -109,7 +119,8 @@ class OfTwistdTests(SynchronousTestCase):
         for arguments, said in (
             (["--rundir=/dev/null/x"], "twistd's --rundir /dev/null/x: it takes an existing "),
             (["--chroot=/dev/null"], "twistd's --chroot /dev/null: it takes an existing directory"),
-            (["--uid=4294967290"], "twistd's --uid 4294967290: there is no such user; give "),
+            (["--uid=65432"], "twistd's --uid 65432: there is no such user; give the name or "),
+            (["--uid=65432", "--gid=0"], "twistd's --uid 65432: there is no such user; give "),
             (["--uid=99999999999"], "twistd's --uid 99999999999: there is no such user; give "),
         ):
             error = self.assertRaises(StartupError, self.parse, "--pidfile=", *arguments)
