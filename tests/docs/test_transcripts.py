@@ -17,6 +17,7 @@ from tests.docs.reader import Reader
 TYPED = [
     "README.md",
     "docs/how-to/accounts.md",
+    "docs/how-to/health-check.md",
     "docs/how-to/keys-and-tls.md",
     "docs/how-to/private-rooms.md",
     "docs/tour/first-bot.md",
