@@ -43,8 +43,8 @@ def allow_all_descriptors(reactor: Any) -> None:  # noqa: ANN401
 class DescriptorService(Service):
     """Checks at the start that there are enough file descriptors.
 
-    It warns if there are fewer than the operator's bounds need. With the default bounds, it only
-    logs the number of connections for which there is room.
+    It warns if there are fewer than the operator's bounds need. If the default bounds need more, it
+    logs that without a warning.
 
     Args:
         reactor: The reactor.
@@ -103,8 +103,12 @@ class DescriptorService(Service):
             self._warn("there are {most} file descriptors (ulimit -n)", "raise their number", room)
         else:
             self.log.info(
-                "room for {room} connections: there are {most} file descriptors (ulimit -n)",
+                "room for {room} connections, and the bounds allow {sessions} sessions and "
+                "{unestablished} connections without one: there are {most} file descriptors "
+                "(ulimit -n)",
                 room=int(room),
+                sessions=limits.max_sessions,
+                unestablished=2 * limits.max_unestablished,
                 most=most,
             )
 

@@ -71,7 +71,10 @@ class RoomTests(SynchronousTestCase):
         """With the default bounds, too little room is no warning."""
         for room in (FEWEST, 992, 4_064, 38_191):
             (line,) = self.start(room)
-            self.assertRegex(line, rf"^info: room for {room} connections: .* \(ulimit -n\)$")
+            self.assertRegex(
+                line,
+                rf"^info: room for {room} connections, and the bounds allow 30000 .*-n\)$",
+            )
 
     def test_fewer_than_asked_for(self) -> None:
         """With the operator's bounds, a warning has the number and the remedy."""

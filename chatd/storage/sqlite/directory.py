@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from pathlib import Path
 
 from chatd.errors import ConfigurationError
@@ -139,6 +140,8 @@ def sync(directory: Path) -> None:
 
 
 def why(error: Exception) -> str:
-    """Return the reason of an error, in one line."""
+    """Return the reason of an error, in one line; for a damaged database, with the remedy."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return " ".join(text.split())
+    # The errors of a damaged file have this very class; those of other causes have subclasses.
+    remedy = "; restore it from a copy" if type(error) is sqlite3.DatabaseError else ""
+    return " ".join(text.split()) + remedy

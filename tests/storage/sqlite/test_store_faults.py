@@ -143,7 +143,7 @@ class FaultTests(StoreCase):
             file.seek(4096)
             file.write(b"\xa5" * (len(good) - 4096))
         self.set("shrink_memory")  # because SQLite's cache is still good
-        self.assert_fails("malformed")
+        self.assert_fails("malformed; restore it from a copy")
         self.assert_fails(
             "malformed",
             [
@@ -234,7 +234,9 @@ class OpenFaultTests(StoreCase):
         """A file that is not a database is not changed."""
         path = self.directory / "chatd.db"
         path.write_bytes(b"something else" * 1_000)
-        self.assertEqual(self.refusal(), f"cannot use {path}: file is not a database")
+        self.assertEqual(
+            self.refusal(), f"cannot use {path}: file is not a database; restore it from a copy"
+        )
         self.assertEqual(path.read_bytes(), b"something else" * 1_000)
 
     def test_corrupt(self):
@@ -244,7 +246,7 @@ class OpenFaultTests(StoreCase):
         path.write_bytes(good[:4096] + b"\xa5" * (len(good) - 4096))
         text = self.refusal()
         self.assertTrue(text.startswith(f"cannot use {path}: "))
-        self.assertIn("malformed", text)
+        self.assertIn("malformed; restore it from a copy", text)
 
     def test_corrupt_stream(self):
         """A database whose rows of streams are overwritten, which is found when it is tidied."""
