@@ -29,6 +29,7 @@ from chatd.daemon.rereading import RereadingService
 from chatd.daemon.service import ChatService
 from chatd.daemon.settings import Settings
 from chatd.daemon.stores import make_keepers
+from chatd.listening.expiry import ExpiryService
 from chatd.server.accounts import Accounts
 from chatd.server.attempts import Attempts
 from chatd.server.checkers import PasswordFileChecker
@@ -92,6 +93,10 @@ def make_service(
         reads[f"certificates of {endpoint}"] = renew
         reloading.add(f"certificates of {endpoint}", renew)
     needed = None if accounts is None else accounts.check_files
+    if list(service.certificates):
+        expiry = ExpiryService(reactor, service.certificates.paths, time.time)
+        expiry.setServiceParent(service)
+        reloading.add_check(expiry.read)
     in_force.setServiceParent(service)
     RereadingService(reads, needed).setServiceParent(service)
     if passwords is not None and not any(_knows_accounts(each) for each in settings.checkers):

@@ -22,7 +22,7 @@ from chatd.config.ownfile import read_regular_file, why
 from chatd.errors import ConfigurationError
 from chatd.transport.endpointstrings import SERVER_KINDS, read_arguments
 
-__all__ = ["PemDirectory", "TlsString", "check_files", "read_tls_string"]
+__all__ = ["PemDirectory", "TlsString", "check_files", "first_certificate", "read_tls_string"]
 
 T = TypeVar("T")
 
@@ -44,6 +44,13 @@ class TlsString:
     text: str
     files: Mapping[str, str]
     directory: str | None
+
+    @property
+    def certificates(self) -> list[str]:
+        """The paths of the files that may have a certificate to serve."""
+        if self.directory is None:
+            return [self.files.get("certKey", self.files["privateKey"])]
+        return [str(path) for path in Path(self.directory).rglob("*.pem") if path.is_file()]
 
 
 def read_tls_string(description: str) -> TlsString:
@@ -79,9 +86,7 @@ def check_files(files: Mapping[str, str]) -> None:
     key_path = files["privateKey"]
     key: PrivateKeyTypes = _only(key_path, "privateKey", "private key", _load_key)
     path = files.get("certKey", key_path)
-    certificate: x509.Certificate = _only(
-        path, "certKey", "certificate", x509.load_pem_x509_certificate
-    )
+    certificate = first_certificate(path)
     if _bytes_of(certificate.public_key()) != _bytes_of(key.public_key()):
         raise ConfigurationError(f"the key in {key_path} does not match the certificate in {path}")
     if "extraCertChain" in files:
@@ -89,6 +94,18 @@ def check_files(files: Mapping[str, str]) -> None:
         _only(files["extraCertChain"], "extraCertChain", "certificate", load)
     if "dhParameters" in files:
         _only(files["dhParameters"], "dhParameters", "DH parameters", bytes)
+
+
+def first_certificate(path: str) -> x509.Certificate:
+    """Return the first certificate in a PEM file, which is that of the server.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or has no certificate.
+    """
+    certificate: x509.Certificate = _only(
+        path, "certKey", "certificate", x509.load_pem_x509_certificate
+    )
+    return certificate
 
 
 def _only(path: str, argument: str, what: str, load: Callable[[bytes], T]) -> T:

@@ -159,6 +159,10 @@ class RenewableEndpoint:
         if self._served is not None:  # if None, `listen` will read them
             self._served.current = now.factory if now.contexts is None else now.contexts
 
+    def paths(self) -> list[str]:
+        """Return the paths of the files that may have a certificate to serve."""
+        return self._string.certificates
+
     def _read(self, factory: IProtocolFactory | None) -> _Listening:
         if self._string.directory is None:
             check_files(self._string.files)
@@ -194,6 +198,10 @@ class Certificates:
         endpoint = RenewableEndpoint(reactor, description)
         self._endpoints.append((called, endpoint))
         return endpoint
+
+    def paths(self) -> set[str]:
+        """Return the paths of the files that may have a certificate to serve."""
+        return {path for _, endpoint in self._endpoints for path in endpoint.paths()}
 
     def __iter__(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """Return an iterator of the endpoints' names and their `renew` methods."""

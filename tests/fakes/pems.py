@@ -13,11 +13,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 DAY = datetime.timedelta(days=1)
 
 
-def make_pair(host: str | None = "localhost") -> tuple[bytes, bytes]:
+def make_pair(host: str | None = "localhost", *, days: int = 1) -> tuple[bytes, bytes]:
     """Return a new key and its self-signed certificate, as PEM.
 
     Args:
         host: The host name in the certificate; None for no name.
+        days: How long the certificate is valid.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host or "nobody")])
@@ -29,7 +30,7 @@ def make_pair(host: str | None = "localhost") -> tuple[bytes, bytes]:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - DAY)
-        .not_valid_after(now + DAY)
+        .not_valid_after(now + days * DAY)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     )
     if host is not None:
@@ -40,6 +41,6 @@ def make_pair(host: str | None = "localhost") -> tuple[bytes, bytes]:
     return secret, certificate.public_bytes(Encoding.PEM)
 
 
-def write_certificate(path: Path, host: str | None = "localhost") -> None:
-    """Write a new key and its self-signed certificate to a file."""
-    path.write_bytes(b"".join(make_pair(host)))
+def write_certificate(path: Path, host: str | None = "localhost", *, days: int = 1) -> None:
+    """Write a new key and its self-signed certificate to a file; see `make_pair`."""
+    path.write_bytes(b"".join(make_pair(host, days=days)))
