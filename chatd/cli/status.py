@@ -30,7 +30,11 @@ _REFUSALS = frozenset(
 )
 
 _TO_LOG_IN = " (--name, and --password or --password-file)"
-_TO_TRUST = " (tls: trusts the certificates in a directory with trustRoots=DIRECTORY)"
+_TO_TRUST = (
+    " (it has expired, or no authority that you trust signed it; tls: trusts the certificates in a "
+    "directory with trustRoots=DIRECTORY)"
+)
+_DISTRUSTED = " (it has expired, or no certificate in the directory of {argument}= signed it)"
 
 
 class Status(IntEnum):
@@ -85,7 +89,8 @@ def explain(error: BaseException, endpoint: str) -> tuple[Status, str]:
         if error.code == ErrorCode.AUTH_REQUIRED:
             reason += _TO_LOG_IN
         elif error.code == ErrorCode.CONNECTION_LOST and UNTRUSTED in reason:
-            reason += _TO_TRUST
+            given = [each for each in ("trustRoots", "caCertsDir") if f":{each}=" in endpoint]
+            reason += _DISTRUSTED.format(argument=given[0]) if given else _TO_TRUST
         elif error.code == ErrorCode.CONNECTION_LOST and NO_TLS in reason:
             reason += "; the server may not use TLS there"
         elif error.code == ErrorCode.HANDSHAKE_TIMEOUT and endpoint.startswith("tcp:"):

@@ -73,8 +73,17 @@ class ExplainTests(SynchronousTestCase):
         lost = SessionEnded("connection-lost", "lost: TLS: certificate verify failed")
         status, line = explain(lost, THERE)
         self.assertEqual(status, Status.LOST)
-        self.assertTrue(line.startswith("lost: TLS: certificate verify failed (tls: "))
+        self.assertTrue(
+            line.startswith("lost: TLS: certificate verify failed (it has expired, or ")
+        )
         self.assertIn("trustRoots=DIRECTORY", line)
+        for argument in ("trustRoots", "caCertsDir"):
+            _, line = explain(lost, f"tls:chat.example:9999:{argument}=roots")
+            self.assertTrue(
+                line.endswith(
+                    f"(it has expired, or no certificate in the directory of {argument}= signed it)"
+                )
+            )
 
     def test_one_side_without_tls(self):
         """If only one of the sides seems to use TLS, the line says what to check."""
