@@ -19,6 +19,7 @@ from chatd.cli.display import Display, JsonDisplay, QuietDisplay, TextDisplay
 from chatd.cli.lines import LineTooLong, StandardLines
 from chatd.cli.links import LastingLink, Link, SingleLink
 from chatd.cli.login import Login
+from chatd.cli.refusals import Refusals
 from chatd.cli.status import Status, explain
 from chatd.cli.tally import Tally
 from chatd.client.endpoints import client_endpoint
@@ -216,6 +217,7 @@ class Batch:
             self._refuse(str(error))
             return
         await self._wait_while(lambda: link.end is None and self._tally.waiting > 0)
+        self._refusals.finish()
         why = None
         if not lines.is_writable:
             why, self._status = "standard output was closed", Status.LOST
@@ -279,7 +281,7 @@ class Batch:
             self._tally.answered(number, is_confirmed=False)
             self._status = Status.LOST
             why = f"{error.message} ({error.code})" if isinstance(error, RequestError) else error
-            self._complain(f"line {number} was refused: {why}")
+            self._refusals.add(number, why)
 
     async def _wait_while(self, condition: Callable[[], bool]) -> None:
         while condition():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["Tally"]
+__all__ = ["Tally", "ranges"]
 
 _MAX_RANGES = 8
 """Limit on the ranges of lines in a report."""
@@ -54,12 +54,12 @@ class Tally:
         parts = [f"{lines} confirmed"]
         if self._waiting:
             what, were = ("line", "was") if self.waiting == 1 else ("lines", "were")
-            parts.append(f"{what} {_ranges(self._waiting)} {were} sent but not confirmed")
+            parts.append(f"{what} {ranges(self._waiting)} {were} sent but not confirmed")
         parts.append(f"the next is line {self._next}" if has_more else "no other line is left")
         return ", ".join(parts)
 
 
-def _ranges(numbers: Iterable[int]) -> str:
+def ranges(numbers: Iterable[int]) -> str:
     """Return ascending numbers in short form, such as `4-6, 9`."""
     ranges: list[list[int]] = []
     for number in numbers:

@@ -160,6 +160,17 @@ class FaultTests(BatchCase):
         for number, complaint in enumerate(self.complaints, start=1):
             self.assertRegex(complaint, rf"\Aline {number} was refused: not that \(not-allowed\)\Z")
 
+    def test_many_refused_lines(self):
+        """Of many refused lines, the first are told one by one, and the others together."""
+        for count, last in (
+            (6, ["1 more line was refused: 6"]),
+            (2000, ["1995 more lines were refused: 6-2000"]),
+            (5, []),
+        ):
+            self.assertEqual(self.send(b"x\n" * count, server=Strict), Status.LOST)
+            more = ["more lines were refused; the end says which"] if last else []
+            self.assertEqual(self.complaints[5:], more + last)
+
     def test_output_closed(self):
         """If standard output is closed, an error says so, and the session ends cleanly."""
         work = self.start(*[b"x\n"] * 10, server=Gated)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from chatd.cli.profiles import KEYS, read_profiles
+from chatd.cli.refusals import Refusals
 from chatd.cli.tally import Tally
 from tests.docs.pages import block, fences, page
 
@@ -53,6 +54,18 @@ def test_manual(tmp_path):
     for number in (1, 8):
         text = (tmp_path / f".local/share/man/man{number}/chatd.{number}").read_text("utf-8")
         assert text.startswith(f'.TH "CHATD" "{number}"')
+
+
+def test_refused():
+    """Many refused lines are told in the words of the page."""
+    lines = block(CLIENT, "was refused").splitlines()
+    why = lines[0].partition("was refused: ")[2]
+    told: list[str] = []
+    refusals = Refusals(lambda line: told.append(f"chatd: {line}"))
+    for number in (*range(5, 813), 901):
+        refusals.add(number, why)
+    refusals.finish()
+    assert told[4:] == lines
 
 
 def test_lost():
