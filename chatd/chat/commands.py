@@ -92,6 +92,7 @@ class Commands(Generic[M]):
         store_failed: Called with the error when the store fails.
         unix_time: Returns the time in Unix seconds.
         change_password: Changes the password of a member's account.
+        has_account: Returns whether an account of a name exists; None if the server cannot know.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Commands(Generic[M]):
         store_failed: Callable[[Exception], None],
         unix_time: Callable[[], float],
         change_password: ChangePassword[M],
+        has_account: Callable[[str], bool | None] = lambda _: None,
     ) -> None:
         self._roster = roster
         self._bans = bans
@@ -119,7 +121,7 @@ class Commands(Generic[M]):
             "away": (_Away, self._away),
             **AccountCommands(change_password, note).by_name,
             **OperatorCommands(roster, bans, operators, note, unix_time).by_name,
-            **PrivateRoomCommands(roster, note).by_name,
+            **PrivateRoomCommands(roster, note, has_account).by_name,
         }
 
     async def run(self, member: M, header: dict[str, Any]) -> None:

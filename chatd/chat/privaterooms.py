@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic
 
 import msgspec
@@ -34,13 +35,17 @@ class PrivateRoomCommands(Generic[M]):
     Args:
         roster: The members and the rooms; its `access` holds the private rooms.
         note: Called with a line for the operator's log.
+        has_account: Returns whether an account of a name exists; None if the server cannot know.
 
     Attributes:
         by_name: The commands, by name.
     """
 
-    def __init__(self, roster: Roster[M], note: Note) -> None:
+    def __init__(
+        self, roster: Roster[M], note: Note, has_account: Callable[[str], bool | None]
+    ) -> None:
         self._roster = roster
+        self._has_account = has_account
         self._note = note
         self.by_name: CommandTable = {
             "private": (_InRoom, self._private),
@@ -78,7 +83,14 @@ class PrivateRoomCommands(Generic[M]):
         for session in self._roster.sessions_of(fields.name):
             if self._roster.access.may_know(session, key):  # not a guest with the name
                 self._roster.delivery.tell(session, (presence.invited(room.name, member.name),))
-        answer({"room": room.name, "name": fields.name})
+        known = self._has_account(fields.name)
+        answer(
+            {
+                "room": room.name,
+                "name": fields.name,
+                **({} if known is None else {"has_account": known}),
+            }
+        )
 
     async def _uninvite(self, member: M, fields: _Invite, answer: Answer[M]) -> None:
         _, key = self._room_for(member, fields.room)

@@ -32,9 +32,15 @@ class ClientPrivateRoomCommands:
         """Let everybody enter a private room, and forget its invitations."""
         return self.command("public", room=room).addCallback(lambda _: None)
 
-    def invite(self, room: str, name: str) -> Deferred[None]:
-        """Invite a name to a private room."""
-        return self.command("invite", room=room, name=name).addCallback(lambda _: None)
+    def invite(self, room: str, name: str) -> Deferred[bool | None]:
+        """Invite a name to a private room, whether or not it has an account yet.
+
+        Returns:
+            A Deferred that fires with whether an account of the name exists; None if the server
+            does not tell.
+        """
+        asked = self.command("invite", room=room, name=name)
+        return asked.addCallback(lambda result: convert(result, Invitation).has_account)
 
     def uninvite(self, room: str, name: str) -> Deferred[int]:
         """Take an invitation back, and remove the name from the room.

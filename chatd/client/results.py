@@ -13,6 +13,7 @@ __all__ = [
     "BanInfo",
     "Conversation",
     "History",
+    "Invitation",
     "Joined",
     "MadePrivate",
     "PersonInfo",
@@ -71,6 +72,16 @@ class MadePrivate(msgspec.Struct, frozen=True, kw_only=True):
     room: RoomName
     invited: Count = 0
     removed: Count = 0
+
+
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+    """An invitation to a private room.
+
+    Attributes:
+        has_account: Whether an account of the name exists; None if the server does not tell.
+    """
+
+    has_account: bool | None = None
 
 
 class Uninvited(msgspec.Struct, frozen=True, kw_only=True):

@@ -79,6 +79,9 @@ class Accounts:
             adapted = adapt(checker)
             if isinstance(adapted, ClearFileChecker):
                 self._with_files.append(adapted)
+            tells_accounts = IPasswordChanger.providedBy(checker)
+            if tells_accounts:
+                self._changers.append(cast(Any, checker))
             if IUsernamePassword in interfaces:
                 with_passwords.append(adapted)
             if IPasswordChanger.providedBy(checker):
@@ -189,6 +192,12 @@ class Accounts:
         answer: Deferred[Account] = Deferred()
         self._ask(credentials).addBoth(answered).chainDeferred(answer)
         return answer
+
+    def has_account(self, name: str) -> bool | None:
+        """Return whether an account of a name exists; None if a checker does not tell."""
+        if any(changer.has_account(name) for changer in self._changers):
+            return True
+        return None if self._are_some_unknown else False
 
     def change_password(
         self, name: str, old: str, new: str, address: str, is_there: Callable[[], bool]

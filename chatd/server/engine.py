@@ -106,6 +106,7 @@ class Engine(Generic[S]):
             self.failures.store_failed,
             unix_time,
             PasswordChange(accounts, self.admission.takes_passwords, roster.is_here),
+            lambda name: None if accounts is None else accounts.has_account(name),
         )
         self.registry: SessionRegistry[S] = SessionRegistry(
             roster, self.connections, clock, heartbeat_s

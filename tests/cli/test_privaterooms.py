@@ -61,6 +61,16 @@ class PrivateRoomTests(SynchronousTestCase):
         self.alice.type("/uninvite bob attic")
         self.assertEqual(self.bob.type("/rooms"), ["* rooms:", "*   lobby, 2 there"])
 
+    def test_no_such_account(self):
+        """An invitation of a name without an account says so, if the server knows."""
+        self.alice.type("/private")
+        self.assertEqual(self.alice.type("/invite eve"), ["* eve is invited to lobby"])
+        accounts = self.reactor.server.engine.admission._accounts
+        for known, words in ((True, ""), (False, ", but there is no account of that name")):
+            self.patch(accounts, "has_account", lambda _, known=known: known)
+            shown = self.alice.type(f"/invite e{known}")
+            self.assertEqual(shown, [f"* e{known} is invited to lobby{words}"])
+
     def test_mistakes(self):
         """The client does not send a bad name or room, and shows a refusal as a note."""
         self.assertIn("a room's name has", self.alice.mistype(f"/private {'x' * 65}"))

@@ -94,6 +94,23 @@ class ChangeCase(SynchronousTestCase):
         return error
 
 
+class KnownTests(ChangeCase):
+    """What the server knows of the accounts of its checkers."""
+
+    def test_has_account(self) -> None:
+        """A name is unknown, unless every checker of passwords tells its accounts."""
+        tells, silent = self.checker, InMemoryUsernamePasswordDatabaseDontUse(bob=b"x")
+        for checkers, answers in (
+            ([tells], [True, False]),
+            ([tells, AllowAnonymousAccess()], [True, False]),
+            ([tells, silent], [True, None]),
+            ([silent], [None, None]),
+            ([AllowAnonymousAccess()], [False, False]),
+        ):
+            accounts = Accounts(Clock(), checkers)
+            self.assertEqual([accounts.has_account(name) for name in ("alice", "eve")], answers)
+
+
 class WhoTests(ChangeCase):
     def test_change(self) -> None:
         """The command changes an account's password, and the session goes on."""
