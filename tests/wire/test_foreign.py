@@ -6,6 +6,7 @@ from chatd.errors import FrameTooLargeError, RecordError
 from chatd.wire.channel import SecureChannel
 from chatd.wire.foreign import describe_foreign
 from chatd.wire.frames import FrameReader
+from tests.docs.pages import first_cells, page, section
 
 PROXY = "; it is a PROXY header, which only a haproxy: endpoint reads"
 STARTS = {
@@ -35,6 +36,12 @@ class ForeignTests(SynchronousTestCase):
                 self.assertEqual(
                     str(error).partition(f"not {int.from_bytes(start[:2], 'big')}")[2], words
                 )
+
+    def test_page(self):
+        """The page on proxies has the words for what a proxy may send."""
+        reasons = first_cells(section(page("docs/how-to/proxies.md"), "If no client gets in"))
+        for words in (PROXY, STARTS[b"\x16\x03\x01\x02\0\x01\0"]):
+            self.assertIn(f"`… {words.removeprefix('; ')}`", reasons)
 
     def test_offset(self):
         """The bytes are looked at from the offset, also in a growing buffer."""
