@@ -77,7 +77,7 @@ class Engine(Generic[S]):
         limits: Limits,
         note: Callable[[str], None],
     ) -> None:
-        self.failures = FailureLog()
+        self.failures = FailureLog(clock)
         self.unanswered = UnansweredLog()
         self.session_log = SessionLog(clock, limits)
         self.turn = Turn(clock, self._store_what_was_said)
