@@ -146,7 +146,7 @@ class Database:
             if identity_of(path) != identity:
                 raise StoreError(
                     f"{path} was deleted or replaced while the daemon runs; nothing is stored "
-                    "until the daemon is restarted"
+                    "until it is back or the daemon is restarted"
                 )
         try:
             connection.execute("BEGIN IMMEDIATE")  # may fail with the lock already taken
