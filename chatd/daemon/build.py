@@ -20,7 +20,7 @@ from chatd.config.banfile import BanFile
 from chatd.config.keyfile import load_key
 from chatd.config.operatorfile import load_operators
 from chatd.config.ownfile import absolute_path
-from chatd.daemon.inforce import InForceService
+from chatd.daemon.enforced import EnforcedService
 from chatd.daemon.memory import MemoryService
 from chatd.daemon.operatoraccounts import OperatorAccounts
 from chatd.daemon.process import DescriptorService
@@ -76,7 +76,7 @@ def make_service(
     reloading = Reloading()
     if reopen_log is not None:  # first, so that the other steps log to the new file
         reloading.add("log", reopen_log, done="reopened")
-    in_force = InForceService(factory.operators, factory.bans.in_force)
+    in_force = EnforcedService(factory.operators, factory.bans.in_force)
     reads = _add_files(reloading, settings, factory, ban_file, passwords, listed, in_force)
     service = ChatService(
         reactor,
@@ -115,7 +115,7 @@ def _add_files(
     ban_file: BanFile,
     passwords: PasswordFileChecker | None,
     listed: Callable[[], tuple[str, ...]],
-    in_force: InForceService,
+    in_force: EnforcedService,
 ) -> dict[str, Callable[[], object]]:
     """Add the operator's files to the steps of SIGHUP; return their readers by name."""
     reads: dict[str, Callable[[], object]] = {}

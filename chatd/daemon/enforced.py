@@ -1,4 +1,4 @@
-"""`InForceService`: logs the operators and the number of bans, and the changes of both."""
+"""`EnforcedService`: logs the operators and the number of bans, and the changes of both."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from twisted.logger import Logger
 
 from chatd.chat.moderation import Operators
 
-__all__ = ["InForceService"]
+__all__ = ["EnforcedService"]
 
 
-class InForceService(Service):
+class EnforcedService(Service):
     """Logs at the start the operators and how many bans are in force; later, what changed.
 
     Args:
