@@ -6,7 +6,7 @@ import argparse
 import os
 from contextlib import suppress
 
-from chatd.cli.display import plain
+from chatd.cli.printable import plain
 from chatd.cli.status import Status
 from chatd.cli.streams import tell
 from chatd.config.ownfile import read_regular_file, replace_private_file, why

@@ -87,6 +87,7 @@ class Batch:
         self._is_sending = False
         self._status = Status.DONE
         self._tally = Tally()
+        self._refusals = Refusals(complain)
         self._progress = Wakeup()
         # A new one for each run, so that the lines of a file that is sent again are new messages.
         self._run_id = uuid.uuid4().hex

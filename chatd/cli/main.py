@@ -212,7 +212,7 @@ def _add_backup(commands: Any) -> None:  # noqa: ANN401  (see `_add_connect`)
     parser.add_argument(
         "copy", metavar="COPY", type=_path, help="the directory for the copy; made if missing"
     )
-    parser.set_defaults(run=backup, parser=parser)
+    parser.set_defaults(run=_backup, parser=parser)
 
 
 def _path(text: str) -> str:
@@ -235,6 +235,12 @@ def _passwd(options: argparse.Namespace) -> Status:
     from chatd.cli.passwd import passwd  # noqa: PLC0415
 
     return passwd(options)
+
+
+def _backup(options: argparse.Namespace) -> Status:
+    from chatd.cli.backup import backup  # noqa: PLC0415
+
+    return backup(options)
 
 
 def _keygen(options: argparse.Namespace) -> Status:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 
 from chatd.client.fields import Name, convert
-from chatd.client.results import MadePrivate, Uninvited
+from chatd.client.results import Invitation, MadePrivate, Uninvited
 
 __all__ = ["ClientPrivateRoomCommands"]
 

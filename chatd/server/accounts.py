@@ -70,6 +70,7 @@ class Accounts:
         self._portal = Portal(Realm())
         self._with_files: list[ClearFileChecker] = []
         self._changers: list[IPasswordChanger] = []
+        self._are_some_unknown = False
         with_passwords = []
         for checker in checkers:
             interfaces = set(checker.credentialInterfaces)
@@ -79,13 +80,12 @@ class Accounts:
             adapted = adapt(checker)
             if isinstance(adapted, ClearFileChecker):
                 self._with_files.append(adapted)
-            tells_accounts = IPasswordChanger.providedBy(checker)
-            if tells_accounts:
-                self._changers.append(cast(Any, checker))
-            if IUsernamePassword in interfaces:
-                with_passwords.append(adapted)
             if IPasswordChanger.providedBy(checker):
                 self._changers.append(checker)
+            elif IUsernamePassword in interfaces:
+                self._are_some_unknown = True
+            if IUsernamePassword in interfaces:
+                with_passwords.append(adapted)
             if IAnonymous in interfaces:
                 self._portal.registerChecker(adapted, IAnonymous)
         if with_passwords:

@@ -105,7 +105,9 @@ class Engine(Generic[S]):
             note,
             self.failures.store_failed,
             unix_time,
-            PasswordChange(accounts, self.admission.takes_passwords, roster.is_here),
+            PasswordChange(
+                accounts, self.admission.takes_passwords, roster.is_here, self.session_log
+            ),
             lambda name: None if accounts is None else accounts.has_account(name),
         )
         self.registry: SessionRegistry[S] = SessionRegistry(

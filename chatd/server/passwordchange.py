@@ -23,19 +23,20 @@ class PasswordChange(Generic[S]):
         accounts: The accounts; None if the server has none.
         takes_passwords: Returns whether a client of an identity may send a password.
         is_here: Returns whether a session goes on.
+        log: Logs refused passwords.
     """
-
-    _log = SessionLog()
 
     def __init__(
         self,
         accounts: Accounts | None,
         takes_passwords: Callable[[Identity], bool],
         is_here: Callable[[S], bool],
+        log: SessionLog,
     ) -> None:
         self._accounts = accounts
         self._takes_passwords = takes_passwords
         self._is_here = is_here
+        self._log = log
 
     async def __call__(self, member: S, old: str, new: str) -> None:
         """Change the password of a session's account.

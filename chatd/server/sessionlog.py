@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from chatd.chat.names import MAX_NAME
 from chatd.connection.states import Trigger
-from chatd.errors import SessionEnded
+from chatd.errors import RequestError, SessionEnded
 from chatd.server.limits import Limits
 from chatd.server.logpace import LINES_AT_ONCE, LogPace
 

@@ -132,6 +132,7 @@ class FrameReader:
         if length > self.max_frame:
             raise FrameTooLargeError(
                 f"frame of {length} bytes exceeds the limit of {self.max_frame}"
+                f"{describe_foreign(buffer, self._offset)}"
             )
         end: int = start + length
         if end > available:

@@ -8,7 +8,6 @@ import io
 import os
 import pwd
 import signal
-import tempfile
 from typing import Any, cast
 
 from twisted.application.service import Application, IService
@@ -116,6 +115,7 @@ class OfTwistdTests(SynchronousTestCase):
 
     def test_wrong(self) -> None:
         """Paths that are no directories and unknown users give an error of one line."""
+        self.patch(pwd, "getpwuid", self.find)
         for arguments, said in (
             (["--rundir=/dev/null/x"], "twistd's --rundir /dev/null/x: it takes an existing "),
             (["--chroot=/dev/null"], "twistd's --chroot /dev/null: it takes an existing directory"),
@@ -128,7 +128,8 @@ class OfTwistdTests(SynchronousTestCase):
 
     def test_right(self) -> None:
         """The daemon accepts directories, known users, and a user with a group."""
-        for arguments in (["--rundir=/"], ["--uid=0"], ["--uid=4294967290", "--gid=0"]):
+        self.patch(pwd, "getpwuid", self.find)
+        for arguments in (["--rundir=/"], ["--uid=1234"], ["--uid=1234", "--gid=0"]):
             self.parse("--pidfile=", *arguments)
 
 

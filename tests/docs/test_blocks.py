@@ -102,6 +102,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("toml", f"{CLIENT}::test_profile"),
         ("text", f"{CLIENT}::test_completion"),
         ("text", f"{CLIENT}::test_manual"),
+        ("text", f"{CLIENT}::test_refused"),
         ("text", f"{CLIENT}::test_lost"),
     ],
     "docs/reference/log.md": [

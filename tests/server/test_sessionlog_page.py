@@ -15,7 +15,6 @@ from chatd.chat import accountcommands
 from chatd.errors import RequestError
 from chatd.server.accounts import Accounts
 from chatd.server.attempts import Attempts
-from chatd.server.sessionlog import SessionLog
 from chatd.wire.messages import Disconnect, Message, MessageType
 from tests.chat.wiring import NOW, Chat
 from tests.docs.pages import fences, page
@@ -112,7 +111,7 @@ class Fail2banTests(LineCase):
         alice = hand_client(self.factory, "alice")
         for code, found in (("auth-failed", ["192.0.2.1"]), ("bad-password", [])):
             error = RequestError(code, "the password is wrong")
-            act = lambda error=error: SessionLog().password_refused(  # noqa: E731
+            act = lambda error=error: self.factory.engine.session_log.password_refused(  # noqa: E731
                 alice.protocol, error, "192.0.2.1", "alice"
             )
             self.assertEqual(self.caught(act), found)
