@@ -37,6 +37,13 @@ class ChatClient(ClientSession, Sending):
 
     The iteration ends when the session ends cleanly, and raises `SessionEnded` when it is lost.
     The iteration leaves the client's own messages out: `send` returns each of them as its receipt.
+    The body of the loop may await anything, such as `send`: receipts arrive however many messages
+    wait for the loop.
+
+    The client keeps up to 8 MiB of messages that the program has not taken. The server keeps the
+    messages after them, and the client fetches them in order when the program has caught up. If the
+    server deletes them before, the hook `messages_missed` is called and `gaps` rises. When the
+    session ends, the iteration still gives the messages that the client has.
 
     Subclass it to react to more: `ClientHooks` has the methods to override. `ClientCommands` has
     the commands. chatd needs methods such as `tick` and `flush` itself: a type checker tells if a
@@ -65,6 +72,11 @@ class ChatClient(ClientSession, Sending):
     def max_content(self) -> int:
         """The server's limit for the content of a message, in bytes."""
         return self.connection.max_content
+
+    @property
+    def gaps(self) -> int:
+        """How often messages were missed; see `messages_missed`."""
+        return self._progress.gaps
 
     def send_message(self, message: Message) -> Deferred[Message]:
         """See `Sending`."""
@@ -198,9 +210,16 @@ class ChatClient(ClientSession, Sending):
         return self._ended.wait()
 
     def __aiter__(self) -> Self:
+        """Iterate over the messages of others; all loops over a client share its messages."""
         return self
 
     async def __anext__(self) -> Message:
+        """Return the next message of others, and wait until there is one.
+
+        Raises:
+            StopAsyncIteration: The session ended cleanly.
+            SessionEnded: The session was lost.
+        """
         return await self._inbox.take()
 
     async def __aenter__(self) -> Self:
@@ -210,14 +229,17 @@ class ChatClient(ClientSession, Sending):
         await self.disconnect()
 
     def message_received(self, message: Message, is_receipt: bool) -> HookResult:
-        """Act on a message; by default, keep the messages of others for the iteration.
+        """Act on a message; by default, give the messages of others to the iteration.
+
+        It is called once for each message, when the message arrives. If the iteration is so far
+        behind that the client fetches messages again for it, these reach the iteration alone.
 
         Args:
             message: The message.
             is_receipt: Whether it is the receipt of a message that this client sent.
         """
         if not is_receipt and not self._inbox.put(message):
-            self.end_session(ErrorCode.SLOW_CONSUMER, "messages are not read in time", retry=True)
+            self.tell_missed(message.room, message.sender if message.room is None else None)
         return DONE
 
 

@@ -45,6 +45,21 @@ class ClientHooks:
         """
         return DONE
 
+    def messages_missed(self, room: str | None, other: str | None) -> HookResult:
+        """Act on missing messages, which the server no longer has; log it by default.
+
+        The program was behind, or without a connection, for longer than the server keeps messages;
+        or the server lost its messages.
+
+        Args:
+            room: The room whose messages may be missing; None for direct messages.
+            other: The person whose direct messages may be missing; None for a room, and for
+                everyone.
+        """
+        where = f"in {room}" if room else f"from {other}" if other else "sent directly"
+        self.log.warn("messages {where} may be missing: the server has them no more", where=where)
+        return DONE
+
     def event_received(self, event: dict[str, Any]) -> HookResult:
         """Act on an event from the server, such as `joined`; ignore it by default.
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 
+from chatd.client.overflow import Behind, Overflow
 from chatd.errors import SessionEnded
 from chatd.transport.promise import Promise
 from chatd.wire.messages import Message
 
-__all__ = ["MAX_UNREAD", "Inbox"]
+__all__ = ["MAX_UNREAD", "REFILL_BELOW", "Inbox"]
 
 MAX_UNREAD = 8 * 1024 * 1024
 """Limit on the messages that wait for the program, in bytes."""
+REFILL_BELOW = MAX_UNREAD // 2
+"""Size below which the inbox wants the messages that wait at the server, in bytes."""
 _MESSAGE_OVERHEAD = 512
 """Size of a waiting message beyond its content, in bytes."""
 
@@ -21,11 +25,17 @@ _MESSAGE_OVERHEAD = 512
 class Inbox:
     """Keeps messages until the program takes them.
 
-    Before the first `take`, an inbox over its limit drops the oldest messages: the program does
-    not want them. After it, nothing is dropped silently: `put` returns False instead.
+    Messages beyond the limit stay at the server: the inbox notes their places in its overflow, and
+    asks for them as soon as the program has taken enough.
+
+    Attributes:
+        overflow: The rooms and people whose messages wait at the server.
+        refill: Called when the inbox wants these messages; None while there is no session.
     """
 
     def __init__(self) -> None:
+        self.overflow = Overflow()
+        self.refill: Callable[[], None] | None = None
         self._messages: deque[Message] = deque()
         self._bytes = 0
         self._takers: deque[Deferred[None]] = deque()
@@ -38,11 +48,21 @@ class Inbox:
         return self._end_reason is not None
 
     def put(self, message: Message) -> bool:
-        """Keep a message.
+        """Take a new message: keep it, or leave it to the server.
 
         Returns:
-            Whether the messages are within the limit.
+            Whether the program can get it. If not, it is lost: the inbox is full, and the server
+            does not keep the message.
         """
+        if self.overflow and self.overflow.holds(message):
+            return True
+        if self._messages and self._bytes + _size(message) > MAX_UNREAD:
+            return self.overflow.add(message)
+        self.keep(message)
+        return True
+
+    def keep(self, message: Message) -> None:
+        """Keep a message, whatever the size of the inbox."""
         self._messages.append(message)
         self._bytes += _size(message)
         while self._bytes > MAX_UNREAD and len(self._messages) > 1:
@@ -64,7 +84,6 @@ class Inbox:
             StopAsyncIteration: No more messages will come: the session ended cleanly.
             SessionEnded: No more messages will come: the session was lost.
         """
-        self._was_taken_from = True
         while not self._messages:
             if self._end_reason is not None:
                 if self._end_reason.is_clean:
@@ -75,6 +94,8 @@ class Inbox:
             await taker
         message = self._messages.popleft()
         self._bytes -= _size(message)
+        if self.overflow and self.refill is not None and self.to_fetch() is not None:
+            self.refill()
         return message
 
     def _wake_takers(self) -> None:

@@ -92,6 +92,7 @@ class Progress:
         inbox: The messages that the program has not taken yet; None if each connection has its own
             inbox.
         was_connected: Whether there was a session before.
+        gaps: How often messages were missed.
     """
 
     def __init__(self, rooms: Iterable[str] | None = None) -> None:
@@ -103,6 +104,7 @@ class Progress:
         self.backlog = Backlog(self.unconfirmed)
         self.inbox: Inbox | None = None
         self.was_connected = False
+        self.gaps = 0
 
     def be_kept(self) -> None:
         """Note that there will be further connections."""

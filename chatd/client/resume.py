@@ -55,6 +55,9 @@ class Resumable(Protocol):
     def tell_error(self, error: RequestError) -> None:
         """Tell the program of an error that answers no request."""
 
+    def tell_missed(self, room: str | None, other: str | None) -> None:
+        """Tell the program that messages are missing."""
+
     def receive_message(self, message: Message) -> None:
         """Take a message like a new message."""
 
@@ -73,11 +76,14 @@ async def rejoin(client: Resumable, progress: Progress, rooms: Sequence[Mapping[
     """
     inside = _enter(client, progress, rooms)
     positions = [position for key, position in progress.rooms.items() if key not in inside]
+    known = {position.name: position.seq is not None for position in positions}
     # Wait for all, even if the session ends and all of them fail: no failure stays unhandled.
     joining = DeferredList([_join(client, position) for position in positions], consumeErrors=True)
     temporary: RequestError | None = None
     for position, (is_joined, joined) in zip(positions, await joining, strict=True):
         if is_joined:
+            if known[position.name] and not joined.recovered:
+                client.tell_missed(position.name, None)
             continue
         assert isinstance(joined, Failure)
         error = joined.value
@@ -190,6 +196,7 @@ async def fetch(client: Resumable, position: Position) -> None:
                     text = "the server's answer is malformed: its history does not advance"
                     raise RequestError(ErrorCode.BAD_REQUEST, text)
                 has_restarted = True
+                client.tell_missed(None, position.name)
                 position.move_to((page.messages[0].seq or 1) - 1 if page.messages else 0, None)
             for message in page.messages:
                 client.receive_message(message)

@@ -55,6 +55,9 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         async for message in service:
             print(message.sender, message.text)
 
+    As with a `ChatClient`, the body of the loop may await anything, and messages beyond 8 MiB wait
+    at the server until the program catches up. `gaps` rises if the server deletes them before.
+
     The service does not reconnect if the server ends a session without inviting the client back, or
     if an attempt fails with a `ConfigurationError`, or if the server refuses the client finally. A
     taken name is not final: an old session may still hold it.
@@ -162,10 +165,22 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             return fail(self._state.again())
         return self._factory.progress.backlog.wait()
 
+    @property
+    def gaps(self) -> int:
+        """How often messages were missed; see `ClientHooks.messages_missed`."""
+        return self._factory.progress.gaps
+
     def __aiter__(self) -> ChatClientService[ClientT]:
+        """Iterate over the messages of others; all loops over a service share its messages."""
         return self
 
     async def __anext__(self) -> Message:
+        """Return the next message of others, and wait until there is one, across sessions.
+
+        Raises:
+            StopAsyncIteration: The service was stopped.
+            SessionEnded: The service has given up.
+        """
         inbox = self._factory.progress.inbox
         assert inbox is not None
         return await inbox.take()

@@ -18,6 +18,7 @@ from chatd.client.hooks import ClientHooks
 from chatd.client.inbox import Inbox
 from chatd.client.milestone import Milestone
 from chatd.client.progress import Position, Progress
+from chatd.client.refill import Refill
 from chatd.client.results import Joined
 from chatd.client.resume import catch_up, fetch, rejoin
 from chatd.connection.client import ClientConnection
@@ -90,6 +91,7 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
         self._established: Milestone[None] = Milestone()
         self._ended: Milestone[SessionEnded] = Milestone()
         self._inbox = factory.progress.inbox or Inbox()
+        self._refill = Refill(self, self._inbox, self._not_resumed)
 
     @property
     def is_active(self) -> bool:
@@ -131,6 +133,7 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
         self.factory.remove(self)
         self._established.fail(end_reason)
         self._answers.fail(end_reason)
+        self._refill.end()
         if not self._progress.is_kept:  # otherwise the next session fills it
             self._inbox.close(end_reason)
         self._call(self.ended, end_reason)
@@ -148,6 +151,11 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
     def tell_error(self, error: RequestError) -> None:
         """Tell the program of an error that answers no request."""
         self._call(self.error_received, error)
+
+    def tell_missed(self, room: str | None, other: str | None) -> None:
+        """Tell the program that messages are missing."""
+        self._progress.gaps += 1
+        self._call(self.messages_missed, room, other)
 
     def receive_message(self, message: Message) -> None:
         """Take a message as a receipt if it is one, and tell the program if it is new."""
@@ -173,8 +181,12 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
     def _take_name(self, name: str) -> None:
         old_name, self.name = self.name, name
         self.factory.keep_name(name)
-        if self._progress.is_kept and fold(name) != fold(old_name):
-            self._progress.direct.clear()  # the new name has other direct messages
+        if fold(name) == fold(old_name):
+            return
+        if self._inbox.overflow.remove_direct():  # the new name has other direct messages
+            self.tell_missed(None, None)
+        if self._progress.is_kept:
+            self._progress.direct.clear()
             learnt = Deferred.fromCoroutine(catch_up(self, self._progress, is_back=False))
             learnt.addErrback(self._not_resumed)
 
@@ -234,6 +246,7 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
             first = next(iter(self._progress.rooms.values()), None)
             self.room = None if first is None else first.name
         self._established.reach(lambda: None)
+        self._refill.begin()
         self._call(self.established)
 
     def _not_resumed(self, failure: Failure) -> None:

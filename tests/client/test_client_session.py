@@ -61,7 +61,7 @@ class IterationTests(ClientCase):
         self.assertTrue(self.alice.is_active)
 
     def test_not_read_in_time(self) -> None:
-        """The session of a program that iterates too slowly ends, with the reason."""
+        """A program that iterates too slowly keeps its session."""
         listening = self.next_of(self.alice)
         self.bob.send("one")
         self.pump()
@@ -69,9 +69,7 @@ class IterationTests(ClientCase):
         for _ in range(3):
             self.bob.send(bytes(MAX_UNREAD // 2))
             self.pump()
-        ended = self.successResultOf(self.alice.when_ended())
-        self.assertEqual((ended.code, ended.retry), ("slow-consumer", True))
-        self.assertNotIn("alice", [one.name for one in self.server.factory.sessions.values()])
+        self.assertTrue(self.alice.is_active)
 
     def test_largest_message(self) -> None:
         """A message at the server's limit reaches a waiting program."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.inbox import MAX_UNREAD, Inbox
+from chatd.client.overflow import Behind
 from chatd.errors import SessionEnded
-from chatd.wire.messages import Message
+from chatd.wire.messages import ChatHeader, Message, MessageType
 
 MIB = 1024 * 1024
 GOODBYE = SessionEnded("goodbye", "bye")
@@ -132,16 +135,20 @@ class BoundTests(InboxTests):
         for number in range(MAX_UNREAD // MIB - 1):
             self.assertTrue(self.inbox.put(self.large(number)))
 
-    def large(self, number: int) -> Message:
-        return Message.chat(bytes([number]) * MIB)
+    def large(self, number: int, *, seq: int | None = None) -> Message:
+        header = ChatHeader(id=str(number), room="lobby", sender="bob", seq=seq)
+        return Message(MessageType.MESSAGE, header, bytes([number]) * MIB)
 
     def test_not_read_at_all(self) -> None:
         """Before the first take, the inbox drops the oldest: the program does not want them."""
         self.fill()
-        for number in range(100, 120):
-            self.assertTrue(self.inbox.put(self.large(number)))
+        for seq in range(100, 120):
+            message = self.large(seq, seq=seq)
+            self.assertTrue(self.inbox.put(message))
         kept = [self.successResultOf(Deferred.fromCoroutine(self.inbox.take())) for _ in range(7)]
-        self.assertEqual([message.content[0] for message in kept], list(range(113, 120)))
+        self.assertEqual([message.content[0] for message in kept], list(range(7)))
+        behind = cast(Behind, self.inbox.to_fetch())
+        self.assertEqual((behind.after, behind.newest), (99, 119))
 
     def test_not_read_in_time(self) -> None:
         """After the first take, the inbox drops no message: `put` returns False at the limit."""
@@ -149,8 +156,20 @@ class BoundTests(InboxTests):
         self.successResultOf(self.take())
         self.fill()
         self.assertFalse(self.inbox.put(self.large(100)))
-        first = self.successResultOf(Deferred.fromCoroutine(self.inbox.take()))
-        self.assertEqual(first.content[0], 0)
+
+    def test_refill(self) -> None:
+        """The inbox asks for the messages at the server when half of it is taken."""
+        asked: list[int] = []
+        self.fill()
+        self.inbox.put(self.large(100, seq=100))
+        self.inbox.refill = lambda: asked.append(self.inbox._bytes)
+        for number in range(4):
+            self.assertIsNone(self.inbox.to_fetch(), number)
+            self.assertEqual(asked, [])
+            self.successResultOf(Deferred.fromCoroutine(self.inbox.take()))
+        self.assertEqual(len(asked), 1)
+        self.inbox.close(LOST)
+        self.assertIsNone(self.inbox.to_fetch())
 
     def test_reading_makes_room(self) -> None:
         """Taken messages no longer count."""

@@ -48,6 +48,9 @@ class HandClient:
     def tell_error(self, error: RequestError) -> None:
         self.told.append(error)
 
+    def tell_missed(self, room: str | None, other: str | None) -> None:
+        self.told.append(("missed", room, other))
+
     def receive_message(self, message: Message) -> None:
         self.told.append(message.text)
 

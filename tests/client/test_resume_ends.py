@@ -10,7 +10,6 @@ from twisted.internet.error import ConnectError
 from chatd.chat.moderation import Ban
 from chatd.client.service import ChatClientService
 from chatd.errors import SessionEnded
-from chatd.wire.messages import Message
 from tests.fakes.networks import RETRY_S, LastingTests
 
 
