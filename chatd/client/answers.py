@@ -10,7 +10,7 @@ from chatd.arguments import check_type
 from chatd.client.backlog import Backlog
 from chatd.client.progress import Progress
 from chatd.errors import LocalProtocolError, SessionEnded
-from chatd.transport.promise import Promise
+from chatd.transport.promise import Promise, fail_ended
 from chatd.wire.bounds import MAX_ID
 from chatd.wire.messages import Message
 
@@ -41,6 +41,11 @@ class PendingAnswers:
 
     def __contains__(self, id: str) -> bool:
         return id in self._receipts or id in self._results
+
+    @property
+    def unconfirmed(self) -> int:
+        """Number of messages that wait for their receipts."""
+        return len(self._receipts)
 
     # Messages and commands
 
@@ -139,7 +144,10 @@ class PendingAnswers:
     # The end
 
     def fail(self, reason: SessionEnded) -> None:
-        """Fail all answers, except those that the next connection may bring."""
+        """Fail all answers, except those that the next connection may bring.
+
+        After a clean end, an answer that nobody waits for is no unhandled error.
+        """
         kept = self._progress.unconfirmed
         failing: list[Deferred[Any]] = [
             answer for id, answer in self._receipts.items() if id not in kept
@@ -150,7 +158,7 @@ class PendingAnswers:
         self._results, self._pings = {}, {}
         for answer in failing:
             if not answer.called:  # called: it was cancelled, perhaps by the errback of another
-                answer.errback(reason)
+                fail_ended(answer, reason)
         self.backlog.fail(reason)
 
 

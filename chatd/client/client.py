@@ -15,6 +15,7 @@ from chatd.connection.client import ClientConnection
 from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
 from chatd.transport.hooks import DONE, HookResult
 from chatd.transport.identity import identify
+from chatd.transport.timer import Timer
 from chatd.wire.messages import Message
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 else:
     from typing import TypeVar
 
-__all__ = ["ChatClient", "ClientT"]
+__all__ = ["RECEIPTS_S", "ChatClient", "ClientT"]
+
+RECEIPTS_S = 5.0
+"""Limit on the time for which a goodbye waits for receipts, in seconds."""
 
 
 class ChatClient(ClientSession, Sending):
@@ -61,6 +65,7 @@ class ChatClient(ClientSession, Sending):
 
     def __init__(self, connection: ClientConnection, factory: ChatClientFactory[Any]) -> None:
         super().__init__(connection, factory)
+        self._goodbye_timer = Timer(factory.clock)
 
     @property
     def session_id(self) -> str | None:
@@ -162,7 +167,23 @@ class ChatClient(ClientSession, Sending):
         """Let senders go on that wait for receipts, and write the queued frames."""
         self._answers.backlog.check()
         self._progress.backlog.check()
+        if self._goodbye_timer.is_running and not self._answers.unconfirmed:
+            self._say_goodbye()
         super().flush()
+
+    def session_ended(self, end_reason: SessionEnded) -> None:
+        """Fail all pending answers, and tell the program."""
+        self._goodbye_timer.stop()
+        super().session_ended(end_reason)
+
+    def _say_goodbye(self) -> None:
+        self._goodbye_timer.stop()
+        self.end_session(ErrorCode.GOODBYE, "the client is leaving")
+
+    def _leave_without_receipts(self) -> None:
+        n = self._answers.unconfirmed
+        self.log.warn("the client is leaving: {n} messages have no receipt", n=n)
+        self._say_goodbye()
 
     def ping(self) -> Deferred[float]:
         """Send a ping.
@@ -180,12 +201,18 @@ class ChatClient(ClientSession, Sending):
     def disconnect(self) -> Deferred[SessionEnded]:
         """Say goodbye, and close the connection after everything before is sent.
 
+        If messages wait for their receipts, the goodbye waits for these, for up to 5 seconds. After
+        that, the messages fail with `SessionEnded`: the server may have stored them or not.
+
         Returns:
             A Deferred that fires with the reason of the session's end, when the connection is
             closed.
         """
-        if not self._ended.is_reached:
-            self.end_session(ErrorCode.GOODBYE, "the client is leaving")
+        if self._answers.unconfirmed and self.is_active:
+            if not self._goodbye_timer.is_running:
+                self._goodbye_timer.start(RECEIPTS_S, self._leave_without_receipts)
+        elif not self._ended.is_reached:
+            self._say_goodbye()
         return self._ended.wait()
 
     def when_established(self) -> Deferred[Self]:

@@ -15,7 +15,7 @@ from chatd.chat.names import fold
 from chatd.client.backlog import MAX_UNCONFIRMED, Backlog
 from chatd.client.inbox import Inbox
 from chatd.errors import LocalProtocolError, SessionEnded
-from chatd.transport.promise import Promise
+from chatd.transport.promise import Promise, fail_ended
 from chatd.wire.messages import Message
 
 __all__ = ["MAX_DIRECT", "MAX_UNCONFIRMED", "Position", "Progress", "Unconfirmed"]
@@ -201,13 +201,16 @@ class Progress:
         kept = self.unconfirmed[id] = Unconfirmed(message, Promise(forget))
         return kept.answer
 
-    def close(self, end: SessionEnded) -> None:
-        """Fail all waiting messages: there will be no further connection."""
+    def close(self, reason: SessionEnded) -> None:
+        """Fail all waiting messages: there will be no further connection.
+
+        After a clean end, a message that nobody waits for is no unhandled error.
+        """
         waiting = list(self.unconfirmed.values())
         self.unconfirmed.clear()
         for kept in waiting:
             if not kept.answer.called:  # called: it was cancelled by another's errback
-                kept.answer.errback(end.again())
-        self.backlog.fail(end)
+                fail_ended(kept.answer, reason.again())
+        self.backlog.fail(reason)
         if self.inbox is not None:
-            self.inbox.close(end)
+            self.inbox.close(reason)

@@ -30,7 +30,7 @@ from chatd.client.servicestates import (
 )
 from chatd.errors import ConfigurationError, ErrorCode, SessionEnded
 from chatd.transport.eventloop import check_runs
-from chatd.transport.promise import Promise, promised
+from chatd.transport.promise import Promise, fail_ended, promised
 from chatd.wire.messages import Message
 
 __all__ = ["ChatClientService"]
@@ -202,6 +202,9 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
 
     def stopService(self) -> Deferred[None]:
         """Say goodbye, and stop reconnecting.
+
+        Messages that were sent get their receipts first; see `ChatClient.disconnect`. A message
+        that waits for a session fails with `SessionEnded`.
 
         Returns:
             A Deferred that fires with None when the connection is closed.

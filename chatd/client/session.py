@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -34,6 +34,7 @@ from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnd
 from chatd.transport.flush import Turn
 from chatd.transport.hooks import Hook, call_hook
 from chatd.transport.identity import identify
+from chatd.transport.promise import Promise, fail_ended
 from chatd.transport.protocol import ChatProtocol
 from chatd.wire.messages import Error, Message, MessageType
 
@@ -202,7 +203,7 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
             LocalProtocolError: The session has not begun, or the frame cannot be sent.
         """
         if self._check_over():
-            return fail(self._end_reason())
+            return fail_ended(Promise(), self._end_reason())
         self._answers.check(id)
         self.connection.send(message.type, message.header, message.content)
         self._turn.add(self)

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-__all__ = ["Promise", "promised"]
+from chatd.errors import SessionEnded
+
+__all__ = ["Promise", "fail_ended", "promised"]
 
 T = TypeVar("T")
 
@@ -58,6 +61,27 @@ class Promise(Deferred[T]):
 def _has_failed_with(told: Deferred[T], error: BaseException) -> bool:
     result = getattr(told, "result", None)
     return isinstance(result, Failure) and result.value is error
+
+
+def fail_ended(waiting: Deferred[T], reason: SessionEnded) -> Deferred[T]:
+    """Fail a Deferred with the reason of a session's end.
+
+    If the session ended on purpose and nobody waits for the Deferred, Twisted does not log the
+    reason as an unhandled error. A caller that waits for it later gets the reason all the same.
+
+    Args:
+        waiting: The Deferred.
+        reason: The reason.
+
+    Returns:
+        The Deferred.
+    """
+    waiting.errback(reason)
+    result = getattr(waiting, "result", None)
+    if reason.is_clean and isinstance(result, Failure) and result.value is reason:
+        with suppress(SessionEnded):  # handled, as by a coroutine that waits for it
+            next(iter(waiting))
+    return waiting
 
 
 def promised(waiting: Deferred[T]) -> Promise[T]:

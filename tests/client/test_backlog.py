@@ -88,9 +88,8 @@ class ClientBacklogTests(ClientCase):
         for _ in range(READY_BELOW):
             self.alice.send("x").addErrback(lambda _: None)
         ready = self.alice.when_ready_to_send()
-        self.alice.disconnect()
-        self.pump()
-        self.assertEqual(self.failureResultOf(ready, SessionEnded).value.code, "goodbye")
+        self.lose(self.alice)
+        self.assertEqual(self.failureResultOf(ready, SessionEnded).value.code, "connection-lost")
 
     def test_many_messages(self) -> None:
         """A program that waits before each message never has too many unconfirmed."""

@@ -108,7 +108,7 @@ class EndTests(ClientCase):
         self.assertNoResult(ended)
         self.pump()
         self.assertTrue(self.successResultOf(ended).is_clean)
-        self.failureResultOf(sending, SessionEnded)
+        self.assertEqual(self.successResultOf(sending).text, "last words")
         self.assertEqual(self.successResultOf(self.next_of(self.bob)), "last words")
         self.assertEqual([one.name for one in self.server.factory.sessions.values()], ["bob"])
 
