@@ -22,7 +22,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast, get_args
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
@@ -169,8 +169,13 @@ class MemoryServer(Generic[FactoryT_co]):
 
         Args:
             seconds: The time to advance, in seconds.
-            step_s: The length of a step, in seconds.
+            step_s: The length of a step, in seconds; more than 0.
+
+        Raises:
+            ValueError: The time would not advance, or go back.
         """
+        if not (seconds >= 0 and step_s > 0):
+            raise ValueError(f"the time cannot advance by {seconds} s in steps of {step_s} s")
         self.pump()
         until = self.clock.seconds() + seconds
         while (left := until - self.clock.seconds()) > 0:
@@ -223,7 +228,12 @@ async def running_server(
         reactor: The reactor.
         factory: Serves the connections.
         sockets: `tcp` or `unix`.
+
+    Raises:
+        ValueError: There is no such kind of socket.
     """
+    if sockets not in get_args(Sockets):
+        raise ValueError(f"sockets must be tcp or unix, not {sockets!r}")
     with tempfile.TemporaryDirectory(prefix="chatd-") as directory:
         path = Path(directory) / "chat.sock" if sockets == "unix" else None
         description = "tcp:0:interface=127.0.0.1" if path is None else f"unix:{path}"

@@ -141,7 +141,50 @@ class ArgumentTests(SynchronousTestCase):
                 "the factory must be a ChatClientFactory, such as ChatClientFactory(reactor), "
                 "not ChatClient",
             ),
+            (
+                lambda: chatd.ChatClientService(
+                    self.clock, ENDPOINT, chatd.ChatClientFactory(self.clock), number
+                ),
+                "retry_policy must be a function that returns seconds, not int",
+            ),
+            (
+                lambda: self.client.command(number),
+                "the command must be the name of a command, not int",
+            ),
         )
+
+    def test_fields(self) -> None:
+        """The fields of commands and results are JSON values, and have names of their own."""
+        command = chatd.Message(chatd.MessageType.COMMAND, {"id": "1", "command": "roll"})
+        cycle: list[Any] = []
+        cycle.append(cycle)
+        mistakes: tuple[tuple[dict[str, Any], str], ...] = (
+            ({"id": "mine"}, "a field cannot be named id: chatd uses this name itself"),
+            ({"a": {1}}, "the field a must be a JSON value, and has set"),
+            ({"a": [b"x"]}, "the field a must be a JSON value, and has bytes"),
+            ({"a": {"b": float("nan")}}, "the field a must be a JSON value, and has nan"),
+            ({"a": {1: "b"}}, "the field a must be a JSON value, and has a key that is int"),
+            ({"a": cycle}, "the field a is nested too deeply"),
+        )
+        for fields, told in mistakes:
+            for call in (
+                lambda: self.client.command("roll", **fields),  # noqa: B023
+                lambda: self.session.send_result(command, **fields),  # noqa: B023
+            ):
+                self.assertEqual(str(self.assertRaises(chatd.LocalProtocolError, call)), told)
+        with self.assertRaises(chatd.LocalProtocolError):
+            self.client.command("roll", command="mine")
+
+    def test_good_fields(self) -> None:
+        """All JSON values arrive as they are, and a tuple as a list."""
+        fields = {"a": [1, 2.5, "x", None, True], "b": {"c": []}}
+        command = chatd.Message(chatd.MessageType.COMMAND, {"id": "1", "command": "roll"})
+        event = {**fields, "d": (1, 2), "command": "allowed"}
+        self.client._answers.add("1", is_command=True).addCallback(event.update)
+        self.session.send_result(command, **fields, d=(1, 2))
+        self.server.pump()
+        self.assertEqual(event["d"], [1, 2])
+        self.assertEqual({"a": event["a"], "b": event["b"]}, fields)
 
     def test_parts_of_a_server(self) -> None:
         """A server checks its parts when it gets them."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.client import ChatClient
 from chatd.errors import LocalProtocolError, SessionRefused
 from chatd.server.factory import ChatFactory
 from chatd.server.session import Session
-from chatd.testing import MemoryServer
+from chatd.testing import MemoryServer, running_server
 from chatd.wire.messages import Message
 from tests.chat.slowstore import SlowStore
 from tests.fakes.peers import KEY, OTHER_KEY
@@ -192,6 +195,23 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertEqual(seen, [0.5, 1.0, 1.5])
         server.advance(60)
         self.assertTrue(alice.is_active)
+
+    def test_advance_by_nothing(self) -> None:
+        """Steps of no length, and times that go back, are refused."""
+        server = MemoryServer()
+        for seconds, step_s in ((1, 0), (1, -1), (-1, 1), (float("nan"), 1)):
+            with self.assertRaises(ValueError):
+                server.advance(seconds, step_s)
+        server.advance(0)
+        self.assertEqual(server.clock.seconds(), 0)
+
+    def test_kind_of_sockets(self) -> None:
+        """`running_server` names the kinds of sockets that there are."""
+        kind: Any = "tpc"
+        running = running_server(Clock(), ChatFactory(Clock()), kind)
+        entering = Deferred.fromCoroutine(running.__aenter__())
+        error = self.failureResultOf(entering, ValueError).value
+        self.assertEqual(str(error), "sockets must be tcp or unix, not 'tpc'")
 
     def test_end_of_a_client(self) -> None:
         """A client that leaves has left after `pump`."""

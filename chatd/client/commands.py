@@ -9,6 +9,7 @@ from uuid import uuid4
 import msgspec
 from twisted.internet.defer import Deferred
 
+from chatd.arguments import check_type
 from chatd.chat.names import fold
 from chatd.client.fields import AwayText, Count, Name, Topic, convert, given
 from chatd.client.historycommands import HistoryCommands
@@ -17,6 +18,7 @@ from chatd.client.progress import Progress
 from chatd.client.results import BanInfo, Conversation, Joined, PersonInfo, RoomInfo
 from chatd.errors import ErrorCode, RequestError
 from chatd.transport.promise import promised
+from chatd.wire.jsonfields import check_fields
 
 __all__ = ["ClientCommands"]
 
@@ -67,11 +69,17 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
 
         Args:
             command: The command's name.
-            fields: The command's fields; JSON values.
+            fields: The command's fields: JSON values, and lists and dictionaries of these.
 
         Returns:
             A Deferred that fires with the fields of the RESULT.
+
+        Raises:
+            LocalProtocolError: A field is named `id` or `command`, which chatd uses itself, or its
+                value is no JSON value.
         """
+        check_type("the command", command, str, "the name of a command")
+        check_fields(fields, ("id", "command"))
         return self._give(uuid4().hex, command, fields)
 
     # Rooms

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.arguments import check_type
+from chatd.arguments import check_type, wrong_type
 from chatd.client.client import ClientT
 from chatd.client.endpoints import client_endpoint
 from chatd.client.factory import ChatClientFactory
@@ -86,6 +86,8 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
     ) -> None:
         wanted = "a ChatClientFactory, such as ChatClientFactory(reactor)"
         check_type("the factory", factory, ChatClientFactory, wanted)
+        if retry_policy is not None and not callable(retry_policy):
+            raise wrong_type("retry_policy", retry_policy, "a function that returns seconds")
         self.client: ClientT | None = None
         self._reactor = reactor
         self._endpoint = client_endpoint(reactor, endpoint)

@@ -174,7 +174,8 @@ class ChatFactory(Factory, Generic[SessionT]):
         """Act on a COMMAND; may be `async` like `message_received`.
 
         By default, run chatd's own commands. Answer commands of your own with
-        `Session.send_result`, and call this method for all others.
+        `Session.send_result`, and call this method for all others. The log names a method that
+        gives no answer, once.
 
         Args:
             session: The client's session.
@@ -184,6 +185,7 @@ class ChatFactory(Factory, Generic[SessionT]):
             RequestError: `unknown-command`, or another reason for refusing the command.
         """
         assert isinstance(command.header, dict)
+        session.protocol.unanswered = None  # the hub answers
         return self.engine.commands.run(session, command.header)
 
     # Call these

@@ -203,6 +203,7 @@ class ServerProtocol(SessionProtocol):
         return None
 
     def _act_on_command(self, command: Message) -> Deferred[None] | None:
+        self.unanswered = command
         hook, began = self.factory.command_received, self._clock.seconds()
         work = call_hook(self._refuse, command, hook, self.session, command)
         took_s = self._clock.seconds() - began
@@ -218,6 +219,9 @@ class ServerProtocol(SessionProtocol):
         """
         if not self.connection.is_established:
             return None
+        if self.unanswered is not None:
+            self._engine.unanswered.note_command(self.factory.command_received)
+            self.unanswered = None
         waiting = self._pace.count_command(took_s)
         if waiting is None:
             return self._until_drained()
@@ -244,6 +248,7 @@ class ServerProtocol(SessionProtocol):
         """Note if the service is done with a message and has not answered it."""
         if self.unanswered is not None and not self.connection.is_over:
             self._engine.unanswered.note(self.factory.message_received)
+            self.answers_late = True
         self.unanswered = None
 
     def _refuse(self, failure: Failure, message: Message) -> None:

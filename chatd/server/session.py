@@ -9,6 +9,7 @@ from chatd.errors import ErrorCode, SessionEnded
 from chatd.server.served import ServedMember
 from chatd.transport.hooks import DONE, HookResult
 from chatd.transport.streams import peer_of
+from chatd.wire.jsonfields import check_fields
 from chatd.wire.messages import Message, MessageType
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Session(ServedMember):
             LocalProtocolError: The content exceeds the limit.
         """
         unanswered = self.protocol.unanswered
-        if unanswered is not None and unanswered.id == id:
+        if unanswered is not None and id is not None and unanswered.id == id:
             self.protocol.unanswered = None
         self._send(
             self.encoder.encode(self.factory.engine.speaker.compose(content, id, content_type))
@@ -125,6 +126,8 @@ class Session(ServedMember):
             LocalProtocolError: The content exceeds the limit.
         """
         check_type("the message", message, Message, "the Message that the session sent")
+        if self.protocol.unanswered is not message and not self.protocol.answers_late:
+            self.factory.engine.unanswered.note_second_answer(self.factory.message_received)
         self.send(content, id=message.id, content_type=content_type)
 
     def send_result(self, command: Message, /, **fields: object) -> None:
@@ -132,16 +135,20 @@ class Session(ServedMember):
 
         Args:
             command: The argument of `command_received`.
-            fields: JSON values.
+            fields: JSON values, and lists and dictionaries of these.
 
         Raises:
             SessionEnded: The session is over.
-            LocalProtocolError: The fields cannot be sent as a header.
+            LocalProtocolError: A field is named `id`, which chatd uses itself, or is no JSON value;
+                or the fields are too large for a header.
         """
         wanted = "the COMMAND that the session sent"
         check_type("the command", command, Message, wanted)
         if not isinstance(command.header, dict):
             raise wrong_type("the command", command.header, wanted)
+        check_fields(fields, ("id",))
+        if self.protocol.unanswered is command:
+            self.protocol.unanswered = None
         header = {**fields, "id": command.header["id"]}
         self._send(self.encoder.encode_parts(MessageType.RESULT, header))
 

@@ -45,6 +45,7 @@ class SessionProtocol(ChatProtocol):
         self.factory: ChatFactory[Any] = factory
         self.session: Session | None = None
         self.unanswered: Message | None = None
+        self.answers_late = False
         self._engine = factory.engine
         self._address = LOCAL
         self._wanted_name: str | None = None

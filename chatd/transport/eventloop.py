@@ -62,8 +62,13 @@ def check_runs(reactor: object) -> None:
         reactor: A reactor, or a test's clock, which always passes.
 
     Raises:
-        LocalProtocolError: The reactor does not run in asyncio's running event loop.
+        LocalProtocolError: The reactor does not run in asyncio's running event loop, or it was that
+            of an `asyncio_reactor` which has ended.
     """
+    if isinstance(reactor, _LoopReactor) and not reactor.running:
+        raise LocalProtocolError(
+            "the reactor runs no more: use it inside `async with chatd.asyncio_reactor()`"
+        )
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

@@ -26,9 +26,12 @@ class ActingFactory(ChatFactory):
     def message_received(self, session: Session, message: Message) -> Any:
         return self.act(self, session, message)
 
+    def command_received(self, session: Session, command: Message) -> Any:
+        return self.act(self, session, command)
 
-class UnansweredTests(SynchronousTestCase):
-    """`message_received` publishes, replies or refuses; or the log names it."""
+
+class ServiceTests(SynchronousTestCase):
+    """A client of a service."""
 
     def warnings(self, act: Act, count: int = 1) -> list[str]:
         """Send some messages to a service, and return the warnings of its log."""
@@ -41,6 +44,10 @@ class UnansweredTests(SynchronousTestCase):
                 each.addErrback(lambda _: None)
             self.server.pump()
         return [formatEvent(each) for each in events if each["log_level"] is LogLevel.warn]
+
+
+class UnansweredTests(ServiceTests):
+    """`message_received` publishes, replies or refuses; or the log names it."""
 
     def test_forgotten(self) -> None:
         """The log names a service that gives no answer, once, plain or async."""
@@ -101,3 +108,97 @@ class UnansweredTests(SynchronousTestCase):
         act: Act = lambda factory, session, message: session.end("enough", "enough")  # noqa: E731
         self.assertEqual(self.warnings(act), [])
         self.assertFalse(self.client.is_active)
+
+
+class SecondAnswerTests(ServiceTests):
+    """A message has one answer; a second is named."""
+
+    def test_twice(self) -> None:
+        """A service that replies again, or replies to what it published, is named once."""
+
+        def reply_twice(factory: ChatFactory, session: Session, message: Message) -> None:
+            session.reply(message, "yes")
+            session.reply(message, "and yes")
+
+        def publish_and_reply(factory: ChatFactory, session: Session, message: Message) -> None:
+            factory.publish(session, message)
+            session.reply(message, "yes")
+
+        for act in (reply_twice, publish_and_reply):
+            self.assertEqual(
+                self.warnings(act, count=2),
+                [
+                    "ActingFactory.message_received has replied to a message that was answered "
+                    "already: the client's send has the first answer, and the second is an "
+                    "ordinary message (this is logged once)"
+                ],
+            )
+
+    def test_later(self) -> None:
+        """A service that answers a message later answers it once."""
+        kept: list[Message] = []
+        self.warnings(lambda factory, session, message: kept.append(message))
+        session = self.server.session_of(self.client)
+        with capturedLogs() as events:
+            session.reply(kept[0], "at last")
+            self.server.pump()
+        self.assertEqual(events, [])
+        self.assertTrue(self.sending[0].called)
+
+
+class CommandTests(ServiceTests):
+    """`command_received` sends a result, refuses, or leaves the command to chatd."""
+
+    def command_warnings(self, act: Act, name: str = "dance") -> list[str]:
+        """Give a service two commands, and return the warnings of its log."""
+        self.server = MemoryServer(ActingFactory)
+        self.server.factory.act = act
+        self.client = self.server.connect("alice")
+        with capturedLogs() as events:
+            self.asked = [self.client.command(name) for _ in range(2)]
+            for each in self.asked:
+                each.addErrback(lambda _: None)
+            self.server.pump()
+        return [formatEvent(each) for each in events if each["log_level"] is LogLevel.warn]
+
+    def test_forgotten(self) -> None:
+        """A service that does nothing is named once, plain or async."""
+
+        async def send_something_else(factory: Any, session: Session, command: Message) -> None:
+            session.send("dancing")
+
+        for act in (lambda *_: None, send_something_else):
+            self.assertEqual(
+                self.command_warnings(act),
+                [
+                    "ActingFactory.command_received has not answered a command: call send_result, "
+                    "leave it to ChatFactory.command_received or raise RequestError, or the client "
+                    "waits for ever (this is logged once)"
+                ],
+            )
+            self.assertNoResult(self.asked[0])
+
+    def test_answered(self) -> None:
+        """A service that answers in one of the three ways is not named, plain or async."""
+
+        def refuse(factory: ChatFactory, session: Session, command: Message) -> None:
+            raise RequestError("no", "no")
+
+        async def inherit(factory: ChatFactory, session: Session, command: Message) -> None:
+            await ChatFactory.command_received(factory, session, command)
+
+        acts: list[Act] = [
+            lambda factory, session, command: session.send_result(command),
+            ChatFactory.command_received,
+            refuse,
+            inherit,
+        ]
+        for act in acts:
+            for name in ("dance", "rooms"):
+                self.assertEqual(self.command_warnings(act, name), [])
+                self.assertTrue(all(each.called for each in self.asked))
+
+    def test_end_of_the_session(self) -> None:
+        """A service that ends the session owes no answer."""
+        act: Act = lambda factory, session, command: session.end("enough", "enough")  # noqa: E731
+        self.assertEqual(self.command_warnings(act), [])

@@ -75,6 +75,20 @@ class AsyncioReactorTests(SynchronousTestCase):
         asyncio.run(main())
         self.assertNotIn(REACTOR, sys.modules)
 
+    def test_used_afterwards(self) -> None:
+        """After the context, its reactor is refused at once, in asyncio's loop and outside."""
+
+        async def main() -> Any:
+            async with asyncio_reactor() as reactor:
+                check_runs(reactor)
+            with self.assertRaises(LocalProtocolError):
+                check_runs(reactor)
+            return reactor
+
+        reactor = asyncio.run(main())
+        error = self.assertRaises(LocalProtocolError, check_runs, reactor)
+        self.assertIn("runs no more", str(error))
+
     def test_nested(self) -> None:
         """Within a context, another gives the same reactor, and does not end it."""
 
