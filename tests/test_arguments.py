@@ -92,6 +92,12 @@ class ArgumentTests(SynchronousTestCase):
                 "the name must be text, not Session",
             ),
             (lambda: self.client.send("hello", id=1), "the id must be text, not int"),
+            (lambda: self.client.send("hello", room=1), "room must be text, not int"),
+            (lambda: self.client.send("hello", to=1), "to must be text, not int"),
+            (
+                lambda: self.client.send("hello", content_type=1),
+                "content_type must be text, not int",
+            ),
         )
 
     def test_messages(self) -> None:
@@ -148,6 +154,16 @@ class ArgumentTests(SynchronousTestCase):
                 "retry_policy must be a function that returns seconds, not int",
             ),
             (
+                lambda: chatd.ChatClientFactory(number),
+                "the clock must be the reactor or a Clock, not int",
+            ),
+            (
+                lambda: chatd.ChatClientService(
+                    number, ENDPOINT, chatd.ChatClientFactory(self.clock)
+                ),
+                "the reactor must be a reactor, not int",
+            ),
+            (
                 lambda: self.client.command(number),
                 "the command must be the name of a command, not int",
             ),
@@ -201,6 +217,14 @@ class ArgumentTests(SynchronousTestCase):
                 "endpoints must be an endpoint string or a list of them, not dict",
             ),
             (lambda: factory(ENDPOINT), "the clock must be the reactor or a Clock, not str"),
+            (
+                lambda: factory(self.clock, unix_time=5),
+                "unix_time must be a function such as time.time, not int",
+            ),
+            (lambda: factory(self.clock, accounts=wrong), "accounts must be an Accounts, not dict"),
+            (lambda: factory(self.clock, bans=wrong), "bans must be a Bans, not dict"),
+            (lambda: factory(self.clock, name=wrong), "the name must be text, not dict"),
+            (lambda: chatd.MemoryStore(wrong), "retention must be a Retention, not dict"),
             (lambda: factory(self.clock, limits=wrong), "limits must be a Limits, not dict"),
             (lambda: factory(self.clock, policy=wrong), "policy must be a Policy, not dict"),
             (

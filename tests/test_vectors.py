@@ -321,7 +321,9 @@ class PageTests(SynchronousTestCase):
             "names invited to a room": f"{MAX_INVITED}",
             "topic": f"{MAX_TOPIC} characters",
             "`text` of `away`": f"{MAX_AWAY} characters",
-            "`content_type`": f"1 to {bounds.MAX_CONTENT_TYPE} characters",
+            "`content_type`": (
+                f"1 to {bounds.MAX_CONTENT_TYPE} characters, none of them a control character"
+            ),
             "name": f"1 to {MAX_NAME} characters",
             "`heartbeat`": f"{bounds.MIN_HEARTBEAT_S} to {bounds.MAX_HEARTBEAT_S:,.0f} seconds",
             "`max_content`": f"{bounds.MIN_MAX_CONTENT} to {bounds.MAX_MAX_CONTENT:,} bytes",

@@ -86,6 +86,8 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
     ) -> None:
         wanted = "a ChatClientFactory, such as ChatClientFactory(reactor)"
         check_type("the factory", factory, ChatClientFactory, wanted)
+        if not callable(getattr(reactor, "callLater", None)):
+            raise wrong_type("the reactor", reactor, "a reactor")
         if retry_policy is not None and not callable(retry_policy):
             raise wrong_type("retry_policy", retry_policy, "a function that returns seconds")
         self.client: ClientT | None = None

@@ -111,6 +111,11 @@ class ChatFactory(Factory, Generic[SessionT]):
             raise wrong_type("the clock", clock, "the reactor or a Clock")
         check_type("policy", policy, Policy, "a Policy")
         check_type("limits", limits, Limits, "a Limits")
+        check_type("the name", name, str, "text")
+        check_type("accounts", accounts, (Accounts, type(None)), "an Accounts")
+        check_type("bans", bans, (Bans, type(None)), "a Bans")
+        if not callable(unix_time):
+            raise wrong_type("unix_time", unix_time, "a function such as time.time")
         if store is not None and not IMessageStore.providedBy(store):
             raise wrong_type("store", store, "a message store, such as MemoryStore()")
         self.clock = clock

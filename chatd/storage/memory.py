@@ -9,6 +9,7 @@ from heapq import heapify, heappop
 
 from zope.interface import implementer
 
+from chatd.arguments import check_type
 from chatd.storage.interface import IMessageStore
 from chatd.storage.memorystream import MemoryStream, Total
 from chatd.storage.privateroom import PrivateRoom
@@ -55,6 +56,7 @@ class MemoryStore:
         max_streams: int = MAX_STREAMS,
         max_bytes: int = MAX_BYTES,
     ) -> None:
+        check_type("retention", retention, Retention, "a Retention")
         self._retention = retention
         self._unix_time = unix_time
         self._max_streams = max_streams

@@ -7,6 +7,7 @@ open to new fields, so their headers stay dictionaries.
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 from typing import Annotated, Any
 from uuid import uuid4
@@ -35,7 +36,11 @@ DEFAULT_CONTENT_TYPE = "text/plain; charset=utf-8"
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=bounds.MAX_ID)]
 Place = Annotated[str, msgspec.Meta(max_length=bounds.MAX_PLACE)]
-ContentType = Annotated[str, msgspec.Meta(min_length=1, max_length=bounds.MAX_CONTENT_TYPE)]
+NO_CONTROLS = r"\A[^\x00-\x1f\x7f-\x9f]*\Z"
+"""What the whole of a text without control characters matches."""
+ContentType = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=bounds.MAX_CONTENT_TYPE, pattern=NO_CONTROLS)
+]
 
 
 class MessageType(IntEnum):
@@ -208,8 +213,19 @@ class Message(msgspec.Struct, frozen=True, gc=False):
             id: Up to `MAX_ID` characters; None makes a new UUID.
             room: The room to send it to; None is the session's own room.
             to: The name of the recipient, instead of a room.
-            content_type: The media type of the content, up to `MAX_CONTENT_TYPE` characters.
+            content_type: The media type of the content, up to `MAX_CONTENT_TYPE` characters, none
+                of which is a control character.
+
+        Raises:
+            LocalProtocolError: The content type has a control character, or the text of the content
+                cannot be encoded.
+            TypeError: An argument has a wrong type.
         """
+        for argument, given in (("room", room), ("to", to), ("content_type", content_type)):
+            if given is not None:
+                check_type(argument, given, str, "text")
+        if content_type is not None and not re.match(NO_CONTROLS, content_type):
+            raise LocalProtocolError("a content type has no control characters")
         header = ChatHeader(
             id=uuid4().hex if id is None else id, room=room, to=to, content_type=content_type
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 from zlib import crc32
@@ -118,6 +119,14 @@ def _text(least: int = 0, most: int = MAX_HEADER) -> Callable[[object], bool]:
     return lambda value: isinstance(value, str) and least <= len(value) <= most
 
 
+def _content_type(value: object) -> bool:
+    return (
+        isinstance(value, str)
+        and 1 <= len(value) <= 255
+        and not any(unicodedata.category(character) == "Cc" for character in value)
+    )
+
+
 def _integer(least: float = -float("inf"), most: float = float("inf")) -> Callable[[object], bool]:
     return lambda value: type(value) is int and least <= value <= most
 
@@ -164,7 +173,7 @@ _MAY = {
         "from": _text(),
         "seq": _integer(),
         "time": _number(),
-        "content_type": _text(1, 255),
+        "content_type": _content_type,
     },
     5: {"ref": _text()},
 }

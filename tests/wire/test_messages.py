@@ -98,6 +98,9 @@ FAULTY = {
         '{"id":"m1","time":"now"}',
         '{"id":"m1","content_type":""}',
         f'{{"id":"m1","content_type":"{256 * "x"}"}}',
+        '{"id":"m1","content_type":"a/b\\nc"}',
+        '{"id":"m1","content_type":"a/b\\n"}',
+        '{"id":"m1","content_type":"a/b\\u0085"}',
     ],
     MessageType.DISCONNECT: ['{"code":null}', '{"retry":"yes"}', '{"reason":1}'],
     MessageType.COMMAND: [
@@ -259,6 +262,13 @@ class MessageTests(SynchronousTestCase):
             message.header, ChatHeader(id="m1", room="tea", content_type="text/markdown")
         )
         self.assertEqual(message.content, b"Zo\xc3\xab")
+
+    def test_control_characters(self):
+        """A content type with a control character is refused before it is sent."""
+        for content_type in ("foo\nbar", "foo\n", "\x00", "a\x7f", "a\x9f"):
+            with self.assertRaises(LocalProtocolError):
+                Message.chat("x", content_type=content_type)
+        self.assertEqual(Message.chat("x", content_type="a/ä; b=ß").content_type, "a/ä; b=ß")
 
     def test_new_id(self):
         """A message without an id gets a new UUID."""
