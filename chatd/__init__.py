@@ -5,8 +5,8 @@ The public names are here; everything else may change.
 - `connect`, `ChatClient`, `ChatClientService`, `ChatClientFactory`: talk to a server.
 - `asyncio_reactor`: the reactor of a program that runs under asyncio.
 - `ChatFactory`, `Session`: subclass the factory to write a server. `ChatService` runs a server;
-  `Policy` has the operator's settings, `Limits` the limits for peers, `FactoryOptions` the types
-  of the factory's arguments.
+  `Policy` has the operator's settings, `Limits` the limits for peers, `Accounts` checks logins,
+  `FactoryOptions` has the types of the factory's arguments.
 - `IMessageStore`: the interface of message stores; `MemoryStore` and `SqliteStore` (with
   `Durability` and a `StoreThread`) implement it. `Retention` limits what they keep.
 - `Joined`, `History`, `RoomInfo`, `PersonInfo`, `Conversation`, `BanInfo`, `MadePrivate`: the

@@ -69,6 +69,12 @@ class Member:
     def all_answered(self) -> None:
         """Act when all messages of the member are answered; a subclass may override this."""
 
+    def entered(self, room: str) -> None:
+        """Act when the member is in a room; a subclass may override this."""
+
+    def departed(self, room: str) -> None:
+        """Act when the member is no longer in a room; a subclass may override this."""
+
 
 M = TypeVar("M", bound=Member)
 """The type of the members, for the parts that carry their messages."""

@@ -147,6 +147,7 @@ class Roster(OpenRooms[M]):
             self.publish(room, (presence.joined(room.name, member.name),))
         self.delivery.begin(room, member)
         room.has_read(member, read_to)
+        member.entered(room.name)
 
     def quit(self, member: M, room: Room[M], *, is_silent: bool = False) -> None:
         """Remove a member from a room, and tell the members that stay.
@@ -185,6 +186,8 @@ class Roster(OpenRooms[M]):
         for name in () if is_silent else gone:
             self.publish(room, (presence.left(room.name, name),))
         self._drop_if_unneeded(room)
+        for member in members:
+            member.departed(room.name)
 
     def publish(self, room: Room[M], messages: Sequence[Message]) -> None:
         """Deliver messages or EVENTs to a room; this method is the only way to do so.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chatd.arguments import check_type, wrong_type
 from chatd.errors import ErrorCode, SessionEnded
 from chatd.server.served import ServedMember
-from chatd.transport.hooks import DONE, HookResult
+from chatd.transport.hooks import DONE, HookResult, call_hook
 from chatd.transport.streams import peer_of
 from chatd.wire.jsonfields import check_fields
 from chatd.wire.messages import Message, MessageType
@@ -70,6 +70,27 @@ class Session(ServedMember):
 
         Args:
             reason: The reason, with its `code`; `connection-lost` if neither side sent a reason.
+        """
+        return DONE
+
+    def room_joined(self, room: str) -> HookResult:
+        """Act on having joined a room, also one in which the session begins. May be `async`.
+
+        For these rooms it is called before `established`. The client cannot be refused here any
+        more: raise `RequestError` in `ChatFactory.command_received` for the command `join`.
+
+        Args:
+            room: The room's name, in the room's own spelling.
+        """
+        return DONE
+
+    def room_left(self, room: str) -> HookResult:
+        """Act on having left a room: by a command, a removal, or the end. May be `async`.
+
+        At the end of the session it is called for each of its rooms, before `ended`.
+
+        Args:
+            room: The room's name, in the room's own spelling.
         """
         return DONE
 
@@ -163,6 +184,16 @@ class Session(ServedMember):
             retry: Whether the client is invited to come back.
         """
         self.answers.then(lambda: self.protocol.end_session(code, reason, retry=retry))
+
+    # For the chat
+
+    def entered(self, room: str) -> None:
+        """Call `room_joined`."""
+        call_hook(self.protocol.log_failure, "room_joined", self.room_joined, room)
+
+    def departed(self, room: str) -> None:
+        """Call `room_left`."""
+        call_hook(self.protocol.log_failure, "room_left", self.room_left, room)
 
     def _send(self, frame: bytes) -> None:
         end = self.protocol.connection.end_reason
