@@ -8,11 +8,11 @@ can tell by which. But a task refuses a Deferred: it raises a RuntimeError where
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from chatd.errors import SessionEnded
@@ -77,11 +77,17 @@ def fail_ended(waiting: Deferred[T], reason: SessionEnded) -> Deferred[T]:
         The Deferred.
     """
     waiting.errback(reason)
-    result = getattr(waiting, "result", None)
-    if reason.is_clean and isinstance(result, Failure) and result.value is reason:
-        with suppress(SessionEnded):  # handled, as by a coroutine that waits for it
-            next(iter(waiting))
+    if reason.is_clean:
+        _handle(waiting, lambda error: error is reason)
     return waiting
+
+
+def _handle(waiting: Deferred[T], is_expected: Callable[[BaseException | None], bool]) -> None:
+    """If a Deferred has failed with an expected error, have Twisted not log it as unhandled."""
+    result = getattr(waiting, "result", None)
+    if isinstance(result, Failure) and is_expected(result.value):
+        with suppress(Exception):  # handled, as by a coroutine that waits for it
+            next(Deferred.__iter__(waiting))
 
 
 def promised(waiting: Deferred[T]) -> Promise[T]:

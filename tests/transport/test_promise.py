@@ -10,7 +10,8 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.transport.promise import Promise, promised
+from chatd.errors import ErrorCode, SessionEnded
+from chatd.transport.promise import Promise, fail_ended, promised
 
 
 async def wait(promise: Awaitable[Any]) -> Any:
@@ -42,6 +43,53 @@ class TwistedTests(SynchronousTestCase):
         """Cancelling the coroutine cancels the promise."""
         self.waiting.cancel()
         self.failureResultOf(self.waiting, CancelledError)
+
+
+class QuietTests(SynchronousTestCase):
+    """An error that the program caused on purpose is not logged if nobody waits for it."""
+
+    def logged(self) -> list[type[BaseException]]:
+        """Return the kinds of the errors that Twisted logs as unhandled."""
+        gc.collect()
+        return [failure.type for failure in self.flushLoggedErrors()]
+
+    def test_cancelled(self) -> None:
+        """A cancelled promise that nobody waits for is no unhandled error."""
+        Promise[int]().cancel()
+        self.assertEqual(self.logged(), [])
+
+    def test_cancelled_and_waited_for(self) -> None:
+        """A caller that waits later learns that the promise was cancelled."""
+        promise: Promise[int] = Promise()
+        promise.cancel()
+        self.failureResultOf(promise, CancelledError)
+
+    def test_failed_before(self) -> None:
+        """Cancelling does not hide an earlier failure, nor the result of an earlier success."""
+        failed: Promise[int] = Promise()
+        failed.errback(ValueError("no"))
+        failed.cancel()
+        del failed
+        self.assertEqual(self.logged(), [ValueError])
+        done: Promise[int] = Promise()
+        done.callback(3)
+        done.cancel()
+        self.assertEqual(self.successResultOf(done), 3)
+
+    def test_callback_fails(self) -> None:
+        """A mistake in an errback of the program is logged."""
+        promise: Promise[int] = Promise()
+        promise.addErrback(lambda _: 1 // 0)
+        promise.cancel()
+        del promise
+        self.assertEqual(self.logged(), [ZeroDivisionError])
+
+    def test_session_ended(self) -> None:
+        """The end of a session is quiet if it was on purpose, and a lost session is not."""
+        fail_ended(Promise(), SessionEnded(ErrorCode.GOODBYE, "bye"))
+        self.assertEqual(self.logged(), [])
+        fail_ended(Promise(), SessionEnded(ErrorCode.CONNECTION_LOST, "lost"))
+        self.assertEqual(self.logged(), [SessionEnded])
 
 
 class AsyncioTests(SynchronousTestCase):
