@@ -26,7 +26,10 @@ class GreetingBot(chatd.ChatClient):
 async def main(reactor: ReactorBase, endpoint: str) -> None:
     """Run the bot until it is stopped, or end with status 1 if the server does not want it."""
     factory = chatd.ChatClientFactory(reactor, name="bot", protocol=GreetingBot)
-    service = chatd.ChatClientService(reactor, endpoint, factory)
+    try:
+        service = chatd.ChatClientService(reactor, endpoint, factory)
+    except chatd.ConfigurationError as error:
+        raise SystemExit(f"bot.py: {error}") from error
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     service.startService()
     reason = await service.when_given_up()
@@ -34,5 +37,7 @@ async def main(reactor: ReactorBase, endpoint: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv[1:]) != 1:
+        sys.exit("usage: python bot.py ENDPOINT")
     globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
     task.react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])

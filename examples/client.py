@@ -34,4 +34,6 @@ async def converse(reactor: IReactorCore, endpoint: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv[1:]) != 1:
+        sys.exit("usage: python client.py ENDPOINT")
     task.react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])

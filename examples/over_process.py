@@ -21,6 +21,14 @@ import chatd
 DAEMON = [sys.executable, "-m", "twisted", "--log-file", os.devnull, "chatd", "-e", "stdio:"]
 
 
+async def main(reactor: IReactorProcess, *command: str) -> None:
+    """Converse, and end with one line if that is not possible."""
+    try:
+        await converse(reactor, *command)
+    except (OSError, chatd.ChatError) as error:
+        raise SystemExit(f"over_process.py: {error}") from error
+
+
 async def converse(reactor: IReactorProcess, *command: str) -> None:
     """Start a daemon, and send it a message."""
     program, *arguments = command or DAEMON
@@ -36,4 +44,4 @@ async def converse(reactor: IReactorProcess, *command: str) -> None:
 
 
 if __name__ == "__main__":
-    task.react(lambda *args: Deferred.fromCoroutine(converse(*args)), sys.argv[1:])
+    task.react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])

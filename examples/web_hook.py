@@ -5,12 +5,14 @@ Then: curl -d "build 512 is done" http://127.0.0.1:PORT/
 """
 
 import asyncio
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from twisted.internet.error import ConnectError
+from twisted.logger import STDLibLogObserver, globalLogBeginner
 
 import chatd
 
@@ -49,18 +51,25 @@ async def answer(
     writer.close()
 
 
-async def main(endpoint: str, port: str) -> None:
+async def main(endpoint: str, port: int) -> None:
     """Serve until the program is interrupted, or end with one line if there is no chat."""
     try:
         async with lifespan(endpoint) as service:
-            server = await asyncio.start_server(partial(answer, service), "127.0.0.1", int(port))
+            server = await asyncio.start_server(partial(answer, service), "127.0.0.1", port)
             print("listening on port", server.sockets[0].getsockname()[1], flush=True)
             async with server:
                 await server.serve_forever()
-    except (ConnectError, chatd.ChatError) as error:
+    except (ConnectError, OSError, OverflowError, chatd.ChatError) as error:
         raise SystemExit(f"web_hook.py: {error}") from error
 
 
 if __name__ == "__main__":
+    match sys.argv[1:]:
+        case [endpoint, port] if port.isdecimal():
+            running = main(endpoint, int(port))
+        case _:
+            sys.exit("usage: python web_hook.py ENDPOINT PORT")
+    logging.basicConfig(level=logging.WARNING)
+    globalLogBeginner.beginLoggingTo([STDLibLogObserver()], redirectStandardIO=False)
     with suppress(KeyboardInterrupt):
-        asyncio.run(main(*sys.argv[1:]))
+        asyncio.run(running)

@@ -111,8 +111,8 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         Returns:
             A Deferred that fires with the client. It fails with the last attempt's error after
             `failAfterFailures` attempts, with `SessionEnded` if the server does not want the client
-            back, with `ConfigurationError` if no attempt can succeed, and with `CancelledError` if
-            the service stops first or has stopped.
+            back, with `ConfigurationError` if no attempt can succeed, and with
+            `twisted.internet.defer.CancelledError` if the service stops first or has stopped.
         """
         state, client = self._state, self.client
         if isinstance(state, Connected) and client is not None and client.is_active:

@@ -6,8 +6,10 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.client.client import ChatClient
 from chatd.client.factory import ChatClientFactory
 from chatd.client.inbox import MAX_UNREAD
+from chatd.client.results import Joined
 from chatd.errors import SessionEnded, SessionRefused
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Disconnect, Message, MessageType, SessionInit
@@ -78,6 +80,23 @@ class IterationTests(ClientCase):
         self.pump()
         self.assertEqual(len(self.successResultOf(listening)), MAX_UNREAD + 1)
         self.assertTrue(self.alice.is_active)
+
+
+class FirstRoomsTests(ClientCase):
+    """The rooms in which a session begins."""
+
+    def test_members(self) -> None:
+        """Their number of members is unknown at first; that of a room joined later is known."""
+        joined: list[tuple[str, int | None]] = []
+
+        class Greeting(ChatClient):
+            def room_joined(self, room: Joined) -> None:
+                joined.append((room.room, room.members))
+
+        carol = self.server.connect("carol", protocol=Greeting)
+        carol.join("garden")
+        self.pump()
+        self.assertEqual(joined, [("lobby", None), ("garden", 1)])
 
 
 class EndTests(ClientCase):

@@ -16,7 +16,7 @@ class ResultTests(SynchronousTestCase):
     def test_least(self) -> None:
         """Optional fields have defaults."""
         joined = msgspec.convert(ROOM, Joined)
-        self.assertEqual((joined.last_id, joined.members, joined.topic), (None, 0, ""))
+        self.assertEqual((joined.last_id, joined.members, joined.topic), (None, None, ""))
         self.assertFalse(joined.recovered)
         room = msgspec.convert({"room": "r"}, RoomInfo)
         self.assertEqual((room.members, room.topic), (0, ""))

@@ -92,6 +92,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
     "docs/how-to/test-your-service.md": [
         ("text", f"{COMMANDS}::test_example_commands"),
         ("text", f"{COMMANDS}::test_example_commands"),
+        ("text", f"{COMMANDS}::test_example_commands"),
     ],
     "docs/how-to/upgrade.md": [("text", f"{LINES}::test_newer_database")],
     "docs/reference/api.md": [

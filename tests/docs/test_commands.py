@@ -73,7 +73,9 @@ def test_example_commands():
     assert enter == "cd examples"
     assert trial == "python -m twisted.trial test_echo"
     assert block(TEST, "python -m pytest") == "python -m pytest examples/test_moderated.py\n"
+    assert block(TEST, "unittest test_") == "cd examples && python -m unittest test_web_hook\n"
     run = page("tests/integration/test_examples.py")
+    assert '"unittest", "test_web_hook", cwd=EXAMPLES' in run
     assert '("test_moderated.py", 2)' in run
     assert 'run(*trial, "test_echo", cwd=EXAMPLES)' in run
 

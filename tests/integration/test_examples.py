@@ -180,6 +180,34 @@ def test_pytest(monkeypatch, tests, count):
     assert f"{count} passed" in output
 
 
+def test_unittest():
+    """The example of tests under asyncio passes, in its directory."""
+    output, errors, status = run(sys.executable, "-m", "unittest", "test_web_hook", cwd=EXAMPLES)
+    assert status == 0, output + errors
+    assert errors.endswith("OK\n")
+    assert "Ran 1 test" in errors
+
+
+@pytest.mark.parametrize(
+    ("example", "arguments", "told"),
+    [
+        ("bot.py", [], "usage: python bot.py ENDPOINT"),
+        ("bot.py", ["nonsense"], "bot.py: bad endpoint 'nonsense': "),
+        ("client.py", [], "usage: python client.py ENDPOINT"),
+        ("client.py", ["nonsense"], "client.py: bad endpoint 'nonsense': "),
+        ("web_hook.py", ["nonsense"], "usage: python web_hook.py ENDPOINT PORT"),
+        ("web_hook.py", ["nonsense", "port"], "usage: python web_hook.py ENDPOINT PORT"),
+        ("web_hook.py", ["nonsense", "0"], "web_hook.py: bad endpoint 'nonsense': "),
+        ("over_process.py", ["/nowhere/daemon"], "over_process.py: [Errno 2] "),
+    ],
+)
+def test_wrong_arguments(example, arguments, told):
+    """An example that is given nonsense says so in one line, and ends with status 1."""
+    _, errors, status = run(sys.executable, EXAMPLES / example, *arguments)
+    assert errors.startswith(told)
+    assert (status, errors.count("\n")) == (1, 1)
+
+
 def test_trial(tmp_path):
     """The example of tests for trial passes, in its directory."""
     trial = (sys.executable, "-m", "twisted.trial", "--temp-directory", tmp_path / "trial")
