@@ -31,7 +31,7 @@ RECEIPTS_S = 5.0
 """Limit on the time for which a goodbye waits for receipts, in seconds."""
 
 
-class ChatClient(ClientSession, Sending):
+class ChatClient(Sending, ClientSession):
     """A client's session.
 
     `connect` makes one. Iterate it for the messages of others::

@@ -64,7 +64,7 @@ class SessionOwner(Protocol):
         """Stop watching the session's server."""
 
 
-class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
+class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
     """The client's side of a session: sends requests, and acts on received frames.
 
     Each received message goes to the Deferred that waits for this answer, to the page of history

@@ -33,6 +33,12 @@ class Carrier(Closable, Ticking, Protocol):
     def all_answered(self) -> None:
         """Act on the last answer that was owed."""
 
+    def room_joined(self, room: str) -> None:
+        """Tell the service that the member has joined a room."""
+
+    def room_left(self, room: str) -> None:
+        """Tell the service that the member has left a room."""
+
     def when_drained(self) -> Deferred[None]:
         """Return a Deferred that fires when nothing is held back."""
 
@@ -61,6 +67,14 @@ class ServedMember(Member):
     def all_answered(self) -> None:
         """Act on the last answer that was owed."""
         self.protocol.all_answered()
+
+    def entered(self, room: str) -> None:
+        """Tell the service that the member has joined a room."""
+        self.protocol.room_joined(room)
+
+    def departed(self, room: str) -> None:
+        """Tell the service that the member has left a room."""
+        self.protocol.room_left(room)
 
     def send_error(self, error: RequestError) -> None:
         """Queue an ERROR, unless the session is over."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chatd.arguments import check_type, wrong_type
 from chatd.errors import ErrorCode, SessionEnded
 from chatd.server.served import ServedMember
-from chatd.transport.hooks import DONE, HookResult, call_hook
+from chatd.transport.hooks import DONE, HookResult
 from chatd.transport.streams import peer_of
 from chatd.wire.jsonfields import check_fields
 from chatd.wire.messages import Message, MessageType
@@ -184,16 +184,6 @@ class Session(ServedMember):
             retry: Whether the client is invited to come back.
         """
         self.answers.then(lambda: self.protocol.end_session(code, reason, retry=retry))
-
-    # For the chat
-
-    def entered(self, room: str) -> None:
-        """Call `room_joined`."""
-        call_hook(self.protocol.log_failure, "room_joined", self.room_joined, room)
-
-    def departed(self, room: str) -> None:
-        """Call `room_left`."""
-        call_hook(self.protocol.log_failure, "room_left", self.room_left, room)
 
     def _send(self, frame: bytes) -> None:
         end = self.protocol.connection.end_reason

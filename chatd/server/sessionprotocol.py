@@ -93,6 +93,16 @@ class SessionProtocol(ChatProtocol):
         """Go on: all messages of the client have their answers."""
         raise NotImplementedError
 
+    def room_joined(self, room: str) -> None:
+        """Call the session's hook."""
+        if self.session is not None:
+            call_hook(self.log_failure, "room_joined", self.session.room_joined, room)
+
+    def room_left(self, room: str) -> None:
+        """Call the session's hook."""
+        if self.session is not None:
+            call_hook(self.log_failure, "room_left", self.session.room_left, room)
+
     def send_frame(self, frame: bytes) -> None:
         """Queue a frame for this session alone, after all earlier broadcasts."""
         self._deliver_early()
