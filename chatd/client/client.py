@@ -265,6 +265,7 @@ class ChatClient(Sending, ClientSession):
             message: The message.
             is_receipt: Whether it is the receipt of a message that this client sent.
         """
+        # Only the first lost message is told: a program that never iterates would flood the log.
         if not is_receipt and not self._inbox.put(message):
             self.tell_missed(message.room, message.sender if message.room is None else None)
         return DONE

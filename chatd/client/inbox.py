@@ -51,13 +51,16 @@ class Inbox:
         """Take a new message: keep it, or leave it to the server.
 
         Returns:
-            Whether the program can get it. If not, it is lost: the inbox is full, and the server
-            does not keep the message.
+            False if messages are lost from this one on, until the program takes one again: the
+            inbox is full, and the server does not keep the message.
         """
         if self.overflow and self.overflow.holds(message):
             return True
         if self._messages and self._bytes + _size(message) > MAX_UNREAD:
-            return self.overflow.add(message)
+            if self.overflow.add(message) or self._is_losing:
+                return True
+            self._is_losing = True
+            return False
         self.keep(message)
         return True
 

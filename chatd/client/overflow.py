@@ -116,6 +116,10 @@ class Overflow:
         """Return messages that wait at the server, those that wait for longest first, or None."""
         return next((each for each in self._streams.values() if not each.is_fetched), None)
 
+    def has(self, behind: Behind) -> bool:
+        """Return whether messages still wait here."""
+        return any(each is behind for each in self._streams.values())
+
     def move_back(self, behind: Behind) -> None:
         """Let the messages of other rooms and people be fetched first."""
         key = next((key for key, each in self._streams.items() if each is behind), None)

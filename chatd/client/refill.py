@@ -101,8 +101,8 @@ class Refill:
                 raise
             self._give_up(behind, error)
             return
-        if behind.after != after:  # a new epoch began meanwhile
-            return
+        if behind.after != after or not overflow.has(behind):
+            return  # a new epoch began meanwhile, or the client has another name
         messages = page.messages
         if messages and (messages[-1].seq or 0) <= after:
             text = "the server's answer is malformed: its history does not advance"
