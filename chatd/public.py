@@ -29,6 +29,7 @@ from chatd.errors import (
     SessionRefused,
     WireError,
 )
+from chatd.server.accounts import Accounts
 from chatd.server.factory import ChatFactory
 from chatd.server.factoryoptions import FactoryOptions
 from chatd.server.limits import Limits
@@ -43,6 +44,7 @@ from chatd.wire.codec import Codec
 from chatd.wire.messages import Message, MessageType
 
 __all__ = [
+    "Accounts",
     "BanInfo",
     "ChatClient",
     "ChatClientFactory",

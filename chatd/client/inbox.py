@@ -38,8 +38,8 @@ class Inbox:
         self.refill: Callable[[], None] | None = None
         self._messages: deque[Message] = deque()
         self._bytes = 0
+        self._is_losing = False
         self._takers: deque[Deferred[None]] = deque()
-        self._was_taken_from = False
         self._end_reason: SessionEnded | None = None
 
     @property
@@ -68,12 +68,13 @@ class Inbox:
         """Keep a message, whatever the size of the inbox."""
         self._messages.append(message)
         self._bytes += _size(message)
-        while self._bytes > MAX_UNREAD and len(self._messages) > 1:
-            if self._was_taken_from:
-                return False
-            self._bytes -= _size(self._messages.popleft())
         self._wake_takers()
-        return True
+
+    def to_fetch(self) -> Behind | None:
+        """Return the messages to fetch next; None if none wait, or the inbox has enough."""
+        if self._bytes >= REFILL_BELOW or self.is_closed:
+            return None
+        return self.overflow.first()
 
     def close(self, end_reason: SessionEnded) -> None:
         """End `take` after the messages that are kept."""
@@ -95,6 +96,7 @@ class Inbox:
             taker: Promise[None] = Promise(self._takers.remove)
             self._takers.append(taker)
             await taker
+        self._is_losing = False
         message = self._messages.popleft()
         self._bytes -= _size(message)
         if self.overflow and self.refill is not None and self.to_fetch() is not None:

@@ -40,7 +40,7 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
     epoch: str
     seq: Seq
     last_id: Id | None = None
-    members: Count = 0
+    members: Count | None = None
     topic: Topic = ""
     recovered: bool = False
 

@@ -148,7 +148,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         if isinstance(self._state, GivenUp):
             return fail(self._state.again())
         if isinstance(self._state, Stopped):
-            return fail(_STOPPED.again())
+            return fail_ended(Promise(), _STOPPED.again())
         client = self.client
         if client is not None and client.is_active:
             return client.send_message(message)
@@ -223,7 +223,12 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
 
     def _gone(self) -> None:
         if not self.running:  # otherwise it was started again
-            self._factory.progress.close(_STOPPED)
+            progress = self._factory.progress
+            if progress.unconfirmed:
+                self.log.warn(
+                    "the service stopped: {n} messages have no receipt", n=len(progress.unconfirmed)
+                )
+            progress.close(_STOPPED)
 
     def _enter(self, state: ServiceState) -> None:
         check_follows(self._state, state)

@@ -47,6 +47,11 @@ class Promise(Deferred[T]):
 
     __await__ = __iter__
 
+    def cancel(self) -> None:
+        """Cancel it; if nobody waits for it, Twisted logs no unhandled error."""
+        super().cancel()
+        _handle(self, lambda error: isinstance(error, CancelledError))
+
     def _tell(self, result: T | Failure, told: Deferred[T]) -> T | None:
         """Pass the result on, and keep it for other coroutines."""
         if isinstance(result, Failure):

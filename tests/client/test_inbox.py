@@ -139,8 +139,8 @@ class BoundTests(InboxTests):
         header = ChatHeader(id=str(number), room="lobby", sender="bob", seq=seq)
         return Message(MessageType.MESSAGE, header, bytes([number]) * MIB)
 
-    def test_not_read_at_all(self) -> None:
-        """Before the first take, the inbox drops the oldest: the program does not want them."""
+    def test_full(self) -> None:
+        """Beyond the limit, messages are left to the server, and the inbox keeps the oldest."""
         self.fill()
         for seq in range(100, 120):
             message = self.large(seq, seq=seq)
@@ -150,10 +150,8 @@ class BoundTests(InboxTests):
         behind = cast(Behind, self.inbox.to_fetch())
         self.assertEqual((behind.after, behind.newest), (99, 119))
 
-    def test_not_read_in_time(self) -> None:
-        """After the first take, the inbox drops no message: `put` returns False at the limit."""
-        self.put("one")
-        self.successResultOf(self.take())
+    def test_not_kept_by_the_server(self) -> None:
+        """A message that does not fit is lost if the server keeps it nowhere."""
         self.fill()
         self.assertFalse(self.inbox.put(self.large(100)))
 
@@ -195,7 +193,7 @@ class BoundTests(InboxTests):
         self.assertIs(self.successResultOf(taking), message)
 
     def test_largest_message_before_anyone_asks(self) -> None:
-        """Before the first take, the inbox keeps a message over the limit."""
+        """A message over the limit is kept before the first take."""
         message = Message.chat(bytes(MAX_UNREAD + 1))
         self.assertTrue(self.inbox.put(message))
         self.assertIs(self.successResultOf(Deferred.fromCoroutine(self.inbox.take())), message)

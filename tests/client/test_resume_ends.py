@@ -210,25 +210,8 @@ class GiveUpTests(EndTests):
         self.assertTrue(self.successResultOf(always).is_active)
 
 
-class FloodTests(EndTests):
-    """A program that takes its messages too slowly."""
-
-    def test_too_much(self) -> None:
-        """The client is disconnected until the program takes messages, and misses none."""
-        self.start()
-        self.say(self.bob, "first")
-        self.assertEqual(self.successResultOf(self.next_of(self.service)), "first")
-        for number in range(9):
-            self.bob.send(Message.chat(bytes([number]) * 1024 * 1024))
-            self.reactor.advance(0)
-        self.network.pump()
-        end = self.service.client.connection.end_reason
-        self.assertEqual((end.code, end.retry), ("slow-consumer", True))
-        texts = self.taken()
-        self.come_back()
-        self.network.pump()
-        texts += self.taken()
-        self.assertEqual([ord(text[0]) for text in texts], list(range(9)))
+class IterationTests(EndTests):
+    """A program that iterates over a service."""
 
     def test_cancelled_wait(self) -> None:
         """After a cancelled wait, the next wait gets the message."""
