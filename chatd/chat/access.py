@@ -95,16 +95,17 @@ class RoomAccess:
         Raises:
             RequestError: `bad-room`, or `not-invited`.
         """
-        self.check(person, fold(check_room(name)))
+        self.check(person, check_room(name))
 
-    def check(self, person: Person, key: str) -> None:
-        """Refuse a person that may not enter a room.
+    def check(self, person: Person, name: str) -> None:
+        """Refuse a person that may not enter a room; the error names the room as `name` does.
 
         Raises:
             RequestError: `not-invited`.
         """
-        if not self.may_know(person, key):
-            raise RequestError(ErrorCode.NOT_INVITED, "only invited people may enter that room")
+        if not self.may_know(person, fold(name)):
+            text = f"{name} is private: only invited people may enter it"
+            raise RequestError(ErrorCode.NOT_INVITED, text)
 
     def is_private(self, key: str) -> bool:
         """Return whether a room is private, by its folded name."""

@@ -175,6 +175,8 @@ class Commands(Generic[M]):
         texts = {name: text for _, away in part for name, text in away.items()}
         if texts:
             result["away"] = texts
+        if access.is_private(room.key):
+            result["private"] = True
         answer({**result, **rest})
 
     def _with_away(self, name: str) -> tuple[str, dict[str, str]]:

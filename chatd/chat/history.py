@@ -122,7 +122,7 @@ async def join(
     roster.access.check_first(member, name)
     room = await roster.open(name)
     try:
-        roster.access.check(member, room.key)
+        roster.access.check(member, name)
         most = roster.policy.max_rooms
         if room.key not in member.rooms and len(member.rooms) >= most:
             raise RequestError(ErrorCode.TOO_MANY_ROOMS, f"a session is in {most} rooms at most")
@@ -148,7 +148,7 @@ async def _catch_up(
         room.has_read(member, sys.maxsize)  # the pages will have the messages of the meantime
     try:
         page = await _read(roster, room.stream, since)
-        roster.access.check(member, room.key)  # the invitation may have ended during the wait
+        roster.access.check(member, room.name)  # the invitation may have ended during the wait
         is_joining = not room.has(member)
         answer(_standing(room, recovered=page.is_recovered, is_joining=is_joining))
         has_answered = True

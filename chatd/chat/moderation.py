@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timezone
 
 import msgspec
 
@@ -14,6 +15,9 @@ from chatd.chat.rooms import Member
 from chatd.errors import ErrorCode, RequestError
 
 __all__ = ["Ban", "Bans", "Operators", "Target"]
+
+_LAST_SECOND = 253_402_300_799.0
+"""The end of the range of Python's `datetime`; a person may write a later time into the file."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -92,6 +96,14 @@ class Ban(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         name = [] if self.name is None else [Target(name=self.name)]
         return name if self.address is None else [*name, Target(address=self.address)]
 
+    @property
+    def refusal(self) -> str:
+        """The text for a banned person: until when the ban lasts, if it ends."""
+        if self.until is None:
+            return "you are banned from this server"
+        end = datetime.fromtimestamp(min(max(0.0, self.until), _LAST_SECOND), timezone.utc)
+        return f"you are banned from this server until {end:%Y-%m-%d %H:%M} UTC"
+
 
 class Bans:
     """The bans by name and by address; a ban of an IPv6 address covers its /64, see `site_of`.
@@ -156,7 +168,7 @@ class Bans:
         now = self._unix_time()
         for ban in (*self._of.get((key, None), ()), *self._of.get((None, site_of(address)), ())):
             if _is_in_force(ban, now):
-                raise RequestError(ErrorCode.BANNED, "you are banned from this server")
+                raise RequestError(ErrorCode.BANNED, ban.refusal)
 
     async def add(self, ban: Ban) -> None:
         """Put a ban in force; it replaces an earlier ban of the same name and address.

@@ -29,7 +29,7 @@ class _Kick(_Target):
     reason: Annotated[str, msgspec.Meta(max_length=MAX_TOPIC)] = ""
 
 
-class _Ban(_Target):
+class _Ban(_Kick):
     until: Annotated[float, msgspec.Meta(lt=_END_OF_TIME)] | None = None
 
 
@@ -70,6 +70,7 @@ class OperatorCommands(Generic[M]):
     async def _kick(self, member: M, fields: _Kick, answer: Answer[M]) -> None:
         self._operators.check(member)
         target = Target.of(fields.name, fields.address)
+        _check_reason(fields.reason)
         reason = fields.reason or "an operator ended the session"
         if not reason.isprintable():
             raise RequestError(ErrorCode.BAD_REQUEST, "a reason is one line of text")
@@ -83,23 +84,24 @@ class OperatorCommands(Generic[M]):
     async def _ban(self, member: M, fields: _Ban, answer: Answer[M]) -> None:
         self._operators.check(member)
         target = Target.of(fields.name, fields.address)
+        _check_reason(fields.reason)
         if target.is_of(member):
             raise RequestError(ErrorCode.BAD_REQUEST, "you cannot ban yourself")
         now = self._unix_time()
         if fields.until is not None and fields.until <= now:
             raise RequestError(ErrorCode.BAD_REQUEST, "the ban ends in the past")
-        await self._bans.add(
-            Ban(
-                name=target.name,
-                address=target.address,
-                until=fields.until,
-                by=member.name,
-                made=now,
-            )
+        ban = Ban(
+            name=target.name,
+            address=target.address,
+            until=fields.until,
+            by=member.name,
+            made=now,
         )
-        kicked = self._end(target, ErrorCode.BANNED, "you are banned from this server")
+        await self._bans.add(ban)
+        why = f": {fields.reason}" if fields.reason else ""
+        kicked = self._end(member, target, ErrorCode.BANNED, f"{ban.refusal}{why}", fields.reason)
         how_long = "for good" if fields.until is None else f"for {fields.until - now:.0f} s"
-        self._note(f"{member.name} banned {target} {how_long}")
+        self._note(f"{member.name} banned {target} {how_long}{why}")
         answer({"kicked": kicked})
 
     async def _unban(self, member: M, fields: _Target, answer: Answer[M]) -> None:
@@ -119,9 +121,19 @@ class OperatorCommands(Generic[M]):
         bans, rest = items_after(found.items(), fields.after)
         answer({"bans": bans, **rest})
 
-    def _end(self, target: Target, code: str, reason: str) -> int:
+    def _end(self, operator: M, target: Target, code: str, told: str, reason: str) -> int:
         everyone = (each for here in self._roster.here.values() for each in here.values())
         members = [each for each in everyone if target.is_of(each)]
         for each in members:
-            self._roster.delivery.end(each, code, reason)
+            self._roster.expel(each, code, told, by=operator.name, reason=reason)
         return len(members)
+
+
+def _check_reason(reason: str) -> None:
+    """Check that an operator's reason fits in one line.
+
+    Raises:
+        RequestError: `bad-request`.
+    """
+    if not reason.isprintable():
+        raise RequestError(ErrorCode.BAD_REQUEST, "a reason is one line of text")

@@ -1,4 +1,4 @@
-"""Presence: the EVENTs about arrivals, departures, new names, new topics, and people away."""
+"""Presence: the EVENTs about arrivals, departures, new names, changed rooms, and people away."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ __all__ = [
     "left",
     "removed",
     "renamed",
+    "room_changed",
     "topic_set",
 ]
 
@@ -27,9 +28,15 @@ def joined(room: str, name: str) -> Message:
     return event("joined", room=room, name=name)
 
 
-def left(room: str, name: str) -> Message:
-    """Return the EVENT that a name left a room."""
-    return event("left", room=room, name=name)
+def left(room: str, name: str, **why: str) -> Message:
+    """Return the EVENT that a name left a room.
+
+    Args:
+        room: The room's name.
+        name: The name that left.
+        why: If an operator removed the name: `by`, the operator's name, and `reason`.
+    """
+    return event("left", room=room, name=name, **why)
 
 
 def invited(room: str, name: str) -> Message:
@@ -45,6 +52,11 @@ def removed(room: str) -> Message:
 def renamed(old_name: str, name: str) -> Message:
     """Return the EVENT that a member has another name now."""
     return event("renamed", name=name, old_name=old_name)
+
+
+def room_changed(room: str, name: str, *, private: bool) -> Message:
+    """Return the EVENT that `name`, an operator, made a room private or public."""
+    return event("room-changed", room=room, private=private, name=name)
 
 
 def topic_set(room: str, topic: str, name: str) -> Message:

@@ -61,7 +61,8 @@ class PrivateRoomCommands(Generic[M]):
         try:
             inside = tuple(there.members.values())
             room = await self._roster.access.make_private(there.key, there.name, inside)
-            removed = self._roster.remove_strangers()
+            removed = self._roster.remove_strangers(by=member.name)
+            self._tell_room(there.key, member, private=True)
             self._note(
                 f"{member.name} made {room.name} private (invited names: {len(room.invited)}, "
                 f"removed sessions: {removed})"
@@ -73,6 +74,7 @@ class PrivateRoomCommands(Generic[M]):
     async def _public(self, member: M, fields: _InRoom, answer: Answer[M]) -> None:
         _, key = self._room_for(member, fields.room)
         room = await self._roster.access.make_public(key)
+        self._tell_room(key, member, private=False)
         self._note(f"{member.name} made {room.name} public")
         answer({"room": room.name})
 
@@ -95,7 +97,7 @@ class PrivateRoomCommands(Generic[M]):
     async def _uninvite(self, member: M, fields: _Invite, answer: Answer[M]) -> None:
         _, key = self._room_for(member, fields.room)
         room = await self._roster.access.uninvite(key, fields.name)
-        removed = self._roster.remove_strangers()
+        removed = self._roster.remove_strangers(by=member.name)
         self._note(
             f"{member.name} uninvited {fields.name} from {room.name} (removed sessions: {removed})"
         )
@@ -106,6 +108,13 @@ class PrivateRoomCommands(Generic[M]):
         room = self._roster.access.private(key)
         names, rest = items_after(((name, name) for name in room.invited), fields.after)
         answer({"room": room.name, "names": names, **rest})
+
+    def _tell_room(self, key: str, operator: M, *, private: bool) -> None:
+        """Tell the members of a room that it is private or public now."""
+        room = self._roster.rooms.get(key)
+        if room is not None and room.members:
+            changed = presence.room_changed(room.name, operator.name, private=private)
+            self._roster.publish(room, (changed,))
 
     def _room_for(self, operator: M, room: str) -> tuple[str, str]:
         """Return the name and the folded name of a room, if the member may change it."""

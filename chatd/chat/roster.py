@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chatd.chat import presence
 from chatd.chat.access import RoomAccess
@@ -56,6 +56,7 @@ class Roster(OpenRooms[M]):
         self.here: dict[str, dict[str, M]] = {}
         self.policy = policy
         self.away = AwayTexts()
+        self._expelled: dict[str, dict[str, str]] = {}  # why each member is ended, by its id
 
     # Members
 
@@ -73,10 +74,24 @@ class Roster(OpenRooms[M]):
             member: The member.
             is_silent: Whether the rooms get no events, because all members depart.
         """
+        why = self._expelled.pop(member.id, {})
         for room in list(member.rooms.values()):
-            self.quit(member, room, is_silent=is_silent)
+            self._remove([member], room, why, is_silent=is_silent)
         self._forget(member)
         self.names.release(member.name)
+
+    def expel(self, member: M, code: str, told: str, *, by: str, reason: str = "") -> None:
+        """End a member's session for an operator, and tell its rooms who did that, and why.
+
+        Args:
+            member: The member.
+            code: The code of the session's end.
+            told: The reason that the member is told.
+            by: The operator's name.
+            reason: The operator's reason for the rooms, or empty.
+        """
+        self._expelled[member.id] = {"by": by, **({"reason": reason} if reason else {})}
+        self.delivery.end(member, code, told)
 
     def rename(self, member: M, name: str) -> str:
         """Give a member another name, and tell the other members of its rooms.
@@ -149,18 +164,15 @@ class Roster(OpenRooms[M]):
         room.has_read(member, read_to)
         member.entered(room.name)
 
-    def quit(self, member: M, room: Room[M], *, is_silent: bool = False) -> None:
-        """Remove a member from a room, and tell the members that stay.
+    def quit(self, member: M, room: Room[M]) -> None:
+        """Remove a member from a room that it is in, and tell the members that stay."""
+        self._remove([member], room, {})
+
+    def remove_strangers(self, *, by: str = "") -> int:
+        """Remove each member from the rooms that it may no longer know of, and tell it.
 
         Args:
-            member: The member.
-            room: A room that the member is in.
-            is_silent: Whether the members that stay get no events.
-        """
-        self._remove([member], room, is_silent=is_silent)
-
-    def remove_strangers(self) -> int:
-        """Remove each member from the rooms that it may no longer know of, and tell it.
+            by: The name of the operator that changed a room, or empty.
 
         Returns:
             How many sessions were removed from a room.
@@ -170,21 +182,28 @@ class Roster(OpenRooms[M]):
             if self.access.is_private(room.key):
                 inside = room.members.values()
                 strangers = [one for one in inside if not self.access.may_know(one, room.key)]
-                self._remove(strangers, room)
+                self._remove(strangers, room, {"by": by} if by else {})
                 for stranger in strangers:
                     self.delivery.tell(stranger, (presence.removed(room.name),))
                 removed += len(strangers)
         return removed
 
-    def _remove(self, members: Sequence[M], room: Room[M], *, is_silent: bool = False) -> None:
-        """Remove members from a room, and tell only the members that stay."""
+    def _remove(
+        self,
+        members: Sequence[M],
+        room: Room[M],
+        why: Mapping[str, str],
+        *,
+        is_silent: bool = False,
+    ) -> None:
+        """Remove members from a room, and tell only the members that stay, and why."""
         is_silent = is_silent or not self._tells_presence(room)
         for member in members:
             self.delivery.deliver_early(member)
             del member.rooms[room.key]
         gone = [member.name for member in members if room.remove(member)]
         for name in () if is_silent else gone:
-            self.publish(room, (presence.left(room.name, name),))
+            self.publish(room, (presence.left(room.name, name, **why),))
         self._drop_if_unneeded(room)
         for member in members:
             member.departed(room.name)

@@ -203,7 +203,12 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
         return asked.addCallback(lambda result: convert(result, _Kicked).kicked)
 
     def ban(
-        self, name: str | None = None, *, address: str | None = None, until: float | None = None
+        self,
+        name: str | None = None,
+        *,
+        address: str | None = None,
+        until: float | None = None,
+        reason: str = "",
     ) -> Deferred[int]:
         """Ban a name or an address, and end its sessions; for operators.
 
@@ -211,11 +216,14 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
             name: The name. Give either `name` or `address`.
             address: An IP address, or `uid:` and a number for a user of the server's machine.
             until: The end of the ban, in Unix seconds; None for a permanent ban.
+            reason: The reason that the ended sessions and their rooms are told; the ban does not
+                keep it.
 
         Returns:
             A Deferred that fires with the number of ended sessions.
         """
-        asked = self.command("ban", **given(name=name, address=address), until=until)
+        target = given(name=name, address=address)
+        asked = self.command("ban", **target, until=until, reason=reason)
         return asked.addCallback(lambda result: convert(result, _Kicked).kicked)
 
     def unban(self, name: str | None = None, *, address: str | None = None) -> Deferred[None]:

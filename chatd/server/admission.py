@@ -181,7 +181,7 @@ class Admission(Generic[M]):
         hidden = [room for room in rooms if not access.may_know(person, room.key)]  # since then
         if hidden and applicant.rooms is not None:
             self._roster.close_all(rooms)
-            access.check(person, hidden[0].key)
+            access.check(person, hidden[0].name)
         self._roster.close_all(hidden)
         return [room for room in rooms if room not in hidden]
 

@@ -95,7 +95,10 @@ class WhoTests(AccessCase):
         self.access.check(ANN, "den")
         with self.assertRaises(RequestError) as caught:
             self.access.check(BOB, "den")
-        self.assertEqual(caught.exception.code, "not-invited")
+        self.assertEqual(
+            (caught.exception.code, caught.exception.message),
+            ("not-invited", "den is private: only invited people may enter it"),
+        )
         self.assertEqual(self.notes, [])
 
 

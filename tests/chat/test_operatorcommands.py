@@ -42,7 +42,9 @@ class KickTests(ModerationCase):
         for dan in dans:
             (end,) = [each for each in dan.take() if isinstance(each, End)]
             self.assertEqual(end, End("kicked", "enough", retry=False))
-        self.assertEqual(self.hear(self.ann), [presence.left("lobby", "DAN")])
+        self.assertEqual(
+            self.hear(self.ann), [presence.left("lobby", "DAN", by="OP", reason="enough")]
+        )
         (note,) = self.chat.notes
         for word in ("OP", "dan", "2", "enough"):
             self.assertIn(word, note)
@@ -79,6 +81,7 @@ class KickTests(ModerationCase):
             self.assert_refused("bad-request", self.op, "kick", name="bob", reason=reason)
         self.ask(self.op, "kick", name="bob")
         self.assertTrue(self.bob.take()[-1].reason)
+        self.assertEqual(self.hear(self.ann), [presence.left("lobby", "bob", by="OP")])
         self.ask(self.op, "kick", name="ann", reason="x" * 256)
 
     def test_what_was_said_before(self):
@@ -154,6 +157,29 @@ class BanTests(ModerationCase):
         self.assertEqual(sorted(map(repr, bans)), sorted(repr(Ban(**ban)) for ban in told))
         for note, words in zip(self.chat.notes, ("OP banned bob", THERE), strict=True):
             self.assertIn(words, note)
+
+    def test_reason(self):
+        """The banned person and its rooms are told the reason; it is noted, and not kept."""
+        self.assert_refused("bad-request", self.op, "ban", name="bob", reason="a\nb")
+        self.assertFalse(self.banned("bob"))
+        self.ask(self.op, "ban", name="bob", reason="spam")
+        self.assertEqual(
+            self.hear(self.bob), [End("banned", "you are banned from this server: spam", False)]
+        )
+        self.assertEqual(
+            self.hear(self.ann), [presence.left("lobby", "bob", by="OP", reason="spam")]
+        )
+        self.assertEqual(self.chat.notes, ["OP banned bob for good: spam"])
+
+    def test_until(self):
+        """A banned person is told until when, also if the file has a time beyond all calendars."""
+        self.ask(self.op, "ban", name="bob", until=NOW + 60)
+        told = "you are banned from this server until 1970-01-12 13:47 UTC"
+        self.assertEqual(self.hear(self.bob), [End("banned", told, False)])
+        self.chat.bans.replace([Ban(name="cat", until=float("inf"))])
+        with self.assertRaises(RequestError) as caught:
+            self.chat.bans.check("cat", HERE)
+        self.assertIn(" until 9999-12-31 23:59 UTC", caught.exception.message)
 
     def test_end(self):
         """A ban that has ended refuses no member, is not listed and is not saved."""

@@ -13,6 +13,14 @@ class EventTests(SynchronousTestCase):
             (presence.joined("tea", "ann"), {"event": "joined", "room": "tea", "name": "ann"}),
             (presence.left("tea", "ann"), {"event": "left", "room": "tea", "name": "ann"}),
             (
+                presence.left("tea", "ann", by="op", reason="spam"),
+                {"event": "left", "room": "tea", "name": "ann", "by": "op", "reason": "spam"},
+            ),
+            (
+                presence.room_changed("tea", "op", private=True),
+                {"event": "room-changed", "room": "tea", "private": True, "name": "op"},
+            ),
+            (
                 presence.renamed("ann", "anna"),
                 {"event": "renamed", "name": "anna", "old_name": "ann"},
             ),

@@ -49,9 +49,10 @@ class HiddenTests(PrivateCase):
 
     def test_join(self):
         """Joining shows only that the name is taken, and leaves no room open."""
+        refusal = "not-invited", "den is private: only invited people may enter it"
         for fields in ({}, {"after": 0}, {"after": 7, "epoch": "x", "after_id": "y"}):
             told = self.answer(self.bob, "den", "join", **fields)
-            self.assertEqual(told, [("not-invited", "only invited people may enter that room")])
+            self.assertEqual(told, [refusal])
         self.ask(self.op, "private", room="attic")
         self.assertEqual(self.answer(self.bob, "attic", "join")[0][0], "not-invited")
         self.assertNotIn("attic", self.hub.roster.rooms)

@@ -24,8 +24,12 @@ class CommandTests(PrivateCase):
         result = self.ask(self.op, "private", room="DEN")
         self.assertEqual(result, {"room": "Den", "invited": 2, "removed": 1})
         self.assertEqual(self.hear(self.guest), [presence.removed("Den")])
+        told = [
+            presence.left("Den", "guest-1", by="Op"),
+            presence.room_changed("Den", "Op", private=True),
+        ]
         for person in (self.op, self.ann):
-            self.assertEqual(self.hear(person), [presence.left("Den", "guest-1")])
+            self.assertEqual(self.hear(person), told)
         self.assertEqual(self.guest.rooms, {})
         (note,) = self.chat.notes
         self.assertEqual(note, "Op made Den private (invited names: 2, removed sessions: 1)")
@@ -51,6 +55,8 @@ class CommandTests(PrivateCase):
         """Everybody may enter a public room."""
         self.close_den()
         self.assertEqual(self.ask(self.op, "public", room="den"), {"room": "Den"})
+        for person in (self.op, self.ann):
+            self.assertEqual(self.hear(person), [presence.room_changed("Den", "Op", private=False)])
         self.assertEqual(self.ask(self.bob, "join", room="den")["members"], 3)
         self.assertEqual(self.chat.notes[-1], "Op made Den public")
         self.assert_refused("bad-request", self.op, "public", room="den")
@@ -76,7 +82,7 @@ class CommandTests(PrivateCase):
         self.assertEqual(result, {"room": "Den", "name": "ann", "removed": 2})
         for person in (self.ann, twin):
             self.assertEqual(self.hear(person), [presence.removed("Den")])
-        self.assertEqual(self.hear(self.op), [presence.left("Den", "ANN")])
+        self.assertEqual(self.hear(self.op), [presence.left("Den", "ANN", by="Op")])
         self.assertEqual(self.chat.notes[-1], "Op uninvited ann from Den (removed sessions: 2)")
         self.assert_refused("bad-request", self.op, "uninvite", room="den", name="ann")
 
@@ -95,6 +101,12 @@ class CommandTests(PrivateCase):
         self.chat.use_operators([])
         self.assertEqual(self.hear(self.op), [presence.removed("attic")])
         self.assertEqual(list(self.op.rooms), ["den"])
+
+    def test_who(self):
+        """`who` tells the people of a private room that it is private."""
+        self.assertNotIn("private", self.ask(self.ann, "who", room="den"))
+        self.close_den()
+        self.assertIs(self.ask(self.ann, "who", room="den")["private"], True)
 
     def test_invited(self):
         """The list has the invited names, folded and in order, in parts if it is long."""

@@ -41,7 +41,8 @@ class PrivateRoomTests(SynchronousTestCase):
         )
         self.assertEqual(self.bob.mistype("hello"), "you are in no room; enter one with /join ROOM")
         self.assertEqual(
-            self.bob.type("/join lobby"), ["* /join: only invited people may enter that room"]
+            self.bob.type("/join lobby"),
+            ["* /join: lobby is private: only invited people may enter it"],
         )
         self.assertEqual(self.alice.type("/invited"), ["* 1 invited to lobby: alice"])
         self.assertEqual(self.alice.type("/invite bob"), ["* bob is invited to lobby"])

@@ -64,7 +64,8 @@ class PrivateRoomTests(AnswersCase):
         self.result(self.alice.make_private("den"))
         self.assertIn("den", self.bob.factory.progress.rooms)
         self.result(self.alice.uninvite("den", "bob"))
-        self.assertEqual(self.events, [{"event": "removed", "room": "den"}])
+        changed = {"event": "room-changed", "room": "den", "private": True, "name": "alice"}
+        self.assertEqual(self.events, [changed, {"event": "removed", "room": "den"}])
         self.assertNotIn("den", self.bob.factory.progress.rooms)
         self.assertEqual(self.error(self.bob.send("hello", room="den")), "not-in-room")
 
