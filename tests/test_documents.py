@@ -176,6 +176,7 @@ class TerminalTests(SynchronousTestCase):
             endpoint="tcp:localhost:9999",
             protection="encrypted",
             is_connected=True,
+            name="alice",
             place=(1, "lobby"),
             members=3,
             topic="tea at four",

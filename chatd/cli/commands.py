@@ -167,7 +167,10 @@ async def _topic(talk: Talk, topic: str | None = None) -> None:
         await client.topic(room, topic)  # the server's event shows the change
 
 
-async def _name(talk: Talk, name: str) -> None:
+async def _name(talk: Talk, name: str | None = None) -> None:
+    if name is None:
+        talk.display.note(f"you are {talk.name}; /name NAME takes another name")
+        return
     name = await talk.client.rename(checked(check_name, name))
     talk.display.note(f"you are {name} now")
 
@@ -236,7 +239,7 @@ COMMANDS = {
     "whois": Command("NAME", "tell in which of your rooms NAME is", whois, WHOIS),
     "ignore": Command("[NAME]", "hide what NAME says, or list the names", ignore),
     "unignore": Command("NAME", "show again what NAME says", unignore),
-    "name": Command("NAME", "take another name", _name),
+    "name": Command("[NAME]", "take another name; alone: show yours", _name),
     "history": Command(
         browsingcommands.HISTORY,
         "show earlier messages; again: go on",

@@ -74,6 +74,7 @@ class ConsoleClient(ChatClient):
     def established(self) -> None:
         """Note that the client is in its rooms, and tell the factory's owner."""
         self.is_resumed = True
+        self.factory.rooms_changed()  # the server may have refused some
         self.factory.established(self)
 
     def message_received(self, message: Message, is_receipt: bool) -> None:
@@ -81,8 +82,10 @@ class ConsoleClient(ChatClient):
         self.factory.display.message(message, self.name)
 
     def event_received(self, event: dict[str, Any]) -> None:
-        """Show an event."""
+        """Show an event, and tell the factory if it ends the stay in a room."""
         self.factory.display.event(event)
+        if event["event"] == "removed":
+            self.factory.rooms_changed()
 
     def room_joined(self, joined: Joined) -> None:
         """Tell the factory's owner."""
@@ -146,6 +149,8 @@ class ConsoleFactory(ChatClientFactory[ConsoleClient]):
             rooms=login.rooms or None,
             protocol=ConsoleClient,
         )
+        if login.rooms_are_remembered:
+            self.progress.join_later()
         self._login = login
         self.display = display
         self.connected = connected

@@ -69,6 +69,7 @@ class Destination:
         login = replace(
             self.login,
             rooms=self.login.rooms if rooms is None else rooms,
+            rooms_are_remembered=bool(rooms),
             current=remembered.current,
             rooms_changed=remembered.save,
             current_changed=remembered.save_current,

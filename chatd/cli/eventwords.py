@@ -8,7 +8,7 @@ from typing import Any
 
 from chatd.errors import ErrorCode
 
-__all__ = ["MAX_SHOWN_FIELD", "words_of"]
+__all__ = ["MAX_SHOWN_FIELD", "rooms_of", "words_of"]
 
 MAX_SHOWN_FIELD = 1000
 """Limit on the shown characters of a field of an event."""
@@ -17,6 +17,9 @@ _WORDS = {
     "welcome": "you are {name}{inside}",
     "joined": "{name} joined{there}",
     "left": "{name} left{there}",
+    "left-by": "{name} was removed{from_there} by {by}{why}",
+    "made-private": "{name} made {room} private: only invited people may enter it now",
+    "made-public": "{name} made {room} public: everybody may enter and read earlier messages now",
     "invited": "{name} invites you to {room}; /join {room} enters it",
     "removed": "you were removed from {room}: only invited people may be there",
     "topic": "{name} set the topic{its}: {topic}",
@@ -43,8 +46,13 @@ def words_of(event: Mapping[str, Any], *, with_room: bool = False) -> str | None
     fields = _fields_of(event)
     if with_room and fields["room"]:
         fields["there"], fields["its"] = f" {fields['room']}", f" of {fields['room']}"
+        fields["from_there"] = f" from {fields['room']}"
     fields["inside"] = _cut(_in_rooms(event))
     what = event["event"]
+    if what == "left" and fields["by"]:
+        what, fields["why"] = "left-by", f": {fields['reason']}" if fields["reason"] else ""
+    elif what == "room-changed" and fields["room"]:
+        what = "made-private" if event.get("private") is True else "made-public"
     field, by_value = _BY_FIELD.get(what, ("", {}))
     words = by_value.get(fields[field], _WORDS.get(what))
     return None if words is None else words.format_map(fields)
@@ -62,9 +70,13 @@ def _cut(text: str) -> str:
 
 def _in_rooms(welcome: Mapping[str, Any]) -> str:
     """Return the words for the rooms of a welcome; none if it has no rooms."""
+    rooms = rooms_of(welcome)
+    return f", in {', '.join(rooms)}" if rooms else ""
+
+
+def rooms_of(welcome: Mapping[str, Any]) -> list[str]:
+    """Return the rooms that a welcome names."""
     told_rooms = welcome.get("rooms")
     told_rooms = told_rooms if isinstance(told_rooms, list) else []
     rooms = [str(told["room"]) for told in told_rooms if isinstance(told, dict) and "room" in told]
-    if not rooms and welcome.get("room"):
-        rooms = [str(welcome["room"])]
-    return f", in {', '.join(rooms)}" if rooms else ""
+    return rooms or ([str(welcome["room"])] if welcome.get("room") else [])

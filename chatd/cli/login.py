@@ -31,6 +31,8 @@ class Login:
         name: The name to ask for; None for the server's choice.
         password: The password of that name, or None.
         rooms: The rooms to join; empty for the server's choice.
+        rooms_are_remembered: Whether they are those of the last time. Then the client goes on
+            without a room that it cannot enter.
         current: The room that typed lines go to at first; None for the first of the rooms.
         rooms_changed: Called with all rooms of the client when it has joined or left some.
         current_changed: Called with the room that typed lines go to from now on.
@@ -40,6 +42,7 @@ class Login:
     name: str | None = None
     password: str | None = field(default=None, repr=False)
     rooms: tuple[str, ...] = ()
+    rooms_are_remembered: bool = False
     current: str | None = None
     rooms_changed: Callable[[Sequence[str]], None] = _ignore
     current_changed: Callable[[str], None] = _ignore

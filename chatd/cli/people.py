@@ -12,7 +12,7 @@ __all__ = ["learn_people"]
 
 
 async def learn_people(client: ConsoleClient, room: str, state: RoomState) -> None:
-    """Ask for the number of members of a room and for their names.
+    """Ask for the number of members of a room, for their names, and whether it is private.
 
     The server answers a very long list in parts; the first part is enough to complete names.
 
@@ -26,4 +26,5 @@ async def learn_people(client: ConsoleClient, room: str, state: RoomState) -> No
         members, names = result.get("members"), result.get("names")
         if type(members) is int and isinstance(names, list):
             state.members = members
+            state.is_private = result.get("private") is True
             state.list(name for name in names if isinstance(name, str))

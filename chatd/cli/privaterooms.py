@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from chatd.chat.names import check_name
+from chatd.chat.names import check_name, fold
 from chatd.cli.arguments import checked, room_or_current
+from chatd.cli.notdone import NotDone
 from chatd.cli.talk import Talk
 
 __all__ = ["invite", "invited", "private", "public", "uninvite"]
 
 
 async def private(talk: Talk, room: str | None = None) -> None:
-    """Make a room private."""
+    """Make a room private; the room in which everybody begins must be named.
+
+    Raises:
+        NotDone: The room is not named or not allowed, or there is no connection.
+    """
+    is_named = room is not None
     room = room_or_current(talk, room)
+    if not is_named and fold(room) in talk.common_rooms:
+        raise NotDone(f"everybody begins in {room}; to make it private, type /private {room}")
     made = await talk.client.make_private(room)
     talk.display.note(
         f"{room} is private now; invited names: {made.invited}, removed sessions: {made.removed}"
@@ -22,7 +30,7 @@ async def public(talk: Talk, room: str | None = None) -> None:
     """Let everybody enter a private room."""
     room = room_or_current(talk, room)
     await talk.client.make_public(room)
-    talk.display.note(f"everybody may enter {room} now")
+    talk.display.note(f"everybody may enter {room} and read its earlier messages now")
 
 
 async def invite(talk: Talk, name: str, room: str | None = None) -> None:

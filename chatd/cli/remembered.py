@@ -21,12 +21,6 @@ class _Rooms(msgspec.Struct, frozen=True):
     rooms: tuple[str, ...]
     current: str | None = None
 
-    def __post_init__(self) -> None:
-        for room in self.rooms:
-            check_room(room)
-        if self.current is not None:
-            check_room(self.current)
-
 
 class _People(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
@@ -102,6 +96,7 @@ class RememberedRooms:
 
     def __init__(self, directory: Path, title: str, complain: Callable[[str], None]) -> None:
         self._file = _StateFile(directory / f"{title}.rooms.json", _Rooms, "your rooms", complain)
+        self._complain = complain
         self._state = _Rooms(())
 
     @property
@@ -114,8 +109,18 @@ class RememberedRooms:
         state = self._file.load()
         if state is None:
             return None
-        self._state = state
-        return state.rooms
+        rooms = tuple(room for room in state.rooms if self._is_allowed(room))
+        self._state = _Rooms(rooms, state.current)
+        return rooms
+
+    def _is_allowed(self, room: str) -> bool:
+        """Return whether a room can be entered; the rules may have changed since the last time."""
+        try:
+            check_room(room)
+        except RequestError as error:
+            self._complain(f"the room {room!a} of the last time is left out: {error.message}")
+            return False
+        return True
 
     def save(self, rooms: Sequence[str]) -> None:
         """Remember rooms."""

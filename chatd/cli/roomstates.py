@@ -20,10 +20,12 @@ class RoomState:
     Attributes:
         topic: The topic, or empty.
         members: The number of members; None while it is unknown.
+        is_private: Whether only operators and invited people may enter it.
     """
 
     def __init__(self) -> None:
         self.topic = ""
+        self.is_private = False
         self.members: int | None = None
         self._people: dict[str, str] = {}
 
@@ -91,11 +93,14 @@ class RoomStates:
             for state in self._states.values():
                 state.rename(event.get("old_name", ""), event.get("name", ""))
             return
-        if what not in ("joined", "left", "topic"):
+        if what not in ("joined", "left", "topic", "room-changed"):
             return
         state = self.of(event.get("room", ""))
         if what == "topic":
             state.topic = event.get("topic", "")
+            return
+        if what == "room-changed":
+            state.is_private = event.get("private") is True
             return
         name = event.get("name", "")
         if what == "joined":

@@ -12,7 +12,7 @@ from chatd.cli.widths import width_of
 __all__ = ["Standing", "protection_of", "status_line"]
 
 _BETWEEN = " | "
-_ORDER = ("place", "away", "topic", "unread", "connection")
+_ORDER = ("name", "place", "away", "waiting", "topic", "unread", "connection")
 _LEAST = 8
 """Width of the least part of a text that is worth showing, in columns."""
 _MOST_CHARACTERS = 4
@@ -30,6 +30,9 @@ class Standing:
         protection: How the connection is protected, such as `encrypted`.
         is_connected: Whether there is a session.
         is_away: Whether the person is marked as away.
+        name: The person's name, or empty.
+        waiting: The number of messages that have waited for their receipts for a while.
+        is_private: Whether the current place is a private room.
         place: The number and the title of the current place, or None.
         members: The number of people there, or None.
         topic: The topic there, or empty.
@@ -40,6 +43,9 @@ class Standing:
     protection: str
     is_connected: bool
     is_away: bool = False
+    name: str = ""
+    waiting: int = 0
+    is_private: bool = False
     place: tuple[int, str] | None = None
     members: int | None = None
     topic: str = ""
@@ -61,9 +67,10 @@ def protection_of(endpoint: str, *, has_key: bool) -> str:
 def status_line(standing: Standing, width: int) -> str:
     """Return the status line for a terminal.
 
-    If there is too little space, the most important parts stay: a lost connection, the current
-    place, unread messages, and how the connection is protected. The topic gets the space that is
-    left, and comes before the endpoint.
+    If there is too little space, parts become shorter before they are left out. These stay longest,
+    in this order: a lost connection, the current place, the person's name, unread messages, and the
+    number of messages without a receipt. Then come being away and the protection of the connection.
+    The topic gets the space that is left, and comes before the endpoint.
 
     Args:
         standing: The contents.
@@ -71,12 +78,21 @@ def status_line(standing: Standing, width: int) -> str:
     """
     line = _Line(max(0, width - 2))  # a space at each end
     endpoint, topic = plain(standing.endpoint), plain(standing.topic)
-    if not standing.is_connected:
-        line.add("connection", f"not connected to {endpoint}", "not connected")
-    line.add("place", _place(standing))
+    lost = [] if standing.is_connected else [f"not connected to {endpoint}", "not connected"]
+    waiting = [f"{standing.waiting} waiting"] if standing.waiting else []
+    first = {
+        "connection": lost,
+        "place": _place(standing),
+        "name": [plain(standing.name)],
+        "unread": _unread(standing.unread),
+        "waiting": waiting,
+    }
+    for name, variants in first.items():
+        line.add(name, *variants[-1:])
+    for name, variants in first.items():
+        line.lengthen(name, *variants)
     if standing.is_away:
         line.add("away", "away")
-    line.add("unread", *_unread(standing.unread))
     if standing.is_connected:
         with_endpoint = f"{endpoint}, {standing.protection}"
         topic_width = min(width_of(topic), _TOPIC)
@@ -119,23 +135,39 @@ class _Line:
             self._left = left - width_of(text)
             self._parts[name] = text
 
+    def lengthen(self, name: str, *variants: str) -> None:
+        """Replace a part that is there with the first variant that fits."""
+        if name not in self._parts:
+            return
+        left = self._left + width_of(self._parts[name])
+        text = _fitting(variants, left, may_cut=False)
+        if text:
+            self._left = left - width_of(text)
+            self._parts[name] = text
 
-def _place(standing: Standing) -> str:
+
+def _place(standing: Standing) -> list[str]:
+    """Return the current place: with all that is known, with the members, and alone."""
     if standing.place is None:
-        return "(no room)"
+        return ["(no room)"]
     number, title = standing.place
-    members = "" if standing.members is None else f" ({standing.members})"
-    return f"{number}:{plain(title)}{members}"
+    members = [] if standing.members is None else [str(standing.members)]
+    about = [*members, "private"] if standing.is_private else members
+    alone = f"{number}:{plain(title)}"
+    return [f"{alone} ({', '.join(each)})" for each in (about, members) if each] + [alone]
 
 
 def _unread(unread: Sequence[Unread]) -> list[str]:
-    """Return the unread messages, and the same with fewer places."""
+    """Return the unread messages, and shorter forms; the last has the place to read next alone."""
+    if not unread:
+        return []
     each = [
         f"{number}:{plain(place.title)} {count}{'!' if is_for_you else ''}"
         for number, place, count, is_for_you in unread
     ]
     short = [f"{number}{'!' if is_for_you else ''}" for number, _, _, is_for_you in unread]
-    return [f"new {', '.join(each)}", f"new {','.join(short)}"] if each else []
+    first = min(short, key=lambda text: not text.endswith("!"))
+    return [f"new {', '.join(each)}", f"new {','.join(short)}", f"new {first}"]
 
 
 def _fitting(variants: Sequence[str], width: int, *, may_cut: bool) -> str:

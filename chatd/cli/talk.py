@@ -16,6 +16,7 @@ from chatd.cli.awaytext import AwayText
 from chatd.cli.browsing import Browsing
 from chatd.cli.console import SILENT, ConsoleClient, ConsoleFactory, gap_in
 from chatd.cli.display import TextDisplay
+from chatd.cli.eventwords import rooms_of
 from chatd.cli.ignored import Ignored
 from chatd.cli.introductions import Introductions
 from chatd.cli.login import Login
@@ -70,6 +71,7 @@ class Talk:
         is_over: Whether the person is leaving.
         window: The terminal.
         ignored: The people whose messages are not shown.
+        common_rooms: The folded names of the rooms in which everybody begins.
     """
 
     def __init__(
@@ -114,6 +116,7 @@ class Talk:
         )
         self._stage = _Stage.NEW
         self._first: str | None = None
+        self.common_rooms = {"lobby"}
         self._joining: list[str] = []
         self._receipts = Receipts(reactor, display)
 
@@ -124,6 +127,11 @@ class Talk:
         """Whether there is a session."""
         client = self.service.client
         return client is not None and client.is_active
+
+    @property
+    def name(self) -> str:
+        """The person's name; empty while the server has not given one."""
+        return self._factory.name or ""
 
     @property
     def client(self) -> ConsoleClient:
@@ -355,7 +363,9 @@ class Talk:
     def _welcomed(self, event: dict[str, Any]) -> None:
         if self._stage is _Stage.NEW:
             self._stage = _Stage.WELCOMED
-            self._first = event["room"]
+            self._first = event["room"] or next(iter(self.rooms), None)
+            if not self._login.rooms:  # the rooms in which the server lets everybody begin
+                self.common_rooms |= {fold(room) for room in rooms_of(event)}
             self.display.event(event)
         else:
             self.display.note(f"connected again; you are {event['name']}")

@@ -49,7 +49,19 @@ Id = Annotated[str, msgspec.Meta(max_length=MAX_ID)]
 """The id of a message."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
 """A number of members, sessions or names."""
-_EVENTS = frozenset({"joined", "left", "renamed", "topic", "removed", "invited", "absent", "away"})
+_EVENTS = frozenset(
+    {
+        "joined",
+        "left",
+        "renamed",
+        "room-changed",
+        "topic",
+        "removed",
+        "invited",
+        "absent",
+        "away",
+    }
+)
 """The events whose fields are known; a service of one's own may have others."""
 
 
@@ -58,6 +70,9 @@ class _EventFields(msgspec.Struct):
     name: Name | msgspec.UnsetType = msgspec.UNSET
     old_name: Name | msgspec.UnsetType = msgspec.UNSET
     topic: Topic | msgspec.UnsetType = msgspec.UNSET
+    private: bool | msgspec.UnsetType = msgspec.UNSET
+    by: Name | msgspec.UnsetType = msgspec.UNSET
+    reason: Topic | msgspec.UnsetType = msgspec.UNSET
     text: AwayText | msgspec.UnsetType = msgspec.UNSET
     ref: Id | msgspec.UnsetType = msgspec.UNSET
 

@@ -113,6 +113,14 @@ class Progress:
             self.inbox = Inbox()
             self.backlog = Backlog(self.unconfirmed)
 
+    def join_later(self) -> None:
+        """Ask for no rooms in the greeting, and join them after it.
+
+        The server refuses a greeting with a room that the client may not enter; a `join` is refused
+        alone.
+        """
+        self._chosen = []
+
     def first_rooms(self, limit: int) -> list[str] | None:
         """Return the rooms to ask for in the greeting; None for the server's choice.
 

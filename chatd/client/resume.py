@@ -94,9 +94,16 @@ async def rejoin(client: Resumable, progress: Progress, rooms: Sequence[Mapping[
             temporary = error
         else:
             progress.left(position.name)
-        client.tell_error(error)
+        client.tell_error(_naming(position.name, error))
     if temporary is not None:
         raise temporary
+
+
+def _naming(room: str, error: RequestError) -> RequestError:
+    """Return the refusal of a `join` that nobody waits for, with the name of the room."""
+    if fold(room) in fold(error.message).split():
+        return error
+    return RequestError(error.code, f"cannot enter {room}: {error.message}", ref=error.ref)
 
 
 def _enter(client: Resumable, progress: Progress, rooms: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -41,7 +41,6 @@ class ArgumentsTests(CommandsCase):
         """An error about a missing argument shows the command's arguments."""
         for line in (
             "/join",
-            "/name ",
             "/msg",
             "/msg bob",
             "/msg bob  ",

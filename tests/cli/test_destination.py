@@ -160,6 +160,8 @@ class RejoinTests(DestinationCase):
         changed(["ops", "attic"])
         rooms, changed = self.rooms()
         self.assertEqual(rooms, ("ops", "attic"))
+        login = self.find().remembering(self.environment, self.fail).login
+        self.assertIs(login.rooms_are_remembered, True)
         changed([])
         self.assertEqual(self.rooms()[0], ())
 

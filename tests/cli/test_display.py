@@ -15,7 +15,17 @@ from chatd.cli.display import JsonDisplay, QuietDisplay, TextDisplay
 from chatd.cli.eventwords import MAX_SHOWN_FIELD
 from tests.cli.wiring import said
 
-KNOWN_EVENTS = ["welcome", "joined", "left", "renamed", "topic", "absent", "error", "disconnected"]
+KNOWN_EVENTS = [
+    "welcome",
+    "joined",
+    "left",
+    "renamed",
+    "room-changed",
+    "topic",
+    "absent",
+    "error",
+    "disconnected",
+]
 HARMLESS = re.compile("[\t\u200c\u200d]")  # a tab, and the joiners of letters and emoji
 HELD = 1_000_000.0
 """The current time in most of these tests."""
@@ -171,6 +181,10 @@ class TextDisplayTests(SynchronousTestCase):
             {"event": "welcome", "name": "alice", "room": "lobby", "session_id": "1"},
             {"event": "joined", "name": "bob", "room": "lobby"},
             {"event": "left", "name": "bob", "room": "lobby"},
+            {"event": "left", "name": "bob", "room": "lobby", "by": "op"},
+            {"event": "left", "name": "bob", "room": "lobby", "by": "op", "reason": "spam"},
+            {"event": "room-changed", "name": "op", "room": "lobby", "private": True},
+            {"event": "room-changed", "name": "op", "room": "lobby", "private": False},
             {"event": "renamed", "name": "robert", "old_name": "bob"},
             {"event": "topic", "name": "bob", "room": "lobby", "topic": "tea"},
             {"event": "topic", "name": "bob", "room": "lobby", "topic": ""},
@@ -185,6 +199,10 @@ class TextDisplayTests(SynchronousTestCase):
                 "* you are alice, in lobby",
                 "* bob joined",
                 "* bob left",
+                "* bob was removed by op",
+                "* bob was removed by op: spam",
+                "* op made lobby private: only invited people may enter it now",
+                "* op made lobby public: everybody may enter and read earlier messages now",
                 "* bob is now called robert",
                 "* bob set the topic: tea",
                 "* bob cleared the topic",

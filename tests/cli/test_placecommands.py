@@ -163,4 +163,6 @@ class OtherTests(PlaceCase):
         self.assertFalse(is_command("whome"))
         self.assertEqual(self.alice.type("/j ops"), ["* you are in ops, 1 here"])
         self.assertEqual(self.alice.type("/names"), ["* 1 in ops: alice"])
-        self.assertEqual(self.alice.mistype("/nick"), "too few arguments: /name NAME")
+        self.assertEqual(
+            self.alice.type("/nick"), ["* you are alice; /name NAME takes another name"]
+        )

@@ -27,17 +27,22 @@ class PrivateRoomTests(SynchronousTestCase):
 
     def test_current_room(self):
         """Without a room, the commands are about the current room."""
+        made_private = "* alice made lobby private: only invited people may enter it now"
         self.assertEqual(
-            self.alice.type("/private"),
-            ["* lobby is private now; invited names: 2, removed sessions: 0"],
+            self.alice.type("/private LOBBY"),
+            [made_private, "* LOBBY is private now; invited names: 2, removed sessions: 0"],
         )
+        self.assertIs(self.bob.talk.states.of("lobby").is_private, True)
         self.assertEqual(
             self.alice.type("/uninvite bob"),
-            ["* bob left", "* bob is no longer invited to lobby; removed sessions: 1"],
+            [
+                "* bob was removed by alice",
+                "* bob is no longer invited to lobby; removed sessions: 1",
+            ],
         )
         self.assertEqual(
             self.bob.lines,
-            ["* you were removed from lobby: only invited people may be there"],
+            [made_private, "* you were removed from lobby: only invited people may be there"],
         )
         self.assertEqual(self.bob.mistype("hello"), "you are in no room; enter one with /join ROOM")
         self.assertEqual(
@@ -47,8 +52,32 @@ class PrivateRoomTests(SynchronousTestCase):
         self.assertEqual(self.alice.type("/invited"), ["* 1 invited to lobby: alice"])
         self.assertEqual(self.alice.type("/invite bob"), ["* bob is invited to lobby"])
         self.assertEqual(self.bob.type("/join lobby")[-1], "* you are in lobby, 2 here")
+        self.assertIs(self.bob.talk.states.of("lobby").is_private, True)
         self.alice.lines.clear()
-        self.assertEqual(self.alice.type("/public"), ["* everybody may enter lobby now"])
+        self.bob.lines.clear()
+        made_public = "* alice made lobby public: everybody may enter and read earlier messages now"
+        self.assertEqual(
+            self.alice.type("/public"),
+            [made_public, "* everybody may enter lobby and read its earlier messages now"],
+        )
+        self.assertEqual(self.bob.lines, [made_public])
+
+    def test_common_room(self):
+        """Nobody makes the room private in which everybody begins without naming it."""
+        self.assertEqual(
+            self.alice.mistype("/private"),
+            "everybody begins in lobby; to make it private, type /private lobby",
+        )
+        self.alice.type("/join attic")
+        self.assertIn("* attic is private now", self.alice.type("/private")[-1])
+
+    def test_rooms_of_the_server(self):
+        """These rooms are the server's choice; other rooms that the person asked for are not."""
+        self.reactor.restart(policy=Policy(operators=("alice",), rooms=("hall",)), accounts=None)
+        alice = Talker(self.reactor, "Alice2")
+        self.assertIn("everybody begins in hall", alice.mistype("/private"))
+        asked = Talker(self.reactor, "Alice3", "hall")
+        self.assertEqual(asked.type("/private"), ["* /private: only operators may do that"])
 
     def test_other_room(self):
         """The commands take a room, and a list marks the private rooms."""
@@ -76,13 +105,15 @@ class PrivateRoomTests(SynchronousTestCase):
         """The client does not send a bad name or room, and shows a refusal as a note."""
         self.assertIn("a room's name has", self.alice.mistype(f"/private {'x' * 65}"))
         self.assertIn("a name has", self.alice.mistype(f"/invite {'x' * 33}"))
-        self.assertEqual(self.bob.type("/private"), ["* /private: only operators may do that"])
+        self.assertEqual(
+            self.bob.type("/private attic"), ["* /private: only operators may do that"]
+        )
 
 
 class NoAccountsTests(CommandsCase):
     def test_refused(self):
         """Without accounts, the note says why."""
         self.assertEqual(
-            self.alice.type("/private"),
+            self.alice.type("/private lobby"),
             ["* /private: a server without accounts has no private rooms"],
         )

@@ -58,20 +58,22 @@ class RememberedTests(SynchronousTestCase):
     def test_damaged(self):
         """The client reports a file without rooms in one line, and knows no rooms."""
         self.directory.mkdir(parents=True)
-        for content in (
-            b"",
-            b"{}",
-            b'{"rooms": [1]}',
-            b'{"rooms": ["two words"]}',
-            b'{"rooms": [], "current": "a b"}',
-            b"\xff",
-        ):
+        for content in (b"", b"{}", b'{"rooms": [1]}', b'{"rooms": [], "current": 1}', b"\xff"):
             self.complaints.clear()
             self.file.write_bytes(content)
             self.assertIsNone(self.remembered().load())
             (complaint,) = self.complaints
             start = f"cannot read your rooms from {self.file}: "
             self.assertTrue(complaint.startswith(start), complaint)
+
+    def test_bad_room(self):
+        """A room whose name is not allowed is left out with a line, and the others stay."""
+        self.directory.mkdir(parents=True)
+        self.file.write_bytes(b'{"rooms": ["two words", "ops"]}')
+        self.assertEqual(self.remembered().load(), ("ops",))
+        (complaint,) = self.complaints
+        start = "the room 'two words' of the last time is left out: "
+        self.assertTrue(complaint.startswith(start), complaint)
 
     def test_unreadable(self):
         """The client reports a file that it cannot read in one line."""

@@ -53,6 +53,12 @@ class RoomStatesTests(SynchronousTestCase):
         self.take("topic", room="lobby", topic="", name="bob")
         self.assertEqual(self.lobby.topic, "")
 
+    def test_private(self):
+        """A room is private after an event that says so, and public after the next."""
+        for private, is_private in ((True, True), (False, False), ("yes", False)):
+            self.take("room-changed", room="LOBBY", private=private, name="op")
+            self.assertIs(self.lobby.is_private, is_private)
+
     def test_other_events(self):
         """Other events, and events without their fields, change nothing."""
         for event in ("absent", "joined", "left", "topic", "renamed"):

@@ -67,12 +67,42 @@ class StatusLineTests(SynchronousTestCase):
             (40, " 2:ops (3) | new 1:lobby 4, 3:@bob 1!"),
             (62, " 2:ops (3) | tea at f… | new 1:lobby 4, 3:@bob 1! | encrypted"),
             (24, " 2:ops (3) | new 1,3!"),
-            (20, " 2:ops (3)"),
-            (8, " "),
+            (20, " 2:ops (3) | new 3!"),
+            (16, " 2:ops | new 3!"),
+            (15, " 2:ops (3)"),
+            (6, " "),
         ):
             found = self.line(width)
             self.assertLessEqual(width_of(found), width, width)
             self.assertEqual(found, line, width)
+
+    def test_own_name(self):
+        """The person's name comes first, and stays as long as the unread messages fit."""
+        self.assertTrue(self.line(name="alice").startswith(" alice | 2:ops (3) | "))
+        for width, line in (
+            (34, " alice | 2:ops (3) | new 1,3!"),
+            (26, " alice | 2:ops | new 1,3!"),
+            (24, " alice | 2:ops | new 3!"),
+            (22, " alice | 2:ops (3)"),
+            (12, " 2:ops (3)"),
+        ):
+            self.assertEqual(self.line(width, name="alice"), line, width)
+
+    def test_many_unread(self):
+        """However many places have unread messages, the place to read next is shown."""
+        unread = [Unread(n, Place(f"room{n}"), 1, n == 9) for n in range(2, 40)]
+        self.assertEqual(self.line(32, unread=unread, topic=""), " 2:ops (3) | new 9! | encrypted")
+
+    def test_private(self):
+        """A private room is marked, unless the window is too narrow."""
+        self.assertTrue(self.line(is_private=True).startswith(" 2:ops (3, private) | "))
+        self.assertTrue(self.line(is_private=True, members=None).startswith(" 2:ops (private) | "))
+        self.assertEqual(self.line(16, is_private=True, unread=()), " 2:ops (3)")
+
+    def test_waiting(self):
+        """Messages that wait for the server are counted; that stays in a narrow window."""
+        self.assertIn(" | 2 waiting | ", self.line(waiting=2))
+        self.assertEqual(self.line(24, waiting=2, unread=()), " 2:ops (3) | 2 waiting")
 
     def test_long_name(self):
         """The line cuts the name of the current place before it leaves it out."""

@@ -421,7 +421,9 @@ class ReconnectTests(TalkCase):
         alice = self.talker("alice", "lobby", "ops")
         self.reactor.restart(policy=Policy(max_rooms=1))
         self.come_back()
-        self.assertIn("* a session is in 1 rooms at most (too-many-rooms)", alice.lines)
+        self.assertIn(
+            "* cannot enter ops: a session is in 1 rooms at most (too-many-rooms)", alice.lines
+        )
         self.assertEqual(alice.talk.rooms, ["lobby"])
 
 

@@ -394,9 +394,11 @@ class KeyTests(TerminalCase):
         async def script(it):
             await it.shown("* you are alice, in lobby")
             line = it.terminal._status_line(80)
-            self.assertEqual(line, " 1:lobby (1) | unix:/where/the/server/is, not encrypted")
+            self.assertEqual(
+                line, " alice | 1:lobby (1) | unix:/where/the/server/is, not encrypted"
+            )
             it.type("/query bob" + ENTER)
-            await it.until(lambda: it.terminal._status_line(80).startswith(" 2:@bob | "))
+            await it.until(lambda: it.terminal._status_line(80).startswith(" alice | 2:@bob | "))
             self.reactor.server.shut_down()
             await it.shown("* not connected; reconnecting")
             self.assertIn("not connected to unix:", it.terminal._status_line(80))

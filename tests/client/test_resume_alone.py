@@ -16,6 +16,7 @@ from chatd.wire.messages import Message
 from tests.fakes.handserver import direct
 
 REFUSED = RequestError("no-such-room", "no")
+NAMED = RequestError("no-such-room", "cannot enter a: no")
 LOST = SessionEnded("connection-lost", "the connection was lost", retry=True)
 
 
@@ -99,8 +100,16 @@ class RejoinTests(ResumeTests):
         self.progress.joined("a", "e", 4)
         client = HandClient(REFUSED)
         self.run_with(rejoin(client, self.progress, []))
-        self.assertEqual(client.told, [REFUSED])
+        self.assertEqual(list(map(str, client.told)), [str(NAMED)])
         self.assertEqual(list(self.progress.rooms), [])
+
+    def test_refused_with_the_name(self) -> None:
+        """A refusal that names the room is reported as it is."""
+        self.progress.joined("Den", "e", 4)
+        refused = RequestError("not-invited", "den is private: only invited people may enter it")
+        client = HandClient(refused)
+        self.run_with(rejoin(client, self.progress, []))
+        self.assertEqual(client.told, [refused])
 
     def test_refused_for_now(self) -> None:
         """If the client cannot join a room now, the session ends, and the client keeps the room."""
@@ -112,7 +121,8 @@ class RejoinTests(ResumeTests):
             client = HandClient(REFUSED, error)
             coming_back = Deferred.fromCoroutine(rejoin(client, self.progress, []))
             self.assertIs(self.failureResultOf(coming_back, RequestError).value, error)
-            self.assertEqual(client.told, [REFUSED, error])
+            told = [str(NAMED), f"{code}: cannot enter b: no"]
+            self.assertEqual(list(map(str, client.told)), told)
             self.assertEqual(list(self.progress.rooms), ["b"])
 
     def test_lost(self) -> None:
