@@ -128,6 +128,10 @@ class Places:
     def enter(self, place: Place) -> None:
         """Make a place the current one."""
         self._visited = [key for key in self._visited if key != place.key] + [place.key]
+        self.read(place)
+
+    def read(self, place: Place) -> None:
+        """Count the messages of a place as read."""
         self._unread.pop(place.key, None)
         self._entered(place)
 

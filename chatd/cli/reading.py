@@ -81,6 +81,11 @@ class Reading:
         for message in new:
             self._display.message(message, me, is_earlier=True)
 
+    def answered(self, place: Place) -> None:
+        """Note that the person has read a place: an answer from elsewhere shows that."""
+        self._places.read(place)
+        self._recent.read(place)
+
     def renamed(self, old_name: str, name: str) -> None:
         """Note that a person has another name."""
         self._recent.renamed(Place(None, old_name), Place(None, name))

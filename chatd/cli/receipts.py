@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from twisted.internet.defer import Deferred, TimeoutError
@@ -10,12 +11,15 @@ from twisted.python.failure import Failure
 
 from chatd.cli.display import TextDisplay
 from chatd.errors import RequestError, SessionEnded
+from chatd.transport.timer import Timer
 from chatd.wire.messages import Message
 
-__all__ = ["MAX_REPEATED", "RECEIPTS_S", "Receipts"]
+__all__ = ["MAX_REPEATED", "RECEIPTS_S", "WAITING_S", "Receipts"]
 
 RECEIPTS_S = 5.0
 """Time that leaving waits for the last receipts, in seconds."""
+WAITING_S = 1.0
+"""Time after which the person is told that a message has no receipt yet, in seconds."""
 MAX_REPEATED = 1_000
 """Limit on the text that a note about an unsent message repeats, in characters."""
 
@@ -26,31 +30,67 @@ class Receipts:
     Args:
         clock: The reactor.
         display: Shows the notes.
+        changed: Called when `waiting` changed.
     """
 
-    def __init__(self, clock: IReactorTime, display: TextDisplay) -> None:
+    def __init__(
+        self, clock: IReactorTime, display: TextDisplay, changed: Callable[[], None]
+    ) -> None:
         self._clock = clock
         self._display = display
-        self._outstanding = 0
+        self._changed = changed
+        self._sent_at: dict[Deferred[Message], float] = {}
+        self._timer = Timer(clock)
         self._all_came: Deferred[None] | None = None
+
+    @property
+    def outstanding(self) -> int:
+        """The number of messages without a receipt."""
+        return len(self._sent_at)
+
+    @property
+    def waiting(self) -> int:
+        """The number of messages that have waited for their receipts for `WAITING_S`."""
+        long_ago = self._clock.seconds() - WAITING_S
+        return sum(sent_at <= long_ago for sent_at in self._sent_at.values())
 
     def expect(self, receipt: Deferred[Message], text: str) -> None:
         """Wait for the receipt of a message; a note repeats the text if it does not come."""
-        self._outstanding += 1
-        receipt.addErrback(self._not_received, text).addCallback(self._done)
+        self._sent_at[receipt] = self._clock.seconds()
+        if not self._timer.is_running:
+            self._timer.start(WAITING_S, self._look)
+        receipt.addErrback(self._not_received, text).addCallback(self._done, receipt)
 
     async def wait(self, *, is_connected: bool) -> bool:
         """Wait for the outstanding receipts, up to `RECEIPTS_S`; return whether all came.
 
+        After `WAITING_S`, a note tells the person how to leave at once.
+
         Args:
             is_connected: Whether any can come.
         """
-        if self._outstanding and is_connected:
+        self._timer.stop()  # nobody looks at the number now
+        if self._sent_at and is_connected:
             self._all_came = Deferred()
             self._all_came.addTimeout(RECEIPTS_S, self._clock)
-            with suppress(TimeoutError):
-                await self._all_came
-        return not self._outstanding
+            self._timer.start(0 if self.waiting else WAITING_S, self._tell_of_the_wait)
+            try:
+                with suppress(TimeoutError):
+                    await self._all_came
+            finally:
+                self._timer.stop()
+        return not self._sent_at
+
+    def _tell_of_the_wait(self) -> None:
+        self._display.note("waiting for the server; Ctrl+C gives up")
+
+    def _look(self) -> None:
+        """Tell of messages that have waited long enough, and look at the others in time."""
+        self._changed()
+        long_ago = self._clock.seconds() - WAITING_S
+        later = [sent_at for sent_at in self._sent_at.values() if sent_at > long_ago]
+        if later:
+            self._timer.start(min(later) - long_ago, self._look)
 
     def _not_received(self, failure: Failure, text: str) -> None:
         error = failure.value
@@ -63,8 +103,12 @@ class Receipts:
         else:
             self._display.note(f"not sent: {text} ({error})")
 
-    def _done(self, _: object) -> None:
-        self._outstanding -= 1
+    def _done(self, _: object, receipt: Deferred[Message]) -> None:
+        was_waiting = self._sent_at.pop(receipt) <= self._clock.seconds() - WAITING_S
+        if not self._sent_at:
+            self._timer.stop()
         all_came = self._all_came
-        if all_came is not None and not self._outstanding and not all_came.called:
+        if all_came is not None and not self._sent_at and not all_came.called:
             all_came.callback(None)
+        if was_waiting:
+            self._changed()

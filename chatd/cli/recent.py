@@ -82,6 +82,13 @@ class Recent:
         )
         return Recap(seen, new)
 
+    def read(self, place: Place) -> None:
+        """Note that the person has read the messages of a place."""
+        kept = self._kept.get(place.key)
+        if kept is not None:
+            seen = (each._replace(is_new=False) for each in kept)
+            self._kept[place.key] = deque(seen, maxlen=_MAX_NEW)
+
     def renamed(self, old: Place, new: Place) -> None:
         """Note that a person has another name."""
         kept = self._kept.pop(old.key, None)

@@ -67,6 +67,7 @@ class Talk:
         states: The topics and the people of the rooms.
         browsing: Knows how far back the person has read and searched.
         reading: Shows messages, and where the new ones begin.
+        receipts: Counts the messages without a receipt.
         away: Marks the person as away.
         is_over: Whether the person is leaving.
         window: The terminal.
@@ -118,7 +119,7 @@ class Talk:
         self._first: str | None = None
         self.common_rooms = {"lobby"}
         self._joining: list[str] = []
-        self._receipts = Receipts(reactor, display)
+        self.receipts = Receipts(reactor, display, self.changed)
 
     # Rooms
 
@@ -261,14 +262,17 @@ class Talk:
             receipt = self.service.send(text, room=room, to=to)
         except LocalProtocolError as error:
             raise NotDone(f"not sent: {error}") from error
-        self._receipts.expect(receipt, text)
+        self.receipts.expect(receipt, text)
         self.reading.look_back()
+        if to is not None:
+            self.reading.answered(Place(None, to))
+            self.changed()
         if not self.is_connected:
             self.display.note("not connected; your message is sent after the client reconnects")
 
     async def wait_for_receipts(self) -> bool:
         """Wait a while for the outstanding receipts; return whether all came."""
-        return await self._receipts.wait(is_connected=self.is_connected)
+        return await self.receipts.wait(is_connected=self.is_connected)
 
     # Showing
 

@@ -172,6 +172,7 @@ class Terminal:
             endpoint=self._endpoint,
             protection=self._protection,
             is_connected=talk.is_connected,
+            waiting=talk.receipts.waiting,
             is_away=talk.away.is_marked,
             name=talk.name,
             place=None if place is None else (number, place.title),
@@ -208,7 +209,10 @@ class Terminal:
         """Return the seconds before the next attempt; tell once that the client reconnects."""
         if self._link is _Link.UP:
             self._link = _Link.LOST
-            self._talk.display.note("not connected; reconnecting")
+            unsent = self._talk.receipts.outstanding
+            many = "1 message waits" if unsent == 1 else f"{unsent} messages wait"
+            after = f"; {many} for that" if unsent else ""
+            self._talk.display.note(f"not connected; reconnecting{after}")
         return RETRY_POLICY(attempt)
 
     def _client_ended(self, client: ConsoleClient, end: SessionEnded) -> None:

@@ -44,6 +44,17 @@ class GotoTests(PlaceCase):
         self.alice.type("/goto ops")
         self.assertEqual(self.unread(), [])
 
+    def test_answered(self):
+        """An answer by `/msg` shows that the messages of that conversation are read."""
+        self.alice.type("/join ops")
+        self.bob.type("/msg alice psst")
+        self.bob.type("hello")
+        self.assertEqual(self.unread(), [(1, "lobby", 1), (3, "@bob", 1)])
+        self.alice.type("/msg BOB yes")
+        self.alice.type("/msg carol hello")
+        self.assertEqual(self.unread(), [(1, "lobby", 1)])
+        self.assertNotIn("--- new ---", "".join(self.alice.type("/goto bob")))
+
 
 class QueryTests(PlaceCase):
     def test_query(self):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import ChatFactory, RequestError
@@ -494,6 +494,63 @@ class KeptTests(TalkCase):
         alice.lines.clear()
         self.come_back()
         self.assertTrue(alice.lines[-1].startswith("* not sent: 12345678901 (content of 11"))
+
+
+class WaitingTests(TalkCase):
+    """Messages to a server that does not answer."""
+
+    def setUp(self):
+        self.reactor = CommandReactor(Silent)
+        self.alice = self.talker("alice")
+        self.seen: list[int] = []
+        receipts = self.alice.talk.receipts
+        self.patch(receipts, "_changed", lambda: self.seen.append(receipts.waiting))
+
+    def test_waiting(self):
+        """Messages are counted after a second, and the status line is drawn again then."""
+        self.alice.type("one")
+        self.reactor.advance(0.6)
+        self.alice.type("two")
+        self.seen.clear()
+        self.reactor.advance(0.3)
+        self.assertEqual((self.seen, self.alice.talk.receipts.outstanding), ([], 2))
+        self.reactor.advance(0.2)
+        self.assertEqual(self.seen, [1])
+        self.reactor.advance(0.6)
+        self.assertEqual(self.seen, [1, 2])
+
+    def test_no_more(self):
+        """A late receipt counts too, and nothing is left to do after the last."""
+        self.alice.type("one")
+        self.reactor.advance(1)
+        self.reactor.restart()
+        self.reactor.advance(2)
+        self.reactor.settle()
+        self.assertEqual((self.seen[-1], self.alice.talk.receipts.outstanding), (0, 0))
+        self.assertFalse(self.alice.talk.receipts._timer.is_running)
+
+    def test_leaving(self):
+        """After a second, the person is told how to leave without waiting."""
+        told = "* waiting for the server; Ctrl+C gives up"
+        self.alice.type("one")
+        waiting = Deferred.fromCoroutine(self.alice.talk.wait_for_receipts())
+        self.reactor.advance(0.9)
+        self.assertEqual(self.alice.lines, [])
+        self.reactor.advance(0.2)
+        self.assertEqual(self.alice.lines, [told])
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        self.assertFalse(self.alice.talk.receipts._timer.is_running)
+
+    def test_leaving_late(self):
+        """A person who has waited already is told at once."""
+        self.alice.type("one")
+        self.reactor.advance(2)
+        waiting = Deferred.fromCoroutine(self.alice.talk.wait_for_receipts())
+        self.reactor.advance(0)
+        self.assertEqual(self.alice.lines, ["* waiting for the server; Ctrl+C gives up"])
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
 
 
 class LeavingTests(TalkCase):

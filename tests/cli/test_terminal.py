@@ -6,7 +6,7 @@ import signal
 import time
 from typing import Any
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError
 
 from chatd import ChatFactory, ConfigurationError, RequestError, SessionRefused
@@ -39,6 +39,13 @@ class Strict(ChatFactory):
 
     def message_received(self, session, message):
         raise RequestError("not-allowed", "not that")
+
+
+class Silent(ChatFactory):
+    """A server that receives messages, and never answers."""
+
+    def message_received(self, session, message):
+        return Deferred()
 
 
 class TypingTests(TerminalCase):
@@ -405,6 +412,30 @@ class KeyTests(TerminalCase):
             it.type(CTRL_D)
 
         self.converse(script)
+
+    def test_waiting(self):
+        """The status line counts the messages that wait, and so does the note of a loss."""
+        self.reactor = CommandReactor(Silent)
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            for number, many in ((1, "1 message waits"), (2, "2 messages wait")):
+                it.type(f"line {number}" + ENTER)
+                await it.until(
+                    lambda number=number: it.terminal._talk.receipts.outstanding == number
+                )
+                self.reactor.advance(1)
+                self.assertIn(f" | {number} waiting | ", it.terminal._status_line(80))
+                for session in list(self.reactor.server.sessions.values()):
+                    session.protocol.transport.abortConnection()
+                await it.shown(f"* not connected; reconnecting; {many} for that")
+                self.reactor.advance(2)
+                await it.shown("* connected again; you are alice")
+            it.type(CTRL_D)
+            await it.shown("* waiting for the server; Ctrl+C gives up")
+            self.reactor.advance(5)
+
+        self.assertEqual(self.converse(script), Status.LOST)
 
 
 class MidnightTests(TerminalCase):

@@ -33,6 +33,9 @@ class EventTests(SynchronousTestCase):
             ("joined", "room", 64),
             ("joined", "name", 96),
             ("left", "name", 96),
+            ("left", "by", 96),
+            ("left", "reason", 256),
+            ("room-changed", "room", 64),
             ("renamed", "old_name", 96),
             ("topic", "topic", 256),
             ("away", "text", 256),
@@ -48,6 +51,11 @@ class EventTests(SynchronousTestCase):
             values: tuple[object, ...] = (None, 5, ["bob"], {})
             for value in values:
                 self.assert_malformed({"event": event, "name": value})
+
+    def test_privacy(self) -> None:
+        """Whether a room is private is a boolean."""
+        check_event({"event": "room-changed", "room": "lobby", "private": False})
+        self.assert_malformed({"event": "room-changed", "room": "lobby", "private": 1})
 
     def test_others(self) -> None:
         """Events of a service's own, and fields of its own, may be anything."""
