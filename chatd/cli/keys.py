@@ -10,10 +10,11 @@ from typing import Protocol
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER
-from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.filters import Condition, has_focus, is_searching
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPress, KeyPressEvent
 from prompt_toolkit.keys import Keys
+from prompt_toolkit.search import stop_search
 from prompt_toolkit.utils import is_dumb_terminal
 
 from chatd.cli.pasting import PasteFinder, escape_paste
@@ -36,6 +37,15 @@ class KeyActions(Protocol):
     def is_command(self, name: str) -> bool:
         """Return whether a command has this name."""
 
+    def cancelled(self) -> None:
+        """Note that Ctrl+C has cancelled something."""
+
+    def may_leave(self) -> bool:
+        """Return whether Ctrl+C at an empty line leaves."""
+
+    def pasted(self, text: str) -> None:
+        """Note a pasted text."""
+
     def suspend(self) -> None:
         """Suspend the client."""
 
@@ -57,11 +67,17 @@ def key_bindings(actions: KeyActions) -> KeyBindings:
     # typed at while the person searches for an earlier line.
     @bindings.add("c-c", eager=True, filter=_at_line)
     def interrupt(event: KeyPressEvent) -> None:
-        if not event.current_buffer.text:
+        if event.current_buffer.text:
+            event.current_buffer.reset(append_to_history=True)  # Up brings the line back
+            actions.cancelled()
+            actions.rewrite_line()
+        elif actions.may_leave():
             event.app.exit(exception=Interrupted())
-            return
-        event.current_buffer.reset()
-        actions.rewrite_line()
+
+    @bindings.add("c-c", eager=True, filter=is_searching)
+    def stop_searching(event: KeyPressEvent) -> None:
+        stop_search()
+        actions.cancelled()
 
     @bindings.add("c-z", eager=True)
     def suspend(event: KeyPressEvent) -> None:
@@ -75,6 +91,7 @@ def key_bindings(actions: KeyActions) -> KeyBindings:
     def paste(event: KeyPressEvent) -> None:
         before = event.current_buffer.document.text_before_cursor
         text = escape_paste(event.data, at_start=not before, is_command=actions.is_command)
+        actions.pasted(text)
         _replace(event.current_buffer, before + text)
         actions.rewrite_line()
 

@@ -21,6 +21,7 @@ from prompt_toolkit.utils import is_dumb_terminal
 from chatd.cli.asking import ask
 from chatd.cli.completion import TabKey, Words
 from chatd.cli.dumblines import DumbLines, TypedLine
+from chatd.cli.interrupting import Interrupting
 from chatd.cli.keys import Interrupted, PasteFindingInput, key_bindings
 from chatd.cli.notdone import NotDone
 
@@ -36,6 +37,7 @@ class LinePrompt:
         words: Returns the words that complete a line.
         is_command: Returns whether a command has this name.
         go_to: Goes to the place with a number, or to the next one with unread messages.
+        interrupting: Decides whether Ctrl+C leaves.
     """
 
     def __init__(
@@ -46,11 +48,14 @@ class LinePrompt:
         words: Callable[[], Words],
         is_command: Callable[[str], bool],
         go_to: Callable[[int | None], None],
+        interrupting: Interrupting,
     ) -> None:
         self.is_command = is_command
         self._ask = ask
         self._words = words
         self._go_to = go_to
+        self._interrupting = interrupting
+        self._pasted = ""
         self._tab = TabKey()
         self._session: PromptSession[str] = PromptSession(
             erase_when_done=True,
@@ -79,7 +84,26 @@ class LinePrompt:
             Interrupted: The person pressed Ctrl+C at an empty line.
             twisted.internet.defer.CancelledError: The caller was cancelled.
         """
-        return await ask(self._session, self._ask)
+        self._pasted = ""
+        line = await ask(self._session, self._ask)
+        self._interrupting.forget()
+        return line
+
+    def is_pasted(self, line: str) -> bool:
+        """Return whether the line that was read last is a paste, as it was."""
+        return bool(self._pasted) and line == self._pasted
+
+    def pasted(self, text: str) -> None:
+        """Note a pasted text."""
+        self._pasted = text
+
+    def cancelled(self) -> None:
+        """Note that Ctrl+C has cancelled something."""
+        self._interrupting.cancelled()
+
+    def may_leave(self) -> bool:
+        """Return whether Ctrl+C at an empty line leaves."""
+        return self._interrupting.may_leave()
 
     def close(self) -> None:
         """Let `read_line` raise EOFError, if it waits for a line."""

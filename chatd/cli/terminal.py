@@ -20,6 +20,7 @@ from chatd.cli.console import ConsoleClient
 from chatd.cli.days import seconds_to_midnight
 from chatd.cli.display import TextDisplay
 from chatd.cli.ignored import Ignored
+from chatd.cli.interrupting import Interrupting
 from chatd.cli.links import RETRY_POLICY
 from chatd.cli.login import Login
 from chatd.cli.notdone import NotDone
@@ -75,14 +76,18 @@ class Terminal:
         self._endpoint = endpoint
         self._midnight = Timer(reactor)
         self._protection = protection_of(endpoint, has_key=login.key is not None)
+        interrupting = Interrupting(
+            reactor.seconds, lambda: self._talk.display.note("press Ctrl+C again to quit")
+        )
         self._prompt = LinePrompt(
             self._ask,
             status=self._status_line,
             words=self._words,
             is_command=is_command,
             go_to=self._go_to,
+            interrupting=interrupting,
         )
-        self._unseen = UnseenPrompt()
+        self._unseen = UnseenPrompt(interrupting.cancelled)
         self._status = Status.DONE
         self._link = _Link.NEW
         display = TextDisplay(
@@ -146,7 +151,7 @@ class Terminal:
             except Interrupted:
                 self._status = Status.INTERRUPTED
                 return
-            if line.strip() == "exit":
+            if line.strip() == "exit" and not self._prompt.is_pasted(line):
                 return
             if line.strip() and not self._talk.is_over:
                 doing = Deferred.fromCoroutine(act_on(self._talk, line))

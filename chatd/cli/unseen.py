@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.history import DummyHistory
@@ -23,9 +24,13 @@ class UnseenPrompt:
 
     `ask` may be called while there is no other prompt; the conversation then calls `answer` in
     place of its next prompt.
+
+    Args:
+        cancelled: Called when the person ends a prompt with Ctrl+C.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cancelled: Callable[[], None]) -> None:
+        self._cancelled = cancelled
         self._wanted: deque[tuple[str, Deferred[str]]] = deque()
         self._session: PromptSession[str] | None = None
 
@@ -62,7 +67,7 @@ class UnseenPrompt:
             erase_when_done=True,
             history=DummyHistory(),
             input_processors=[PasswordProcessor(char="")],
-            key_bindings=_bindings(),
+            key_bindings=_bindings(self._cancelled),
         )
         try:
             line.callback(await ask(session, plain(prompt)))
@@ -70,11 +75,12 @@ class UnseenPrompt:
             line.errback(error)
 
 
-def _bindings() -> KeyBindings:
+def _bindings(cancelled: Callable[[], None]) -> KeyBindings:
     bindings = KeyBindings()
 
     @bindings.add("c-c")
     def end(event: KeyPressEvent) -> None:
+        cancelled()
         event.app.exit(exception=EOFError())
 
     return bindings

@@ -105,6 +105,19 @@ class PasswordTests(TerminalCase):
             self.change(OLD + ENTER, key, shown="* /password: nothing was changed")
         self.assertEqual(self.checker.password, OLD)
 
+    def test_interrupted_too_often(self):
+        """After Ctrl+C at the question, another one does not leave at once."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            await self.answer(it, CTRL_C)
+            await it.shown("* /password: nothing was changed")
+            it.type(CTRL_C)
+            await it.shown("* press Ctrl+C again to quit")
+            it.type(CTRL_D)
+
+        self.assertEqual(self.converse(script, password=OLD), Status.DONE)
+
     def test_cancelled(self):
         """If a signal ends the client at the question, the question ends first."""
 

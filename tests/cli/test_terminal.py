@@ -11,6 +11,7 @@ from twisted.internet.error import ConnectError
 
 from chatd import ChatFactory, ConfigurationError, RequestError, SessionRefused
 from chatd.cli import commands
+from chatd.cli.interrupting import HESITATION_S
 from chatd.cli.login import Login
 from chatd.cli.places import Place
 from chatd.cli.status import Status
@@ -191,6 +192,63 @@ class TypingTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.INTERRUPTED)
         self.assertEqual(self.sessions(), {})
 
+    async def cancel(self, it):
+        """Type half a line, and clear it with Ctrl+C."""
+        it.type("half")
+        await it.until(lambda: it.typed)
+        it.type(CTRL_C)
+        await it.until(lambda: not it.typed)
+
+    def test_interrupt_too_often(self):
+        """Shortly after a Ctrl+C that cancelled something, another one only tells how to leave."""
+        told = "* press Ctrl+C again to quit"
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            await self.cancel(it)
+            self.reactor.advance(HESITATION_S - 0.1)
+            it.type(CTRL_C)
+            await it.shown(told)
+            it.type(CTRL_R)
+            await it.until(lambda: it.is_searching)
+            it.type(CTRL_C)
+            await it.until(lambda: not it.is_searching)
+            it.type(CTRL_C)
+            await it.until(lambda: it.lines.count(told) == 2)
+            await self.cancel(it)
+            self.reactor.advance(HESITATION_S)
+            it.type(CTRL_C)
+
+        self.assertEqual(self.converse(script), Status.INTERRUPTED)
+
+    def test_interrupted_twice(self):
+        """After that, Ctrl+C leaves."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            await self.cancel(it)
+            it.type(CTRL_C)
+            await it.shown("* press Ctrl+C again to quit")
+            it.type(CTRL_C)
+
+        self.assertEqual(self.converse(script), Status.INTERRUPTED)
+
+    def test_interrupted_line(self):
+        """The Up key brings back a line that Ctrl+C cleared."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            await self.cancel(it)
+            buffer = it.terminal._prompt._session.default_buffer
+            await it.until(lambda: len(buffer._working_lines) > 1)  # the next drawing loads them
+            it.type(UP)
+            await it.until(lambda: it.typed == "half")
+            it.type(CTRL_C)
+            await it.until(lambda: not it.typed)
+            it.type(CTRL_D)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+
     def test_interrupt_at_a_dumb_terminal(self):
         """On a dumb terminal, Ctrl+C does the same, and the client writes a new prompt."""
         written: list[Any] = []
@@ -201,6 +259,7 @@ class TypingTests(TerminalCase):
             it.write_prompt_to(written)
             it.type("half" + CTRL_C)
             await it.until(lambda: "\r\n> " in written)
+            self.reactor.advance(HESITATION_S)
             it.type(CTRL_C)
 
         self.assertEqual(self.converse(script), Status.INTERRUPTED)
@@ -490,6 +549,17 @@ class PasteTests(TerminalCase):
             first, *rest = typed.removeprefix("/").splitlines()
             sent = [f"alice: {first}", *(f"  {line}" for line in rest)]
             self.paste(f"\x1b[200~{pasted}\x1b[201~", sent=sent, typed=typed)
+
+    def test_exit(self):
+        """A pasted `exit` is a message; the same line with something typed is not pasted."""
+        self.paste("\x1b[200~exit\x1b[201~", sent=["alice: exit"], typed="exit")
+        self.paste("\x1b[200~ exit \r\x1b[201~", sent=["alice:  exit "], typed=" exit ")
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.type("\x1b[200~exi\x1b[201~t" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.DONE)
 
     def test_path(self):
         """A path is no command."""
