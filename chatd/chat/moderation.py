@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime, timezone
+from math import ceil
 
 import msgspec
 
@@ -16,8 +16,10 @@ from chatd.errors import ErrorCode, RequestError
 
 __all__ = ["Ban", "Bans", "Operators", "Target"]
 
-_LAST_SECOND = 253_402_300_799.0
-"""The end of the range of Python's `datetime`; a person may write a later time into the file."""
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+"""The units in which a banned person is told when the ban ends, with their lengths in seconds."""
+_LONG_S = 10_000 * 86_400
+"""Time after which the end of a ban is as good as none, in seconds."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -96,13 +98,19 @@ class Ban(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         name = [] if self.name is None else [Target(name=self.name)]
         return name if self.address is None else [*name, Target(address=self.address)]
 
-    @property
-    def refusal(self) -> str:
-        """The text for a banned person: until when the ban lasts, if it ends."""
-        if self.until is None:
-            return "you are banned from this server"
-        end = datetime.fromtimestamp(min(max(0.0, self.until), _LAST_SECOND), timezone.utc)
-        return f"you are banned from this server until {end:%Y-%m-%d %H:%M} UTC"
+    def refusal(self, now: float) -> str:
+        """Return the text for a banned person, which tells when the ban ends, if it does.
+
+        Args:
+            now: The time in Unix seconds.
+        """
+        text = "you are banned from this server"
+        left_s = None if self.until is None else self.until - now
+        if left_s is None or left_s > _LONG_S:
+            return text
+        unit, size = next((each for each in _UNITS if left_s >= 2 * each[1]), _UNITS[-1])
+        number = ceil(left_s / size)
+        return f"{text}; the ban ends in {number} {unit}{'s' if number != 1 else ''}"
 
 
 class Bans:
@@ -168,7 +176,7 @@ class Bans:
         now = self._unix_time()
         for ban in (*self._of.get((key, None), ()), *self._of.get((None, site_of(address)), ())):
             if _is_in_force(ban, now):
-                raise RequestError(ErrorCode.BANNED, ban.refusal)
+                raise RequestError(ErrorCode.BANNED, ban.refusal(now))
 
     async def add(self, ban: Ban) -> None:
         """Put a ban in force; it replaces an earlier ban of the same name and address.

@@ -99,7 +99,9 @@ class OperatorCommands(Generic[M]):
         )
         await self._bans.add(ban)
         why = f": {fields.reason}" if fields.reason else ""
-        kicked = self._end(member, target, ErrorCode.BANNED, f"{ban.refusal}{why}", fields.reason)
+        kicked = self._end(
+            member, target, ErrorCode.BANNED, f"{ban.refusal(now)}{why}", fields.reason
+        )
         how_long = "for good" if fields.until is None else f"for {fields.until - now:.0f} s"
         self._note(f"{member.name} banned {target} {how_long}{why}")
         answer({"kicked": kicked})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALIASES", "full_name"]
+__all__ = ["ALIASES", "MOST_USED", "full_name"]
 
 ALIASES = {
     "j": "join",
@@ -19,13 +19,17 @@ ALIASES = {
     "q": "query",
     "t": "topic",
     "nick": "name",
+    "lastlog": "search",
     "k": "kick",
     "b": "ban",
     "c": "clear",
+    "?": "help",
     "bye": "quit",
     "exit": "quit",
 }
 """The full name of each; they are those of irssi, but for `close`, which is WeeChat's, and `g`."""
+MOST_USED = ("join", "part", "msg", "query", "names", "list", "topic", "quit", "help")
+"""The names that people of IRC type most; the Tab key offers them first."""
 
 
 def full_name(name: str) -> str:

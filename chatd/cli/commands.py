@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Coroutine
-from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 from chatd.chat.names import MAX_TOPIC, check_name, check_room
@@ -13,21 +11,12 @@ from chatd.cli import browsingcommands
 from chatd.cli.aliases import ALIASES, full_name
 from chatd.cli.arguments import checked, room_or_current
 from chatd.cli.awaycommand import away, name_of
-from chatd.cli.display import date_and_time
 from chatd.cli.helptext import command_help, list_commands
 from chatd.cli.notdone import NotDone
+from chatd.cli.operatorcommands import BAN, ban, bans, kick, unban
 from chatd.cli.passwordcommand import password
 from chatd.cli.peoplecommands import WHOIS, ignore, unignore, whois
-from chatd.cli.placecommands import (
-    GOTO,
-    QUERY,
-    act,
-    close_conversation,
-    go_to,
-    query,
-    set_bell,
-)
-from chatd.cli.places import Place
+from chatd.cli.placecommands import GOTO, LEAVE, QUERY, act, go_to, leave, query, set_bell
 from chatd.cli.privaterooms import invite, invited, private, public, uninvite
 from chatd.cli.talk import Talk
 from chatd.cli.typed import command_in, message_in
@@ -37,8 +26,6 @@ __all__ = ["COMMANDS", "Command", "act_on", "is_command"]
 
 _MAX_LISTED = 100
 """Limit on the names or rooms in a list."""
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_DURATION = re.compile(rf"([0-9]{{1,6}})([{''.join(_SECONDS)}])")
 _ARGUMENT = re.compile(r"\[[^]]*\]|\S+")
 
 
@@ -117,21 +104,13 @@ async def _join(talk: Talk, room: str) -> None:
         talk.display.note(f"{room} is a new room; if you meant {meant}: /leave, then /join {meant}")
 
 
-async def _leave(talk: Talk, room: str | None = None) -> None:
-    if close_conversation(talk, (talk.companion or "") if room is None else room.removeprefix("@")):
-        return
-    room = room_or_current(talk, room)
-    was_here = talk.places.is_current(Place(room))
-    await talk.client.leave(room)
-    place = talk.places.current
-    rest = "/join ROOM enters another" if place is None else f"your lines go to {place.name} now"
-    talk.display.note(f"you left {room}; {rest}")
-    if was_here and place is not None:
-        talk.arrive(place)
+async def _say(talk: Talk, text: str) -> None:
+    talk.say(text)
 
 
 async def _rooms(talk: Talk) -> None:
     rooms = await talk.client.list_rooms()
+    talk.known.rooms = [each.room for each in rooms]
     talk.display.note("rooms:" if rooms else "there are no rooms")
     for each in rooms[:_MAX_LISTED]:
         about = f"; topic: {each.topic}" if each.topic else ""
@@ -175,34 +154,6 @@ async def _name(talk: Talk, name: str | None = None) -> None:
     talk.display.note(f"you are {name} now")
 
 
-async def _kick(talk: Talk, target: str, reason: str = "") -> None:
-    kicked = await talk.client.kick(**_target(target), reason=reason)
-    talk.display.note(f"{_sessions(kicked)} of {target} ended")
-
-
-async def _ban(talk: Talk, target: str, duration: str | None = None) -> None:
-    until = None if duration is None else time.time() + _seconds(duration)
-    kicked = await talk.client.ban(**_target(target), until=until)
-    for_how_long = "for good" if duration is None else f"for {duration}"
-    talk.display.note(f"{target} is banned {for_how_long}; {_sessions(kicked)} ended")
-
-
-async def _unban(talk: Talk, target: str) -> None:
-    await talk.client.unban(**_target(target))
-    talk.display.note(f"{target} is no longer banned")
-
-
-async def _bans(talk: Talk) -> None:
-    bans = await talk.client.bans()
-    if not bans:
-        talk.display.note("nobody is banned")
-    for ban in bans:
-        until = "for good"
-        if ban.until is not None:
-            until = f"until {date_and_time(ban.until)}"
-        talk.display.note(f"{ban.name or ban.address} is banned {until}, by {ban.by}")
-
-
 async def _help(talk: Talk, command: str | None = None) -> None:
     if command is None:
         lines = list_commands(COMMANDS)
@@ -227,12 +178,13 @@ async def _quit(talk: Talk, text: str = "") -> None:
 
 COMMANDS = {
     "join": Command("ROOM", "enter a room; your lines go there", _join),
-    "leave": Command("[PLACE]", "leave a room or a conversation", _leave),
+    "leave": Command("[PLACE] [text]", "leave a room or a conversation", leave, LEAVE),
     "goto": Command("PLACE", "go to a room or conversation", go_to, GOTO),
     "rooms": Command("", "list the rooms", _rooms),
     "who": Command("[ROOM]", "list the people in a room", _who),
     "msg": Command("NAME text", "send a direct message", _msg),
     "query": Command("[NAME] [text]", "talk with NAME alone, until /leave", query, QUERY),
+    "say": Command("text", "send the text, also if it begins with a slash", _say),
     "me": Command("text", "tell what you do: /me waves", act),
     "topic": Command("[text]", "show or set the topic; - clears it", _topic),
     "away": Command("[text]", "be away; without a text: be back", away),
@@ -248,10 +200,12 @@ COMMANDS = {
     "search": Command(
         browsingcommands.SEARCH, "find messages; without a text: go on", browsingcommands.search
     ),
-    "kick": Command("NAME [reason]", "end all sessions of NAME (operators)", _kick),
-    "ban": Command("NAME-or-ADDRESS [DURATION]", "ban, such as for 10m, 2h, 7d (operators)", _ban),
-    "unban": Command("NAME-or-ADDRESS", "lift a ban (operators)", _unban),
-    "bans": Command("", "list the bans (operators)", _bans),
+    "kick": Command("NAME [reason]", "end all sessions of NAME (operators)", kick),
+    "ban": Command(
+        "NAME-or-ADDRESS [DURATION] [reason]", "ban, such as for 10m, 2h, 7d (operators)", ban, BAN
+    ),
+    "unban": Command("NAME-or-ADDRESS", "lift a ban (operators)", unban),
+    "bans": Command("", "list the bans (operators)", bans),
     "password": Command("", "change the password of your account", password),
     "private": Command("[ROOM]", "admit only invited people (operators)", private),
     "public": Command("[ROOM]", "open a private room (operators)", public),
@@ -271,26 +225,3 @@ COMMANDS = {
 def is_command(name: str) -> bool:
     """Return whether a command has this name."""
     return full_name(name) in COMMANDS
-
-
-def _target(who: str) -> dict[str, Any]:
-    """Return the field that names the target of a kick or a ban: `name` or `address`."""
-    if who.startswith("uid:"):
-        return {"address": who}
-    try:
-        return {"address": str(ip_address(who))}
-    except ValueError:
-        if re.fullmatch(r"[0-9a-fA-F]*[.:/][0-9a-fA-F.:/]*", who):
-            raise NotDone(f"{who} is not an address; networks cannot be banned") from None
-        return {"name": checked(check_name, who)}
-
-
-def _seconds(duration: str) -> int:
-    match = _DURATION.fullmatch(duration)
-    if match is None:
-        raise NotDone(f"{duration} is not a duration; write it like 10m, 2h or 7d")
-    return int(match[1]) * _SECONDS[match[2]]
-
-
-def _sessions(number: int) -> str:
-    return "1 session" if number == 1 else f"{number or 'no'} sessions"

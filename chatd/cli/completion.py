@@ -26,6 +26,7 @@ class Words:
         rooms: The known rooms.
         places: The titles of the rooms and conversations that lines can go to.
         names: The names of people, the likeliest first.
+        own: The likeliest words for the first argument of some commands, by the command's name.
         writers: The names of people with direct messages, the latest first.
     """
 
@@ -34,6 +35,7 @@ class Words:
     places: Sequence[str] = ()
     names: Sequence[str] = ()
     writers: Sequence[str] = ()
+    own: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class TabKey:
@@ -99,7 +101,8 @@ def complete(before: str, words: Words) -> list[str]:
         found = [f"/{each}" for each in _matching(word[1:], words.commands, " ")]
     elif command is not None:
         arguments = words.commands.get(command.name, "")
-        found = _matching(word, _for_argument(arguments, kept, word, words), " ")
+        own = () if kept.split()[1:] else words.own.get(command.name, ())
+        found = _matching(word, own or _for_argument(arguments, kept, word, words), " ")
     elif word:
         found = _matching(word, words.names, " " if kept else ": ")
         found = found or _matching(word, words.rooms, " ")

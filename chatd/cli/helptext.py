@@ -9,7 +9,7 @@ __all__ = ["GROUPS", "Described", "command_help", "list_commands"]
 
 GROUPS = {
     "rooms": ("join", "leave", "goto", "rooms", "who", "topic"),
-    "messages": ("msg", "query", "me", "history", "search"),
+    "messages": ("msg", "query", "say", "me", "history", "search"),
     "people": ("whois", "ignore", "unignore"),
     "you": ("away", "name", "password", "bell"),
     "operators": (

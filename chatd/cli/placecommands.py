@@ -9,9 +9,10 @@ from chatd.cli.places import Place
 from chatd.cli.talk import Talk
 from chatd.cli.typed import ACTION
 
-__all__ = ["GOTO", "QUERY", "act", "close_conversation", "go_to", "query", "set_bell"]
+__all__ = ["GOTO", "LEAVE", "QUERY", "act", "go_to", "leave", "query", "set_bell"]
 
 GOTO = "PLACE is a name or a number; Alt and the number do the same"
+LEAVE = "the text is your last message there"
 QUERY = "without NAME: close the conversation; /msg sends one message"
 
 
@@ -28,7 +29,7 @@ async def query(talk: Talk, name: str | None = None, text: str = "") -> None:
     if name is None:
         if talk.companion is None:
             raise NotDone("there is no conversation to close; open one with /query NAME")
-        close_conversation(talk, talk.companion)
+        _close_conversation(talk, talk.companion)
         return
     place = talk.places.open(checked(check_name, name))
     talk.go_to(place)
@@ -36,11 +37,39 @@ async def query(talk: Talk, name: str | None = None, text: str = "") -> None:
         talk.say(text)
 
 
-def close_conversation(talk: Talk, name: str) -> bool:
-    """Close the conversation with a person; return whether there was one."""
+async def leave(talk: Talk, title: str | None = None, text: str = "") -> None:
+    """Leave a room or close a conversation; a text is the last message there.
+
+    Raises:
+        NotDone: The person is not in that place, or there is no connection.
+    """
+    place = talk.places.current if title is None else talk.places.find(title)
+    if place is None:
+        raise NotDone(
+            "you are in no room; enter one with /join ROOM"
+            if title is None
+            else f"you are not in {title}; a text comes after the place: /leave PLACE text"
+        )
+    said = talk.say(text, to=place.other, room=place.room) if text else None
+    if place.is_person:
+        if said is not None:
+            await said  # the receipt opens the conversation
+        _close_conversation(talk, place.name)
+        return
+    was_here = talk.places.is_current(place)
+    await talk.client.leave(place.name)
+    current = talk.places.current
+    rest = (
+        "/join ROOM enters another" if current is None else f"your lines go to {current.name} now"
+    )
+    talk.display.note(f"you left {place.name}; {rest}")
+    if was_here and current is not None:
+        talk.arrive(current)
+
+
+def _close_conversation(talk: Talk, name: str) -> None:
+    """Close the conversation with a person."""
     place = Place(None, name)
-    if all(each.key != place.key for each in talk.places.all):
-        return False
     was_here = talk.places.is_current(place)
     talk.places.close(place)
     current = talk.places.current
@@ -49,7 +78,6 @@ def close_conversation(talk: Talk, name: str) -> bool:
     if was_here and current is not None:
         talk.arrive(current)
     talk.changed()
-    return True
 
 
 async def act(talk: Talk, text: str) -> None:

@@ -45,6 +45,7 @@ async def uninvite(talk: Talk, name: str, room: str | None = None) -> None:
     """Take an invitation back."""
     name, room = checked(check_name, name), room_or_current(talk, room)
     removed = await talk.client.uninvite(room, name)
+    talk.known.uninvite(room, name)
     talk.display.note(f"{name} is no longer invited to {room}; removed sessions: {removed}")
 
 
@@ -52,6 +53,7 @@ async def invited(talk: Talk, room: str | None = None) -> None:
     """List the invited names of a private room."""
     room = room_or_current(talk, room)
     names = await talk.client.invited(room)
+    talk.known.list_invited(room, names)
     if names:
         talk.display.note(f"{len(names)} invited to {room}: {', '.join(names)}")
     else:

@@ -54,12 +54,17 @@ class Receipts:
         long_ago = self._clock.seconds() - WAITING_S
         return sum(sent_at <= long_ago for sent_at in self._sent_at.values())
 
-    def expect(self, receipt: Deferred[Message], text: str) -> None:
-        """Wait for the receipt of a message; a note repeats the text if it does not come."""
+    def expect(self, receipt: Deferred[Message], text: str) -> Deferred[None]:
+        """Wait for the receipt of a message; a note repeats the text if it does not come.
+
+        Returns:
+            A Deferred that fires then, in both cases.
+        """
         self._sent_at[receipt] = self._clock.seconds()
         if not self._timer.is_running:
             self._timer.start(WAITING_S, self._look)
-        receipt.addErrback(self._not_received, text).addCallback(self._done, receipt)
+        done = receipt.addErrback(self._not_received, text)
+        return done.addCallback(self._done, receipt)
 
     async def wait(self, *, is_connected: bool) -> bool:
         """Wait for the outstanding receipts, up to `RECEIPTS_S`; return whether all came.

@@ -19,6 +19,7 @@ from chatd.cli.display import TextDisplay
 from chatd.cli.eventwords import rooms_of
 from chatd.cli.ignored import Ignored
 from chatd.cli.introductions import Introductions
+from chatd.cli.known import Known
 from chatd.cli.login import Login
 from chatd.cli.notdone import NotDone
 from chatd.cli.people import learn_people
@@ -67,6 +68,7 @@ class Talk:
         states: The topics and the people of the rooms.
         browsing: Knows how far back the person has read and searched.
         reading: Shows messages, and where the new ones begin.
+        known: The rooms and names in the last answers of the server.
         receipts: Counts the messages without a receipt.
         away: Marks the person as away.
         is_over: Whether the person is leaving.
@@ -119,6 +121,7 @@ class Talk:
         self._first: str | None = None
         self.common_rooms = {"lobby"}
         self._joining: list[str] = []
+        self.known = Known()
         self.receipts = Receipts(reactor, display, self.changed)
 
     # Rooms
@@ -246,29 +249,35 @@ class Talk:
 
     # Sending
 
-    def say(self, text: str, *, to: str | None = None) -> None:
+    def say(self, text: str, *, to: str | None = None, room: str | None = None) -> Deferred[None]:
         """Send a message, at once or as soon as there is a connection.
 
         Args:
             text: The message.
-            to: The receiver's name; None for the current room or conversation.
+            to: The receiver's name.
+            room: The room; without it and a receiver, the current room or conversation.
+
+        Returns:
+            A Deferred that fires when the receipt is here, or will not come.
 
         Raises:
             NotDone: The message cannot be sent.
         """
-        to = self.companion if to is None else to
-        room = self.need_room() if to is None else None
+        if room is None:
+            to = self.companion if to is None else to
+            room = self.need_room() if to is None else None
         try:
             receipt = self.service.send(text, room=room, to=to)
         except LocalProtocolError as error:
             raise NotDone(f"not sent: {error}") from error
-        self.receipts.expect(receipt, text)
+        said = self.receipts.expect(receipt, text)
         self.reading.look_back()
         if to is not None:
             self.reading.answered(Place(None, to))
             self.changed()
         if not self.is_connected:
             self.display.note("not connected; your message is sent after the client reconnects")
+        return said
 
     async def wait_for_receipts(self) -> bool:
         """Wait a while for the outstanding receipts; return whether all came."""

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chatd.chat.names import fold
+from chatd.cli.aliases import MOST_USED
 from chatd.cli.completion import Words
+from chatd.cli.known import Known
 from chatd.cli.places import Places
 from chatd.cli.roomstates import RoomStates
 
 __all__ = ["words_for"]
 
 
-def words_for(places: Places, states: RoomStates, me: str, commands: Mapping[str, str]) -> Words:
+def words_for(
+    places: Places, states: RoomStates, known: Known, me: str, commands: Mapping[str, str]
+) -> Words:
     """Return the words that complete a line; the people of the current place come first.
 
     Args:
         places: The rooms and conversations.
         states: The states of the rooms.
+        known: The rooms and names in the server's answers.
         me: The person's own name, which completes nothing.
-        commands: The arguments of each command, by name.
+        commands: The arguments of each command, by name; those that people type most come first.
     """
     there = places.all
     current = places.current
@@ -30,9 +35,15 @@ def words_for(places: Places, states: RoomStates, me: str, commands: Mapping[str
         for name in found:
             names.setdefault(fold(name), name)
     names.pop(fold(me), None)
+    used = {name: commands[name] for name in MOST_USED if name in commands}
+    rooms = {fold(place.name): place.name for place in there if not place.is_person}
+    for room in known.rooms:
+        rooms.setdefault(fold(room), room)
+    invited = known.invited(None if current is None else current.room)
     return Words(
-        commands=commands,
-        rooms=[place.name for place in there if not place.is_person],
+        commands={**used, **commands},
+        rooms=list(rooms.values()),
+        own={"unban": known.banned, "uninvite": invited},
         places=[place.title for place in there],
         names=list(names.values()),
         writers=[place.name for place in reversed(there) if place.is_person],

@@ -172,14 +172,22 @@ class BanTests(ModerationCase):
         self.assertEqual(self.chat.notes, ["OP banned bob for good: spam"])
 
     def test_until(self):
-        """A banned person is told until when, also if the file has a time beyond all calendars."""
-        self.ask(self.op, "ban", name="bob", until=NOW + 60)
-        told = "you are banned from this server until 1970-01-12 13:47 UTC"
+        """A banned person is told when the ban ends, unless that is too far away."""
+        text = "you are banned from this server"
+        self.ask(self.op, "ban", name="bob", until=NOW + 61)
+        told = f"{text}; the ban ends in 2 minutes"
         self.assertEqual(self.hear(self.bob), [End("banned", told, False)])
-        self.chat.bans.replace([Ban(name="cat", until=float("inf"))])
-        with self.assertRaises(RequestError) as caught:
-            self.chat.bans.check("cat", HERE)
-        self.assertIn(" until 9999-12-31 23:59 UTC", caught.exception.message)
+        for left_s, end in (
+            (1, "; the ban ends in 1 minute"),
+            (7_199, "; the ban ends in 120 minutes"),
+            (7_200, "; the ban ends in 2 hours"),
+            (7 * 86_400, "; the ban ends in 7 days"),
+            (float("inf"), ""),
+        ):
+            self.chat.bans.replace([Ban(name="cat", until=NOW + left_s)])
+            with self.assertRaises(RequestError) as caught:
+                self.chat.bans.check("cat", HERE)
+            self.assertEqual(caught.exception.message, f"{text}{end}")
 
     def test_end(self):
         """A ban that has ended refuses no member, is not listed and is not saved."""

@@ -54,7 +54,7 @@ class ArgumentsTests(CommandsCase):
 
     def test_too_much(self):
         """So does an error about too many arguments."""
-        for line in ("/join a b", "/leave a b", "/rooms x", "/who a b", "/help a b", "/clear now"):
+        for line in ("/join a b", "/rooms x", "/who a b", "/help a b", "/clear now"):
             name = line.split()[0]
             usage = f"{name} {COMMANDS[name[1:]].arguments}".strip()
             self.assertEqual(self.alice.mistype(line), f"too many arguments: {usage}")
@@ -63,7 +63,7 @@ class ArgumentsTests(CommandsCase):
     def test_no_names(self):
         """The client reports an invalid name of a room or a person without the server."""
         long = "x" * 65
-        for line in (f"/join {long}", f"/leave {long}", f"/who {long}"):
+        for line in (f"/join {long}", f"/who {long}"):
             self.assertIn("a room's name has 1 to 64 characters", self.alice.mistype(line))
         for line in (f"/name {long}", f"/msg {long} hello", f"/kick {long}", f"/ban {long}"):
             self.assertIn("a name has 1 to 32 characters", self.alice.mistype(line))
@@ -136,7 +136,27 @@ class RoomsTests(CommandsCase):
 
     def test_leave_elsewhere(self):
         """A person cannot leave a room without being in it."""
-        self.assertEqual(self.alice.type("/leave ops"), ["* /leave: you are not in that room"])
+        self.assertEqual(
+            self.alice.mistype("/leave ops"),
+            "you are not in ops; a text comes after the place: /leave PLACE text",
+        )
+
+    def test_leave_with_a_text(self):
+        """The text is the last message in the place that the person leaves."""
+        self.alice.type("/join ops")
+        self.bob.type("/join ops")
+        self.bob.lines.clear()
+        self.alice.type("/goto lobby")
+        self.alice.type("/leave ops that is all")
+        self.assertEqual(self.bob.lines, ["[ops] alice: that is all", "* alice left ops"])
+        self.alice.type("/query bob")
+        self.alice.type("/leave @bob see you")
+        self.assertEqual(self.bob.lines[-1], "alice → you: see you")
+        self.assertEqual([place.title for place in self.alice.talk.places.all], ["lobby"])
+
+    def test_say(self):
+        """`/say` sends its text, also if it begins with a slash."""
+        self.assertEqual(self.alice.type("/say /topic tea"), ["alice: /topic tea"])
 
     def test_who(self):
         """The people in the current room, or in another room, are listed."""

@@ -69,6 +69,22 @@ class OperatorTests(CommandsCase):
         self.reactor.settle()
         return answer
 
+    def test_reason(self):
+        """A reason goes to the banned person and to the room; a dash bans for good."""
+        for duration, shown in (("-", "for good"), ("10m", "for 10m")):
+            lines = self.alice.type(f"/ban bob {duration} spam and more")
+            self.assertCountEqual(
+                lines,
+                [
+                    "* bob was removed by alice: spam and more",
+                    f"* bob is banned {shown}; 1 session ended",
+                ],
+            )
+            self.assertIn("spam and more (banned)", self.bob.lines[-1])
+            self.alice.type("/unban bob")
+            self.bob = Talker(self.reactor, "bob")
+            self.alice.lines.clear()
+
     def test_ban(self):
         """A banned person is disconnected, and cannot return."""
         shown = self.alice.type("/ban bob")
@@ -87,7 +103,12 @@ class OperatorTests(CommandsCase):
             self.assertEqual(ban.until, 1_000.0 + seconds)
 
     def test_no_durations(self):
-        """The client reports an invalid duration, and bans nobody."""
+        """The client reports an invalid duration with the right form, and bans nobody."""
+        self.assertEqual(
+            self.alice.mistype("/ban bob spam"),
+            "spam is not a duration; write it like 10m, 2h or 7d, or - for good; "
+            "a reason comes after it",
+        )
         for duration in ("10", "m", "10x", "1h30m", "-1d", "1.5h", "1000000d", "10 m", "\u0661d"):
             line = f"/ban bob {duration}"
             self.assertRegex(self.alice.mistype(line), "not a duration|too many")

@@ -4,7 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.cli.aliases import ALIASES
+from chatd.cli.commands import COMMANDS
 from chatd.cli.completion import TabKey, Words, complete
+from chatd.cli.known import Known
 from chatd.cli.places import Places
 from chatd.cli.roomstates import RoomStates
 from chatd.cli.words import words_for
@@ -159,9 +162,39 @@ class WordsTests(SynchronousTestCase):
         states.joined("ops").list(["dave", "bob"])
         places.open("zoe")
         places.enter(places.all[1])
-        words = words_for(places, states, "ALICE", {"quit": ""})
+        words = words_for(places, states, Known(), "ALICE", {"quit": ""})
         self.assertEqual(words.names, ["bob", "dave", "carol", "zoe"])
         self.assertEqual(words.rooms, ["lobby", "ops"])
         self.assertEqual(words.places, ["lobby", "ops", "@zoe"])
         self.assertEqual(words.writers, ["zoe"])
         self.assertEqual(words.commands, {"quit": ""})
+
+    def test_known(self):
+        """Rooms of the last list complete too; `/unban` and `/uninvite` take the known names."""
+        places, known = Places(lambda: ["lobby"]), Known()
+        known.rooms = ["plans", "LOBBY"]
+        known.banned = ["troll", "192.0.2.7"]
+        known.list_invited("lobby", ["ann", "bob"])
+        known.invite("LOBBY", "Bob")
+        known.uninvite("lobby", "ANN")
+        arguments = {name: command.arguments for name, command in COMMANDS.items()}
+        words = words_for(places, RoomStates(), known, "alice", arguments)
+        for before, choices in (
+            ("/who pl", ["/who plans "]),
+            ("/join ", ["/join lobby ", "/join plans "]),
+            ("/unban ", ["/unban troll ", "/unban 192.0.2.7 "]),
+            ("/uninvite ", ["/uninvite Bob "]),
+            ("/uninvite Bob pl", ["/uninvite Bob plans "]),
+        ):
+            self.assertEqual(complete(before, words), choices)
+        known.ban("Eve")
+        known.ban("TROLL")
+        known.unban("192.0.2.7")
+        self.assertEqual(known.banned, ["TROLL", "Eve"])
+
+    def test_most_used(self):
+        """The commands that people type most come first."""
+        arguments = dict.fromkeys((*COMMANDS, *ALIASES), "")
+        words = words_for(Places(list), RoomStates(), Known(), "alice", arguments)
+        for before, choice in (("/pa", "/part "), ("/na", "/names "), ("/q", "/query ")):
+            self.assertEqual(complete(before, words)[0], choice)

@@ -88,7 +88,10 @@ class PrivateRoomTests(SynchronousTestCase):
             self.bob.type("/rooms"),
             ["* rooms:", "*   Attic, 0 there, private", "*   lobby, 2 there"],
         )
+        self.assertEqual(self.bob.talk.known.rooms, ["Attic", "lobby"])
+        self.assertEqual(self.alice.talk.known.invited("ATTIC"), ["bob"])
         self.alice.type("/uninvite bob attic")
+        self.assertEqual(self.alice.talk.known.invited("ATTIC"), [])
         self.assertEqual(self.bob.type("/rooms"), ["* rooms:", "*   lobby, 2 there"])
 
     def test_no_such_account(self):

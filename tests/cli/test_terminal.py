@@ -414,8 +414,8 @@ class KeyTests(TerminalCase):
             for name in ("bob", "bert"):
                 it.terminal._talk.states.of("lobby").add(name)
             for keys, typed in (
-                ("/na" + TAB, "/name "),
-                (CTRL_C + "/na" + TAB + TAB, "/names "),
+                ("/na" + TAB, "/names "),
+                (CTRL_C + "/na" + TAB + TAB, "/name "),
                 (CTRL_C + "b!" + LEFT + TAB, "bert: !"),
                 (TAB, "bob: !"),
                 (SHIFT_TAB, "bert: !"),
