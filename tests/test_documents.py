@@ -16,6 +16,7 @@ from chatd.cli.aliases import ALIASES
 from chatd.cli.browsing import FIRST_PAGE
 from chatd.cli.commands import COMMANDS
 from chatd.cli.display import MAX_SHOWN_BYTES
+from chatd.cli.keyhelp import TERMINAL_KEYS
 from chatd.cli.main import _parser
 from chatd.cli.manual import DAEMON_ENDS
 from chatd.cli.places import Place, Unread
@@ -162,6 +163,10 @@ class TerminalTests(SynchronousTestCase):
             f"the first {MAX_SHOWN_BYTES >> 10} KiB",
         ):
             self.assertIn(bound, text)
+
+    def test_keys(self) -> None:
+        """`/help keys` has the keys of the table, in its order."""
+        self.assertEqual(first_cells(section(TERMINAL, "Keys")), list(TERMINAL_KEYS))
 
     def test_short_names(self) -> None:
         """The table has each short name of a command."""

@@ -50,6 +50,22 @@ class Browsing:
         """Begin with the newest page of a place next time."""
         self._marks.pop(place.key, None)
 
+    def shown(self, place: Place, epoch: str, before: int | None) -> None:
+        """Note the first message that the person was shown in a place; the next page ends there.
+
+        Args:
+            place: The place.
+            epoch: The epoch of the messages.
+            before: The `seq` of the first message; None if the server keeps no earlier messages.
+        """
+        self._mark(place, _Mark(epoch, before, FIRST_PAGE))
+
+    def _mark(self, place: Place, mark: _Mark) -> None:
+        self.begin_again(place)  # the mark that was set last is the last in the dictionary
+        if len(self._marks) >= MAX_MARKS:
+            del self._marks[next(iter(self._marks))]
+        self._marks[place.key] = mark
+
     async def page(
         self, client: ChatClient, place: Place, limit: int | None
     ) -> tuple[str, list[Message]]:
@@ -93,11 +109,8 @@ class Browsing:
         if not messages:
             empty = f"there are no messages {place}"
             return empty if before is None else _no_earlier(place, limit), []
-        self.begin_again(place)  # the mark that was set last is the last in the dictionary
-        if len(self._marks) >= MAX_MARKS:
-            del self._marks[next(iter(self._marks))]
         first = None if page.complete else messages[0].seq
-        self._marks[place.key] = _Mark(page.epoch, first, limit)
+        self._mark(place, _Mark(page.epoch, first, limit))
         is_newest, is_oldest = before is None, first is None
         return _title(place, len(messages), is_newest=is_newest, is_oldest=is_oldest), messages
 

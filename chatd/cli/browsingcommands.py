@@ -25,10 +25,9 @@ async def history(talk: Talk, *words: str) -> None:
     Raises:
         NotDone: The arguments are wrong, or there is no connection.
     """
-    usage = f"wrong arguments: /history {HISTORY}"
-    other, rest = _other(words, usage)
+    other, rest = _other(words, "/history with NAME shows your direct messages with NAME")
     if len(rest) > 1:
-        raise NotDone(usage)
+        raise NotDone(f"too many arguments: /history {HISTORY}")
     limit = None if not rest else _limit(rest[0])
     place = _place(talk, other)
     title, messages = await talk.browsing.page(talk.client, place, limit)
@@ -44,14 +43,15 @@ async def search(talk: Talk, *words: str) -> None:
     Raises:
         NotDone: The arguments are wrong, or there is no connection.
     """
-    usage = f"wrong arguments: /search {SEARCH}"
-    other, rest = _other(words, usage)
+    other, rest = _other(words, "/search with NAME TEXT searches your direct messages with NAME")
     text = " ".join(rest)
     if text:
         place = _place(talk, other)
         searching = Search(place, text)
-    elif other is not None or talk.browsing.search is None:
-        raise NotDone(usage)
+    elif other is not None:
+        raise NotDone(f"give the text to find: /search with {other} TEXT")
+    elif talk.browsing.search is None:
+        raise NotDone("there is no search to go on with; /search TEXT begins one")
     else:
         searching = talk.browsing.search
 
@@ -67,16 +67,21 @@ def _place(talk: Talk, other: str | None) -> Place:
     return Place(talk.need_room()) if other is None else Place(None, other)
 
 
-def _other(words: tuple[str, ...], usage: str) -> tuple[str | None, tuple[str, ...]]:
-    """Return the name after a leading `with`, or None, and the other words."""
+def _other(words: tuple[str, ...], advice: str) -> tuple[str | None, tuple[str, ...]]:
+    """Return the name after a leading `with`, or None, and the other words.
+
+    Raises:
+        NotDone: There is no name after it; the error ends with the advice.
+    """
     if not words or words[0].casefold() != "with":
         return None, words
     if len(words) == 1:
-        raise NotDone(usage)
+        raise NotDone(f"a name is missing: {advice}")
     return checked(check_name, words[1]), words[2:]
 
 
 def _limit(number: str) -> int:
     if not number.isascii() or not number.isdecimal() or not 0 < int(number) <= MAX_PAGE:
-        raise NotDone(f"/history shows 1 to {MAX_PAGE} messages, not {number}")
+        advice = f"; /history with {number} shows direct messages" if number.isalpha() else ""
+        raise NotDone(f"/history shows 1 to {MAX_PAGE} messages, not {number}{advice}")
     return int(number)

@@ -11,7 +11,8 @@ from chatd.cli import browsingcommands
 from chatd.cli.aliases import ALIASES, full_name
 from chatd.cli.arguments import checked, room_or_current
 from chatd.cli.awaycommand import away, name_of
-from chatd.cli.helptext import command_help, list_commands
+from chatd.cli.helptext import KEY_HELP, command_help, list_commands
+from chatd.cli.keyhelp import key_help
 from chatd.cli.notdone import NotDone
 from chatd.cli.operatorcommands import BAN, ban, bans, kick, unban
 from chatd.cli.passwordcommand import password
@@ -157,10 +158,14 @@ async def _name(talk: Talk, name: str | None = None) -> None:
 async def _help(talk: Talk, command: str | None = None) -> None:
     if command is None:
         lines = list_commands(COMMANDS)
+    elif command.casefold() == KEY_HELP:
+        lines = key_help()
     else:
         name = full_name(command.removeprefix("/").casefold())
         if name not in COMMANDS:
-            raise NotDone(f"there is no command {command}; /help lists all")
+            raise NotDone(
+                f"there is no command {command}; /help lists all, /help {KEY_HELP} the keys"
+            )
         lines = command_help(name, COMMANDS, ALIASES)
     for line in lines:
         talk.display.note(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-__all__ = ["GROUPS", "Described", "command_help", "list_commands"]
+__all__ = ["GROUPS", "KEY_HELP", "Described", "command_help", "list_commands"]
 
 GROUPS = {
     "rooms": ("join", "leave", "goto", "rooms", "who", "topic"),
@@ -19,6 +19,8 @@ GROUPS = {
     "client": ("clear", "help", "quit"),
 }
 """The commands by their groups, in the order of `/help`."""
+KEY_HELP = "keys"
+"""The word after `/help` that asks for the keys."""
 _WIDTH = 70
 """Width of a line of `/help`, in columns: with its time, it fits a terminal of 80 columns."""
 _BETWEEN = "   "
@@ -53,7 +55,10 @@ def list_commands(commands: Mapping[str, Described]) -> list[str]:
                 line = " " * margin
             line += usage + _BETWEEN
         lines.append(line.rstrip())
-    return [*lines, "/help COMMAND explains a command; //text sends /text as a message"]
+    return [
+        *lines,
+        f"/help COMMAND explains it, /help {KEY_HELP} the keys; //text sends /text",
+    ]
 
 
 def command_help(

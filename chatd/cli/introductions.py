@@ -11,9 +11,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.chat.names import fold
+from chatd.cli.browsing import Browsing
 from chatd.cli.console import ConsoleClient
 from chatd.cli.display import TextDisplay
 from chatd.cli.ignored import Ignored
+from chatd.cli.places import Place
 from chatd.cli.reading import Reading
 from chatd.cli.roomstates import RoomStates
 from chatd.client.results import Joined
@@ -32,6 +34,7 @@ class Introductions:
     Args:
         display: Shows notes.
         reading: Shows messages.
+        browsing: Learns which messages were shown.
         states: The states of the rooms, which get the topics.
         missed: Called with the name of each person who wrote, and the number of shown messages.
         needs_room_names: Returns whether a note about a topic must name the room.
@@ -44,6 +47,7 @@ class Introductions:
         self,
         display: TextDisplay,
         reading: Reading,
+        browsing: Browsing,
         states: RoomStates,
         missed: Callable[[str, int], object],
         needs_room_names: Callable[[], bool],
@@ -51,6 +55,7 @@ class Introductions:
     ) -> None:
         self._display = display
         self._reading = reading
+        self._browsing = browsing
         self._states = states
         self._missed = missed
         self._needs_room_names = needs_room_names
@@ -102,6 +107,8 @@ class Introductions:
             if joined.seq:
                 page = await client.history(room, before=joined.seq + 1, limit=RECENT)
                 if page.messages:
+                    first = None if page.complete else page.messages[0].seq
+                    self._browsing.shown(Place(room), page.epoch, first)
                     self._earlier(client, f"earlier messages in {room}", page.messages)
         except (RequestError, SessionEnded):
             pass  # the introduction is optional
@@ -127,6 +134,9 @@ class Introductions:
                 if unanswered:
                     sender = unanswered[-1].sender or ""
                     self._missed(sender, len(unanswered))
+                    is_all = page.complete and len(unanswered) == len(page.messages)
+                    first = None if is_all else unanswered[0].seq
+                    self._browsing.shown(Place(None, sender), page.epoch, first)
                     title = f"earlier messages from {sender}"
                     self._earlier(client, title, unanswered, is_new=True)
         self._direct = None

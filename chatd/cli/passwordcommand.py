@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatd.cli.notdone import NotDone
 from chatd.cli.talk import Talk
 from chatd.errors import LocalProtocolError
 
@@ -12,9 +13,12 @@ async def password(talk: Talk) -> None:
     """Ask for the old and the new password without echo, and change it.
 
     Raises:
-        NotDone: There is no connection, or the terminal cannot hide a password.
+        NotDone: There is no connection, the person has no password, or the terminal cannot hide
+            a typed password.
     """
     name = talk.client.name
+    if not talk.has_password:
+        raise NotDone("you logged in without a password, so there is none to change")
     try:
         old = await talk.window.ask_unseen(f"Old password of {name}: ")
         new = await talk.window.ask_unseen("New password: ")

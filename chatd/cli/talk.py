@@ -112,6 +112,7 @@ class Talk:
         self._introductions = Introductions(
             display,
             self.reading,
+            self.browsing,
             self.states,
             self._missed,
             lambda: self.needs_room_names,
@@ -136,6 +137,11 @@ class Talk:
     def name(self) -> str:
         """The person's name; empty while the server has not given one."""
         return self._factory.name or ""
+
+    @property
+    def has_password(self) -> bool:
+        """Whether the person logged in with a password; guests have none."""
+        return self._login.password is not None
 
     @property
     def client(self) -> ConsoleClient:

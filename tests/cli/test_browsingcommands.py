@@ -121,13 +121,14 @@ class HistoryTests(CommandsCase):
         self.assertEqual(self.alice.type("/history")[1:], said(2, 4))
 
     def test_join_again(self):
-        """After leaving a room and joining it, its newest messages come first."""
-        self.say(4)
+        """After leaving a room and joining it, the messages before the shown ones come first."""
+        self.say(14)
         self.alice.type("/history 1")
         self.alice.type("/leave lobby")
         self.alice.type("/join lobby")
         self.assertEqual(
-            self.alice.type("/history"), [f"* the last 4 messages in lobby; {FIRST}:", *said(4)]
+            self.alice.type("/history"),
+            [f"* the 4 messages in lobby before those; {FIRST}:", *said(4)],
         )
 
     def test_nothing(self):
@@ -188,13 +189,45 @@ class HistoryTests(CommandsCase):
         self.assertIn("before those", self.alice.type("/history with ann")[0])
         self.assertIn("the last 2", self.alice.type("/history with bea")[0])
 
+    def test_after_joining(self):
+        """After joining, `/history` goes on before the messages that joining has shown."""
+        self.say(15)
+        carol = Talker(self.reactor, "carol")
+        self.assertEqual(carol.lines[-1], "| bob: line 14")
+        shown = carol.type("/history")
+        self.assertIn("the 5 messages in lobby before those; the server keeps no", shown[0])
+        self.assertEqual(shown[1:], [f"| bob: line {number}" for number in range(5)])
+        self.assertIn("the server keeps no messages", carol.type("/history")[0])
+        self.assertIn("the last 3 messages", carol.type("/history 3")[0])
+
+    def test_after_all_was_shown(self):
+        """If joining has shown all, `/history` says so, and how to see them again."""
+        self.say(3)
+        carol = Talker(self.reactor, "carol")
+        (line,) = carol.type("/history")
+        self.assertTrue(line.endswith(" before those; /history 20 shows the last again"), line)
+
+    def test_after_missed_messages(self):
+        """It goes on before the direct messages that connecting has shown, too."""
+        for number in range(15):
+            self.bob.type(f"/msg dave {number}")
+        dave = Talker(self.reactor, "dave")
+        shown = dave.type("/history with bob")
+        self.assertEqual(shown[1:], [f"| bob → you: {number}" for number in range(5)])
+
     def test_no_numbers(self):
         """The client reports an invalid or misplaced number of messages."""
         for number in ("0", "501", "-1", "x", "1.5", "²", "٣"):
             problem = self.alice.mistype(f"/history {number}")
-            self.assertEqual(problem, f"/history shows 1 to 500 messages, not {number}")
-        for words in ("with", "1 2", "1 with bob", "of bob"):
-            self.assertIn("/history [with NAME] [N]", self.alice.mistype(f"/history {words}"))
+            advice = "; /history with x shows direct messages" if number == "x" else ""
+            self.assertEqual(problem, f"/history shows 1 to 500 messages, not {number}{advice}")
+        for words in ("1 2", "of bob"):
+            problem = self.alice.mistype(f"/history {words}")
+            self.assertEqual(problem, "too many arguments: /history [with NAME] [N]")
+        self.assertEqual(
+            self.alice.mistype("/history with"),
+            "a name is missing: /history with NAME shows your direct messages with NAME",
+        )
 
 
 class SearchTests(CommandsCase):
@@ -270,9 +303,15 @@ class SearchTests(CommandsCase):
 
     def test_wrong_arguments(self):
         """A search needs a text, unless an earlier search can go on."""
-        for line in ("/search", "/search with", "/search with bob"):
-            problem = self.alice.mistype(line)
-            self.assertEqual(problem, "wrong arguments: /search [with NAME] [text]")
+        for line, problem in (
+            ("/search", "there is no search to go on with; /search TEXT begins one"),
+            ("/search with bob", "give the text to find: /search with bob TEXT"),
+            (
+                "/search with",
+                "a name is missing: /search with NAME TEXT searches your direct messages with NAME",
+            ),
+        ):
+            self.assertEqual(self.alice.mistype(line), problem)
         self.assertIn("a name has 1 to 32", self.alice.mistype(f"/search with {'x' * 33} tea"))
 
     def test_no_room(self):

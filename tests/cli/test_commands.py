@@ -224,6 +224,12 @@ class TopicTests(CommandsCase):
 
 
 class HelpTests(CommandsCase):
+    def test_keys(self):
+        """`/help keys` lists the keys; with the time, each fits a terminal of 80 columns."""
+        lines = self.alice.type("/help keys")
+        self.assertIn("* Ctrl+Z                 suspend the client; fg returns", lines)
+        self.assertLessEqual(max(map(len, lines)), 80 - len("12:34 "))
+
     def test_help(self):
         """Every command is listed once, in its group, with its arguments."""
         *lines, last = self.alice.type("/help")

@@ -14,7 +14,7 @@ from chatd.cli.status import Status
 from chatd.server.accounts import Accounts
 from chatd.server.checkers import IPasswordChanger
 from tests.cli.conversation import CTRL_C, CTRL_D, ENTER, TerminalCase
-from tests.cli.talking import CommandsCase
+from tests.cli.talking import CommandsCase, Talker
 from tests.cli.wiring import CommandReactor
 
 OLD, NEW = "open sesame", "open barley"
@@ -153,7 +153,21 @@ class PasswordTests(TerminalCase):
 
 
 class TalkTests(CommandsCase):
-    """The command without a terminal."""
+    """The command without a terminal, on a server without accounts."""
+
+    def setUp(self):
+        super().setUp()
+        self.alice.leave()
+        self.alice = Talker(self.reactor, "alice", password=OLD)
+        self.alice.lines.clear()
+
+    def test_guest(self):
+        """A person without a password is asked for none."""
+        self.bob.talk.window.ask_unseen = self.fail
+        self.assertEqual(
+            self.bob.mistype("/password"),
+            "you logged in without a password, so there is none to change",
+        )
 
     def test_no_terminal(self):
         """If the client cannot ask, it does not run the command."""
