@@ -12,6 +12,7 @@ import msgspec
 from chatd.chat.names import fold
 from chatd.cli.attention import Bell, is_for
 from chatd.cli.colours import PLAIN, Ink
+from chatd.cli.cutting import rows_of
 from chatd.cli.days import Days, time_of_day
 from chatd.cli.eventwords import words_of
 from chatd.cli.printable import escaped, plain
@@ -108,6 +109,7 @@ class TextDisplay:
         with_rooms: Returns whether each line names its room.
         ink: The colours of names.
         columns: Returns the width at which lines are broken between words; None for no limit.
+        with_cuts: Whether a long new message is cut to some rows, as `chatd.cli.cutting` does.
         unix_time: Returns the time for events and notes, in Unix seconds.
 
     Attributes:
@@ -123,6 +125,7 @@ class TextDisplay:
         with_rooms: Callable[[], bool] = lambda: False,
         ink: Ink = PLAIN,
         columns: Callable[[], int | None] = lambda: None,
+        with_cuts: bool = False,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
         self._write = write
@@ -130,6 +133,7 @@ class TextDisplay:
         self._with_rooms = with_rooms
         self._ink = ink
         self._columns = columns
+        self._with_cuts = with_cuts
         self._unix_time = unix_time
         self._days = Days(unix_time())
         self.bell = Bell()
@@ -142,6 +146,7 @@ class TextDisplay:
         *,
         is_earlier: bool = False,
         with_date: bool = False,
+        is_whole: bool = False,
     ) -> None:
         """Show a message with its sender, and its room or receiver.
 
@@ -152,18 +157,13 @@ class TextDisplay:
             me: The name of the person at the terminal; direct messages show it as `you`.
             is_earlier: Whether to mark it as an earlier message.
             with_date: Whether its time has the date.
+            is_whole: Whether to show it as far as the limits of a message allow, in many rows.
         """
-        if message.content_type.startswith("text/"):
-            text = message.content[:MAX_SHOWN_BYTES].decode("utf-8", "replace")
-        else:
-            text = f"[{message.content_type}, {len(message.content)} bytes]"
         is_for_you = not is_earlier and is_for(message, me)
-        first, *rest = text.splitlines() or [""]
+        first, *rest = self._lines_of(message, is_whole=is_whole)
         with_room = self._with_rooms() and not is_earlier  # the title names it
         lines: list[tuple[str, ...]] = [self._first_line(message, first, me, with_room=with_room)]
-        lines += [("  ", line) for line in rest[: MAX_SHOWN_LINES - 1]]
-        if len(message.content) > MAX_SHOWN_BYTES or len(rest) >= MAX_SHOWN_LINES:
-            lines.append(("  ", f"[cut; {len(message.content)} bytes in all]"))
+        lines += [("  ", line) for line in rest]
         ring = self.bell.ring(self._unix_time()) if is_for_you else ""
         for line in lines:
             self._show(
@@ -193,6 +193,23 @@ class TextDisplay:
     def new_day(self) -> None:
         """Show the date, if the day has changed since the last line."""
         self._show_day(self._unix_time())
+
+    def _lines_of(self, message: Message, *, is_whole: bool) -> list[str]:
+        """Return the lines to show of a message; the last tells of a cut."""
+        size = len(message.content)
+        if not message.content_type.startswith("text/"):
+            return [f"[{message.content_type}, {size} bytes]"]
+        text = message.content[:MAX_SHOWN_BYTES].decode("utf-8", "replace")
+        found = text.splitlines() or [""]
+        lines = found[:MAX_SHOWN_LINES]
+        more = ""
+        if self._with_cuts and not is_whole:
+            rows = rows_of(lines, self._columns())
+            more = "" if rows == lines else "; /history 20 shows more"
+            lines = rows
+        if lines == found and size <= MAX_SHOWN_BYTES:
+            return lines
+        return [*lines, f"[cut; {size} bytes in all{more}]"]
 
     def _first_line(
         self, message: Message, text: str, me: str, *, with_room: bool

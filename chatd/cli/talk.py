@@ -318,7 +318,7 @@ class Talk:
         shown = [message for message in messages if not self.ignored.hides(message)]
         self.display.note(f"{title}:" if shown else f"{title}: all are from people you ignore")
         for message in shown:
-            self.earlier_message(message)
+            self.display.message(message, self.me, is_earlier=True, is_whole=True)
 
     def earlier_message(self, message: Message, *, with_date: bool = False) -> None:
         """Show an earlier message, unless its sender is ignored."""

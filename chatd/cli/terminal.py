@@ -96,6 +96,7 @@ class Terminal:
             with_rooms=lambda: self._talk.needs_room_names,
             ink=ink_for(os.environ, is_terminal=os.isatty(1)),
             columns=lambda: self._prompt.columns,
+            with_cuts=True,
         )
         self._talk = Talk(
             reactor,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.cli.colours import Ink
+from chatd.cli.cutting import MAX_ROWS
 from chatd.cli.display import JsonDisplay, QuietDisplay, TextDisplay
 from chatd.cli.eventwords import MAX_SHOWN_FIELD
 from tests.cli.wiring import said
@@ -152,6 +153,30 @@ class TextDisplayTests(SynchronousTestCase):
             self.assertLess(sum(map(len, self.lines)), 70_000)
             self.assertLess(len(self.lines), 300)
             self.assertEqual(self.lines[-1], "  [cut; 1000000 bytes in all]")
+
+    def test_rows(self):
+        """At a terminal, a long message takes some rows; the person can see it whole."""
+        display = TextDisplay(self.lines.append, columns=lambda: 60, with_cuts=True)
+        for content in ("x" * 3_000_000, "x " * 500_000, "\n" * 30, "x\n" * 19 + "y" * 70):
+            self.lines.clear()
+            display.message(said(content))
+            *rows, end = self.lines
+            self.assertLessEqual(sum(-(-len(row) // 60) for row in rows), MAX_ROWS + 2)
+            self.assertEqual(end, f"  [cut; {len(content)} bytes in all; /history 20 shows more]")
+            self.lines.clear()
+            display.message(said(content), is_whole=True)
+            self.assertNotIn("shows more", self.lines[-1])
+            self.assertGreater(sum(map(len, self.lines)), sum(map(len, rows)))
+
+    def test_rows_that_fit(self):
+        """A message that takes just as many rows is shown whole, also in wide characters."""
+        for content in ("\n".join("x" * MAX_ROWS), "\u8a9e" * 800):
+            self.lines.clear()
+            display = TextDisplay(self.lines.append, with_cuts=True)
+            display.message(said(content))
+            self.assertNotIn("[cut;", "".join(self.lines))
+            display.message(said(content + "\u8a9e" * 100))
+            self.assertIn("[cut;", self.lines[-1])
 
     def test_time_that_no_calendar_has(self):
         """The display shows an impossible time as dashes."""

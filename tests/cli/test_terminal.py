@@ -11,6 +11,7 @@ from twisted.internet.error import ConnectError
 
 from chatd import ChatFactory, ConfigurationError, RequestError, SessionRefused
 from chatd.cli import commands
+from chatd.cli.cutting import MAX_ROWS
 from chatd.cli.interrupting import HESITATION_S
 from chatd.cli.login import Login
 from chatd.cli.places import Place
@@ -585,7 +586,8 @@ class PasteTests(TerminalCase):
             "".join(f"{line}\r" for line in lines),
             sent=[
                 "alice: exit",
-                *(f"  {line}" for line in [*lines[1:200], f"[cut; {size} bytes in all]"]),
+                *(f"  {line}" for line in lines[1:MAX_ROWS]),
+                f"  [cut; {size} bytes in all; /history 20 shows more]",
             ],
             typed="\n".join(lines),
         )
