@@ -22,15 +22,29 @@ def _quoted(text: str) -> str:
 
 def _bash(commands: Sequence[Command]) -> str:
     program, *others = commands
-    words = " ".join([*(each.name for each in others), *_names(program)])
+    names = " ".join(each.name for each in others)
     cases = "\n".join(_bash_case(each) for each in others)
     options = [option for each in others for option in each.options]
     after = "\n".join(_bash_value(options, takes) for takes in _BASH_VALUES)
+    valued = "|".join(_valued(others))
     return f"""\
 # bash completion for chatd; for example: source <(chatd completion bash)
 _chatd_words() {{
     local IFS=$' \\t\\n'
     COMPREPLY+=($(compgen -W "$1" -- "$word"))
+}}
+_chatd_options() {{
+    [[ $word == -* ]] || return
+    local options=" $1 " given=" ${{COMP_WORDS[*]:0:COMP_CWORD}} " group name other
+    for group in "${{@:2}}"; do
+        for name in $group; do
+            [[ $given == *" $name "* ]] || continue
+            for other in $group; do
+                [[ $other == "$name" ]] || options=${{options// $other / }}
+            done
+        done
+    done
+    _chatd_words "$options"
 }}
 _chatd_files() {{
     local IFS=$'\\n'
@@ -41,12 +55,19 @@ _chatd_profiles() {{
     _chatd_words "$({_PROFILES} | cut -d ' ' -f 1)"
 }}
 _chatd() {{
-    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}} command= i
+    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}} command= given=0 i
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${{COMP_WORDS[i]}} in
         -*) ;;
         *) command=${{COMP_WORDS[i]}}; break ;;
+        esac
+    done
+    for ((i++; i < COMP_CWORD; i++)); do
+        case ${{COMP_WORDS[i]}} in
+        {valued}) [[ ${{COMP_WORDS[i + 1]}} == = ]] && ((i++)); ((i++)) ;;
+        -*) ;;
+        *) ((given++)) ;;
         esac
     done
     [[ $word == = ]] && word=
@@ -55,7 +76,7 @@ _chatd() {{
 {after}
     esac
     case $command in
-        '') _chatd_words {_quoted(words)} ;;
+        '') _chatd_words {_quoted(names)}; _chatd_options {_quoted(" ".join(_names(program)))} ;;
 {cases}
     esac
 }}
@@ -77,13 +98,27 @@ def _bash_value(options: Iterable[Argument], takes: Takes) -> str:
 
 
 def _bash_case(command: Command) -> str:
-    actions = [f"_chatd_words {_quoted(' '.join(_names(command)))}"]
-    for each in command.positionals:
+    groups = {
+        " ".join(sorted((*each.names, *each.excludes))) for each in command.options if each.excludes
+    }
+    options = [" ".join(_names(command)), *sorted(groups)]
+    actions = [f"_chatd_options {' '.join(map(_quoted, options))}"]
+    for given, each in enumerate(command.positionals):
         if each.takes is Takes.CHOICE:
-            actions.append(f"_chatd_words {_quoted(' '.join(each.choices))}")
-        elif each.takes is not Takes.TEXT:
-            actions.append(_BASH_VALUES[each.takes])
+            action = f"_chatd_words {_quoted(' '.join(each.choices))}"
+        else:
+            action = _BASH_VALUES[each.takes]
+        if each.takes is not Takes.TEXT:
+            actions.append(f"[[ $given != {given} || $word == -* ]] || {action}")
     return f"        {command.name}) {'; '.join(actions)} ;;"
+
+
+def _valued(commands: Iterable[Command]) -> list[str]:
+    """Return the names of all options that take a value."""
+    options = (option for each in commands for option in each.options)
+    return sorted(
+        {name for each in options if each.takes is not Takes.NOTHING for name in each.names}
+    )
 
 
 def _names(command: Command) -> list[str]:
@@ -137,7 +172,7 @@ def _zsh_case(command: Command) -> str:
 
 
 def _zsh_option(option: Argument) -> str:
-    head = "*" if option.is_repeatable else f"({' '.join(option.names)})"
+    head = "*" if option.is_repeatable else f"({' '.join((*option.names, *option.excludes))})"
     value = "" if option.takes is Takes.NOTHING else _zsh_value(option)
     helped = f"[{_zsh_text(option.help)}]{value}"
     return " ".join(_quoted(f"{head}{name}{helped}") for name in option.names)
@@ -163,6 +198,7 @@ def _placed(command: Command) -> list[tuple[int, Argument]]:
 def _fish(commands: Sequence[Command]) -> str:
     program, *others = commands
     lines = ["# fish completion for chatd; for example: chatd completion fish | source"]
+    lines += [*_FISH_GIVEN, f"        case {' '.join(_valued(others))}", *_FISH_GIVEN_END]
     lines += ["complete -c chatd -f"]
     lines += [_fish_option("__fish_use_subcommand", each) for each in program.options]
     for command in others:
@@ -171,13 +207,40 @@ def _fish(commands: Sequence[Command]) -> str:
     for command in others:
         inside = f"__fish_seen_subcommand_from {command.name}"
         lines += [_fish_option(inside, each) for each in command.options]
-        for each in command.positionals:
+        for given, each in enumerate(command.positionals):
             if each.takes is not Takes.TEXT:
-                lines.append(f"complete -c chatd -n {_fish_quoted(inside)} {_fish_value(each)}")
+                here = _fish_quoted(f"{inside}; and __chatd_given {given}")
+                lines.append(f"complete -c chatd -n {here} {_fish_value(each)}")
     return "\n".join(lines) + "\n"
 
 
+_FISH_GIVEN = [
+    "function __chatd_given -d 'Test how many arguments follow the command'",
+    "    set -l count -1",
+    "    set -l is_value 0",
+    "    for word in (commandline -opc)[2..-1]",
+    "        if test $is_value = 1",
+    "            set is_value 0",
+    "            continue",
+    "        end",
+    "        switch $word",
+]
+_FISH_GIVEN_END = [
+    "            set is_value 1",
+    "        case '-*'",
+    "        case '*'",
+    "            set count (math $count + 1)",
+    "        end",
+    "    end",
+    "    test $count = $argv[1]",
+    "end",
+]
+
+
 def _fish_option(condition: str, option: Argument) -> str:
+    for name in option.excludes:
+        form = f"-s {name[1:]}" if not name.startswith("--") else name[2:]
+        condition += f"; and not __fish_contains_opt {form}"
     parts = [f"complete -c chatd -n {_fish_quoted(condition)}"]
     for name in option.names:
         parts.append(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}")

@@ -37,6 +37,7 @@ class Argument:
         help: A short description.
         takes: The kind of its value.
         choices: The possible values, if there are few.
+        excludes: The names of the options that it does not go with.
         is_repeatable: Whether it may be given several times.
         is_optional: Whether an argument without a name may be missing.
     """
@@ -46,6 +47,7 @@ class Argument:
     help: str
     takes: Takes
     choices: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
     is_repeatable: bool = False
     is_optional: bool = False
 
@@ -100,7 +102,7 @@ def _arguments(parser: argparse.ArgumentParser) -> Iterator[Argument]:
             continue
         names, help = tuple(action.option_strings), action.help or ""
         if action.nargs == 0:
-            yield Argument(names, "", help, Takes.NOTHING)
+            yield Argument(names, "", help, Takes.NOTHING, excludes=_excluded(parser, action))
             continue
         choices = tuple(map(str, action.choices or ()))
         metavar = str(action.metavar or "|".join(choices) or action.dest.upper())
@@ -111,6 +113,19 @@ def _arguments(parser: argparse.ArgumentParser) -> Iterator[Argument]:
             help,
             takes,
             choices,
+            _excluded(parser, action),
             is_repeatable=isinstance(action, argparse._AppendAction),
             is_optional=action.nargs == argparse.OPTIONAL,
         )
+
+
+def _excluded(parser: argparse.ArgumentParser, action: argparse.Action) -> tuple[str, ...]:
+    """Return the names of the options that argparse refuses beside an option."""
+    return tuple(
+        name
+        for group in parser._mutually_exclusive_groups
+        if action in group._group_actions
+        for other in group._group_actions
+        if other is not action
+        for name in other.option_strings
+    )

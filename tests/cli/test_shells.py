@@ -2,10 +2,11 @@
 
 import argparse
 import os
+import shlex
 import shutil
 import subprocess
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from chatd.cli.main import _parser
 from chatd.cli.shells import SHELLS
@@ -96,6 +97,27 @@ class BashTests(CommandCase):
         self.assertEqual(self.complete("connect", "w"), ["work"])
         self.assertIn("home", self.complete("connect", "--json", ""))
 
+    def test_one_profile(self):
+        """After a profile comes no other; the values of options are no arguments."""
+        for words in (["work"], ["--json", "work"], ["work", "--name", "al"]):
+            self.assertEqual(self.complete("connect", *words, ""), [], words)
+        for words in (["--name", "al"], ["--name", "=", "al"]):
+            self.assertEqual(self.complete("connect", *words, ""), ["work", "home"], words)
+
+    def test_options_after_a_hyphen(self):
+        """Options come after a hyphen alone."""
+        self.assertEqual(self.complete("connect", ""), ["work", "home"])
+        self.assertIn("--json", self.complete("connect", "-"))
+        self.assertNotIn("work", self.complete("connect", "-"))
+
+    def test_options_that_exclude_each_other(self):
+        """An option does not come after an option that it does not go with."""
+        options = self.complete("connect", "--json", "--")
+        self.assertNotIn("--quiet", options)
+        self.assertLess({"--json", "--file", "--follow"}, set(options))
+        self.assertNotIn("--json", self.complete("connect", "--quiet", "work", "--"))
+        self.assertNotIn("--follow", self.complete("connect", "--file", "script", "--"))
+
     def test_values(self):
         """The value of an option is a file or nothing; that of an argument may be a choice."""
         self.assertEqual(self.complete("connect", "--key-file", "sc"), ["script"])
@@ -103,6 +125,45 @@ class BashTests(CommandCase):
         self.assertEqual(self.complete("connect", "--name", ""), [])
         self.assertEqual(self.complete("keygen", "sc"), ["script"])
         self.assertEqual(self.complete("manual", "chatd"), ["chatd.1", "chatd.8"])
+
+
+class FishTests(CommandCase):
+    """The script for fish, in fish, where it is installed."""
+
+    def complete(self, line):
+        """Return the possible completions of the last word of a line."""
+        if shutil.which("fish") is None:
+            raise SkipTest("fish is not installed")
+        script = self.directory / "script"
+        script.write_text(SHELLS["fish"](COMMANDS))
+        command = self.directory / "chatd"
+        command.write_text("#!/bin/sh\ntest $1 = profiles && echo work tcp:a:1 && echo home x:y\n")
+        command.chmod(0o755)
+        completed = subprocess.run(
+            ["fish", "--no-config", "-c", f"source {script}; complete -C {shlex.quote(line)}"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+            cwd=self.directory,
+            env={
+                "PATH": f"{self.directory}{os.pathsep}{os.environ['PATH']}",
+                "HOME": str(self.directory),
+            },
+        )
+        return [each.split("\t")[0] for each in completed.stdout.splitlines()]
+
+    def test_one_profile(self):
+        """After a profile comes no other; the values of options are no arguments."""
+        self.assertCountEqual(self.complete("chatd connect "), ["work", "home"])
+        self.assertCountEqual(self.complete("chatd connect --name al "), ["work", "home"])
+        self.assertEqual(self.complete("chatd connect work "), [])
+        self.assertEqual(self.complete("chatd connect --json work --name al "), [])
+
+    def test_options_that_exclude_each_other(self):
+        """An option does not come after an option that it does not go with."""
+        self.assertIn("--quiet", self.complete("chatd connect --q"))
+        self.assertEqual(self.complete("chatd connect --json --q"), [])
 
 
 class ChoiceTests(SynchronousTestCase):
