@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from chatd.cli.profiles import KEYS, read_profiles
 from chatd.cli.refusals import Refusals
@@ -39,9 +42,7 @@ def test_profile(tmp_path):
 
 
 def test_completion(tmp_path):
-    """The commands for completion write a script for each shell."""
-    for directory in (BASH, ".zfunc", ".config/fish/completions"):
-        (tmp_path / directory).mkdir(parents=True)
+    """The commands for completion write a script for each shell, also in an empty home."""
     type_at_home(tmp_path, block(CLIENT, "chatd completion bash"))
     scripts = (f"{BASH}/chatd", ".zfunc/_chatd", ".config/fish/completions/chatd.fish")
     for script in scripts:
