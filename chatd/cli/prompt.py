@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +36,7 @@ class LinePrompt:
         is_command: Returns whether a command has this name.
         go_to: Goes to the place with a number, or to the next one with unread messages.
         interrupting: Decides whether Ctrl+C leaves.
+        stop: Suspends the client, and returns when it goes on.
     """
 
     def __init__(
@@ -49,12 +48,14 @@ class LinePrompt:
         is_command: Callable[[str], bool],
         go_to: Callable[[int | None], None],
         interrupting: Interrupting,
+        stop: Callable[[], None],
     ) -> None:
         self.is_command = is_command
         self._ask = ask
         self._words = words
         self._go_to = go_to
         self._interrupting = interrupting
+        self._stop = stop
         self._pasted = ""
         self._tab = TabKey()
         self._session: PromptSession[str] = PromptSession(
@@ -162,7 +163,7 @@ class LinePrompt:
         """Suspend the client as Ctrl+Z does elsewhere, and show the line when it resumes."""
 
         def stop() -> None:
-            os.kill(0, signal.SIGTSTP)  # the whole pipeline
+            self._stop()
             self.rewrite_line(before="")
 
         run_in_terminal(stop)

@@ -28,6 +28,7 @@ from chatd.cli.printable import plain
 from chatd.cli.prompt import Interrupted, LinePrompt
 from chatd.cli.status import Status, explain
 from chatd.cli.statusline import Standing, protection_of, status_line
+from chatd.cli.suspending import suspend
 from chatd.cli.talk import Talk
 from chatd.cli.unseen import UnseenPrompt
 from chatd.cli.window import Window
@@ -86,6 +87,7 @@ class Terminal:
             is_command=is_command,
             go_to=self._go_to,
             interrupting=interrupting,
+            stop=lambda: suspend(reactor.seconds, self._talk.display.note),
         )
         self._unseen = UnseenPrompt(interrupting.cancelled)
         self._status = Status.DONE

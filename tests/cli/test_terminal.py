@@ -335,12 +335,25 @@ class TypingTests(TerminalCase):
         """On a dumb terminal, the client writes the prompt and the typed line again."""
         self.assertIn("> half", self.suspend("dumb"))
 
-    def suspend(self, kind):
+    def test_suspended_for_long(self):
+        """After a long time, a note tells why the session may have ended."""
+        note = "the client was suspended for 20 seconds; the session may have ended"
+        self.suspend("xterm", lasts_s=9.0)
+        self.assertNotIn("suspended", self.screen.getvalue())
+        self.suspend("xterm", lasts_s=20.0)
+        self.assertIn(note, self.screen.getvalue())
+
+    def suspend(self, kind, lasts_s=0.0):
         """Suspend a conversation on a kind of terminal; return the prompt's output."""
         stops: list[Any] = []
         written: list[Any] = []
         self.patch(os, "environ", {**os.environ, "TERM": kind})
-        self.patch(os, "kill", lambda *stop: stops.append(stop))
+
+        def kill(*stop):
+            self.reactor.rightNow += lasts_s  # nothing happens in that time
+            stops.append(stop)
+
+        self.patch(os, "kill", kill)
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
