@@ -293,7 +293,8 @@ class PageTests(SynchronousTestCase):
     def test_codes_in_the_text(self):
         """Each code in the text of the page is in the enum, or is a word that the page defines."""
         words = set(re.findall(r"`([a-z]+-[a-z-]+)`", PAGE))
-        self.assertEqual(words - {code.value for code in ErrorCode}, set())
+        events = {"room-changed"}  # the only event whose name has a hyphen
+        self.assertEqual(words - events - {code.value for code in ErrorCode}, set())
 
     def test_bytes(self):
         """The magic, the version and the preamble equal those of the code."""
