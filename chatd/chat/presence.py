@@ -28,15 +28,17 @@ def joined(room: str, name: str) -> Message:
     return event("joined", room=room, name=name)
 
 
-def left(room: str, name: str, **why: str) -> Message:
+def left(room: str, name: str, *, by: str = "", reason: str = "") -> Message:
     """Return the EVENT that a name left a room.
 
     Args:
         room: The room's name.
         name: The name that left.
-        why: If an operator removed the name: `by`, the operator's name, and `reason`.
+        by: The name of the operator that removed it, or empty.
+        reason: The operator's reason, or empty.
     """
-    return event("left", room=room, name=name, **why)
+    why = {"by": by, "reason": reason}
+    return event("left", room=room, name=name, **{key: text for key, text in why.items() if text})
 
 
 def invited(room: str, name: str) -> Message:

@@ -90,7 +90,7 @@ class Roster(OpenRooms[M]):
             by: The operator's name.
             reason: The operator's reason for the rooms, or empty.
         """
-        self._expelled[member.id] = {"by": by, **({"reason": reason} if reason else {})}
+        self._expelled[member.id] = {"by": by, "reason": reason}
         self.delivery.end(member, code, told)
 
     def rename(self, member: M, name: str) -> str:
@@ -182,7 +182,7 @@ class Roster(OpenRooms[M]):
             if self.access.is_private(room.key):
                 inside = room.members.values()
                 strangers = [one for one in inside if not self.access.may_know(one, room.key)]
-                self._remove(strangers, room, {"by": by} if by else {})
+                self._remove(strangers, room, {"by": by})
                 for stranger in strangers:
                     self.delivery.tell(stranger, (presence.removed(room.name),))
                 removed += len(strangers)
