@@ -71,12 +71,10 @@ class OperatorCommands(Generic[M]):
         self._operators.check(member)
         target = Target.of(fields.name, fields.address)
         _check_reason(fields.reason)
-        reason = fields.reason or "an operator ended the session"
-        if not reason.isprintable():
-            raise RequestError(ErrorCode.BAD_REQUEST, "a reason is one line of text")
         if target.is_of(member):
             raise RequestError(ErrorCode.BAD_REQUEST, "you cannot kick yourself")
-        kicked = self._end(target, ErrorCode.KICKED, reason)
+        reason = fields.reason or "an operator ended the session"
+        kicked = self._end(member, target, ErrorCode.KICKED, reason, fields.reason)
         if kicked:
             self._note(f"{member.name} kicked {target} (sessions: {kicked}): {reason!r}")
         answer({"kicked": kicked})
@@ -103,7 +101,8 @@ class OperatorCommands(Generic[M]):
             member, target, ErrorCode.BANNED, f"{ban.refusal(now)}{why}", fields.reason
         )
         how_long = "for good" if fields.until is None else f"for {fields.until - now:.0f} s"
-        self._note(f"{member.name} banned {target} {how_long}{why}")
+        quoted = f": {fields.reason!r}" if fields.reason else ""
+        self._note(f"{member.name} banned {target} {how_long}{quoted}")
         answer({"kicked": kicked})
 
     async def _unban(self, member: M, fields: _Target, answer: Answer[M]) -> None:

@@ -37,6 +37,7 @@ async def invite(talk: Talk, name: str, room: str | None = None) -> None:
     """Invite a name to a private room."""
     name, room = checked(check_name, name), room_or_current(talk, room)
     has_account = await talk.client.invite(room, name)
+    talk.known.invite(room, name)
     unknown = ", but there is no account of that name" if has_account is False else ""
     talk.display.note(f"{name} is invited to {room}{unknown}")
 

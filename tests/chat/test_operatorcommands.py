@@ -169,7 +169,7 @@ class BanTests(ModerationCase):
         self.assertEqual(
             self.hear(self.ann), [presence.left("lobby", "bob", by="OP", reason="spam")]
         )
-        self.assertEqual(self.chat.notes, ["OP banned bob for good: spam"])
+        self.assertEqual(self.chat.notes, ["OP banned bob for good: 'spam'"])
 
     def test_until(self):
         """A banned person is told when the ban ends, unless that is too far away."""

@@ -96,13 +96,47 @@ class PrivateRoomTests(SynchronousTestCase):
 
     def test_no_such_account(self):
         """An invitation of a name without an account says so, if the server knows."""
-        self.alice.type("/private")
+        self.alice.type("/private lobby")
         self.assertEqual(self.alice.type("/invite eve"), ["* eve is invited to lobby"])
         accounts = self.reactor.server.engine.admission._accounts
         for known, words in ((True, ""), (False, ", but there is no account of that name")):
             self.patch(accounts, "has_account", lambda _, known=known: known)
             shown = self.alice.type(f"/invite e{known}")
             self.assertEqual(shown, [f"* e{known} is invited to lobby{words}"])
+
+    def test_remembered(self):
+        """A room of the last time that is private now is left out, named, and forgotten."""
+        self.alice.type("/private plans")
+        rooms: list[list[str]] = []
+        remembered = {"rooms_are_remembered": True, "rooms_changed": rooms.append}
+        self.bob.leave()
+        bob = Talker(self.reactor, "bob", "plans", "ops", password=SECRET, login=remembered)
+        self.assertEqual(
+            bob.lines,
+            [
+                "* you are bob",
+                "* you are in ops, 1 here",
+                "* plans is private: only invited people may enter it (not-invited)",
+            ],
+        )
+        self.assertEqual((bob.talk.rooms, rooms[-1]), (["ops"], ["ops"]))
+        self.assertEqual(bob.type("hello"), ["bob: hello"])
+
+    def test_removed_from_a_remembered_room(self):
+        """A room from which the person is removed is forgotten at once."""
+        rooms: list[list[str]] = []
+        self.bob.leave()
+        bob = Talker(
+            self.reactor,
+            "bob",
+            "ops",
+            "lobby",
+            password=SECRET,
+            login={"rooms_changed": rooms.append},
+        )
+        self.alice.type("/private ops")
+        self.alice.type("/uninvite bob ops")
+        self.assertEqual((bob.talk.rooms, rooms[-1]), (["lobby"], ["lobby"]))
 
     def test_mistakes(self):
         """The client does not send a bad name or room, and shows a refusal as a note."""

@@ -103,6 +103,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("toml", f"{CLIENT}::test_profile"),
         ("text", f"{CLIENT}::test_completion"),
         ("text", f"{CLIENT}::test_manual"),
+        ("text", f"{CLIENT}::test_manual_is_found"),
         ("text", f"{CLIENT}::test_refused"),
         ("text", f"{CLIENT}::test_lost"),
     ],

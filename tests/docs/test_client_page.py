@@ -69,6 +69,17 @@ def test_refused():
     assert told[4:] == lines
 
 
+@pytest.mark.skipif(shutil.which("man") is None, reason="needs man")
+def test_manual_is_found(tmp_path):
+    """With the setting on the page, `man` finds the pages without `~/.local/bin` in the PATH."""
+    type_at_home(tmp_path, block(CLIENT, "chatd manual chatd.8 >"))
+    setting = block(CLIENT, "export MANPATH")
+    for number in (1, 8):
+        type_at_home(tmp_path, f"{setting}\nman -w {number} chatd > found.{number}")
+        found = (tmp_path / f"found.{number}").read_text("utf-8")
+        assert f"/man{number}/chatd.{number}" in found
+
+
 def test_lost():
     """The report of a lost connection has the words of the page."""
     line = block(CLIENT, "sent but not confirmed")
