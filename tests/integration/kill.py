@@ -53,10 +53,12 @@ TURNS: Sequence[Sequence[tuple[str, str, str | None]]] = (
     (("alice", "a1", None),),
     (("bob", "b1", None), ("alice", "a2", None), ("alice", "a3", "bob")),
     (("carol", "c1", None), ("bob", "b2", "alice"), ("bob", "b3", None), ("alice", "a4", None)),
-    (("alice", "large", None), ("carol", "c2", None)),
+    (("carol", "c2", None), ("alice", "large", None)),
     (("bob", "b4", None), ("bob", "b5", "alice"), ("alice", "a5", "bob")),
 )
-"""The messages of each reactor turn: sender, text, and receiver, which is None for the lobby."""
+"""The messages of each reactor turn: sender, text, and receiver, which is None for the lobby.
+No turn begins with the last sender of the turn before: the server would store its first message
+alone."""
 
 
 class Steps:
