@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
-from chatd.storage.sqlite.messagetable import Row, row_of
+from chatd.storage.sqlite.inserts import RUN_ROWS, Row
 from chatd.storage.sqlite.streamstate import StreamState
 from chatd.storage.sqlite.tables import Tables
 from chatd.storage.values import Entry, Outcome, Stored, place, repeat
-from chatd.wire.messages import Message
 
 __all__ = ["Batch"]
 
@@ -39,14 +39,23 @@ class Batch:
         Raises:
             sqlite3.IntegrityError: The stream has a message of the same author and id.
         """
+        if len(entries) == 1:
+            return [self._write_next(self._stage(entries[0].stream), entries[0])]
         rows: list[Row] = []
         outcomes: list[Outcome] = []
-        for entry in entries:
-            stream = self.staged.get(entry.stream) or self._stage(entry.stream)
-            message = _place_next(stream, entry)
-            rows.append(row_of(stream, entry.author, message))
-            outcomes.append(Stored(message, True))
-        self._tables.messages.insert(rows)
+        inserts = self._tables.messages.inserts
+        for shared, run in groupby(entries, _shared):
+            stream = self.staged.get(shared[0]) or self._stage(shared[0])
+            first = stream.seq + 1
+            placed = list(run)
+            outcomes += _place_next(stream, placed)
+            own = [(entry.header.id, entry.content) for entry in placed]
+            columns = (stream.id, *shared[1:])
+            if len(own) < RUN_ROWS:
+                rows += [(*columns, seq, *each) for seq, each in enumerate(own, first)]
+            else:
+                inserts.write_run(columns, first, own)
+        inserts.write_rows(rows)
         return outcomes
 
     def place_each(self, entries: Sequence[Entry]) -> list[Outcome]:
@@ -64,9 +73,7 @@ class Batch:
                     outcomes.append(repeat(entry, earlier))
                     continue
                 messages.delete(stream, earlier.seq)
-            message = _place_next(stream, entry)
-            messages.insert([row_of(stream, entry.author, message)])
-            outcomes.append(Stored(message, True))
+            outcomes.append(self._write_next(stream, entry))
         return outcomes
 
     def save(self, added: int) -> int:
@@ -86,6 +93,14 @@ class Batch:
                 self._tables.streams.save(stream)
         return new
 
+    def _write_next(self, stream: StreamState, entry: Entry) -> Stored:
+        """Give an entry the next place in a stream, and write it."""
+        (stored,) = _place_next(stream, (entry,))
+        columns = (stream.id, *_shared(entry)[1:])
+        row = (*columns, stream.seq, entry.header.id, entry.content)
+        self._tables.messages.inserts.write_row(row)
+        return stored
+
     def _stage(self, key: str) -> StreamState:
         """Return a copy of a stream's state, and write the stream if it is not in the database."""
         stream = self.staged[key] = self._load(key).copied()
@@ -94,9 +109,26 @@ class Batch:
         return stream
 
 
-def _place_next(stream: StreamState, entry: Entry) -> Message:
-    """Give an entry the next place in a stream, and return its message."""
-    stream.seq += 1
-    stream.last_id = entry.header.id
-    stream.bytes += len(entry.content)
-    return place(entry, stream.seq)
+def _shared(
+    entry: Entry,
+) -> tuple[str, str, str | None, str | None, str | None, float | None, str | None]:
+    """Return what the messages of a run have in common."""
+    header = entry.header
+    return (
+        entry.stream,
+        entry.author,
+        header.sender,
+        header.room,
+        header.to,
+        header.time,
+        header.content_type,
+    )
+
+
+def _place_next(stream: StreamState, entries: Sequence[Entry]) -> list[Stored]:
+    """Give entries the next places in a stream."""
+    first = stream.seq + 1
+    stream.seq += len(entries)
+    stream.last_id = entries[-1].header.id
+    stream.bytes += sum([len(entry.content) for entry in entries])
+    return [Stored(place(entry, seq), True) for seq, entry in enumerate(entries, first)]

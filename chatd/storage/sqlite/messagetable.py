@@ -5,65 +5,26 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from itertools import chain
 from typing import Any
 
 from chatd.storage.paging import fitting
+from chatd.storage.sqlite.inserts import Inserts
 from chatd.storage.sqlite.streamstate import StreamState
 from chatd.storage.values import Entry
 from chatd.wire.messages import ChatHeader, Message, MessageType
 
-__all__ = ["INSERT_BYTES", "INSERT_ROWS", "MessageTable", "Row", "row_of"]
-
-INSERT_ROWS = 50
-"""The number of messages in one statement. Python releases its lock for each statement, and the
-thread that takes the lock may keep it for 5 ms: with a statement for each message, the store would
-wait for the rest of the server each time."""
-INSERT_BYTES = 256 * 1024
-"""The most bytes of content in one statement, which copies all of them before it begins."""
+__all__ = ["MessageTable"]
 
 _COLUMNS = "seq, id, sender, room, recipient, time, content_type, content"
-_INSERT = "INSERT INTO messages VALUES "
-_PLACES = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_INSERT_MANY = _INSERT + ", ".join([_PLACES] * INSERT_ROWS)
-
-Row = tuple[
-    int | None,
-    int | None,
-    str,
-    str,
-    str | None,
-    str | None,
-    str | None,
-    float | None,
-    str | None,
-    bytes,
-]
-"""A row of `messages`."""
-
-
-def row_of(stream: StreamState, author: str, message: Message) -> Row:
-    """Return the row of a message that has its place in a stream.
-
-    Args:
-        stream: The stream.
-        author: The folded name of the author.
-        message: The message.
-    """
-    header = message.header
-    assert isinstance(header, ChatHeader)
-    return (
-        stream.id,
-        header.seq,
-        author,
-        header.id,
-        header.sender,
-        header.room,
-        header.to,
-        header.time,
-        header.content_type,
-        message.content,
-    )
+# The last of the first messages in a range whose contents before it have less than some bytes.
+_LAST_FITTING = """
+    SELECT max(seq) FROM (
+        SELECT seq, sum(size) OVER (ORDER BY seq) - size AS before FROM (
+            SELECT seq, length(content) AS size FROM messages
+            WHERE stream = ? AND seq >= ? AND seq < ?
+        )
+    ) WHERE before < ?
+"""
 
 
 class MessageTable:
@@ -71,26 +32,14 @@ class MessageTable:
 
     Args:
         connection: The connection to the database.
+
+    Attributes:
+        inserts: Writes messages.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
         self._execute = connection.execute
-
-    def insert(self, rows: Sequence[Row]) -> None:
-        """Write messages.
-
-        Raises:
-            sqlite3.IntegrityError: The stream has a message of the same author and id.
-        """
-        single = len(rows) % INSERT_ROWS
-        self._connection.executemany(_INSERT + _PLACES, rows[:single])
-        for start in range(single, len(rows), INSERT_ROWS):
-            many = rows[start : start + INSERT_ROWS]
-            if sum(len(row[-1]) for row in many) > INSERT_BYTES:
-                self._connection.executemany(_INSERT + _PLACES, many)
-            else:
-                self._connection.execute(_INSERT_MANY, tuple(chain.from_iterable(many)))
+        self.inserts = Inserts(connection)
 
     def find(self, stream: StreamState, entry: Entry) -> Message | None:
         """Return a stream's message with the author and id of an entry, kept or not, or None."""
@@ -130,28 +79,45 @@ class MessageTable:
             max_bytes,
         )
 
-    def kept(self, stream: StreamState) -> sqlite3.Cursor:
-        """Return the time and the size of each message from a stream's `oldest` on, in order."""
+    def kept(self, stream: StreamState, start: int) -> sqlite3.Cursor:
+        """Return the time and the size of each message from a place on, in order."""
         return self._execute(
             "SELECT time, length(content) FROM messages WHERE stream = ? AND seq >= ? ORDER BY seq",
-            (stream.id, stream.oldest),
+            (stream.id, start),
         )
 
-    def dropped(self, stream: StreamState, limit: int) -> sqlite3.Cursor:
-        """Return the place and the size of each message before a stream's `oldest`, in order."""
-        return self._execute(
-            "SELECT seq, length(content) FROM messages"
-            " WHERE stream = ? AND seq < ? ORDER BY seq LIMIT ?",
-            (stream.id, stream.oldest, limit),
-        )
+    def size_between(self, stream: StreamState, start: int, end: int) -> int:
+        """Return the size of the messages from a place on and before another place.
+
+        SQLite adds it up, because Python would release its lock for each row; see
+        `chatd.storage.sqlite.inserts.SIZES`.
+        """
+        (size,) = self._execute(
+            "SELECT coalesce(sum(length(content)), 0) FROM messages"
+            " WHERE stream = ? AND seq >= ? AND seq < ?",
+            (stream.id, start, end),
+        ).fetchone()
+        return int(size)
+
+    def end_of_bytes(self, stream: StreamState, start: int, end: int, max_bytes: int) -> int:
+        """Return the place after the first messages, from a place on, with at least some bytes.
+
+        Args:
+            stream: The stream.
+            start: The first place.
+            end: The place after the last; the messages before it have at least `max_bytes`.
+            max_bytes: The number of bytes.
+        """
+        (last,) = self._execute(_LAST_FITTING, (stream.id, start, end, max_bytes)).fetchone()
+        return int(last) + 1
 
     def delete(self, stream: StreamState, seq: int) -> None:
         """Delete the message at a place."""
         self._execute("DELETE FROM messages WHERE stream = ? AND seq = ?", (stream.id, seq))
 
-    def delete_through(self, stream: StreamState, seq: int) -> None:
-        """Delete the messages up to and at a place."""
-        self._execute("DELETE FROM messages WHERE stream = ? AND seq <= ?", (stream.id, seq))
+    def delete_before(self, stream: StreamState, seq: int) -> None:
+        """Delete the messages before a place."""
+        self._execute("DELETE FROM messages WHERE stream = ? AND seq < ?", (stream.id, seq))
 
     def _read(self, where: str, values: tuple[object, ...], max_bytes: int) -> list[Message]:
         rows = self._execute(

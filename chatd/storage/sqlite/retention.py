@@ -56,7 +56,12 @@ class Pruner:
         """
         bounds = self._retention
         kept, size = stream.kept, stream.bytes
-        with closing(self._messages.kept(stream)) as rows:
+        start = stream.oldest
+        if kept > bounds.max_messages + 1:  # a single message is dropped below
+            start = stream.seq - bounds.max_messages + 1
+            size -= self._messages.size_between(stream, stream.oldest, start)
+            kept = bounds.max_messages
+        with closing(self._messages.kept(stream, start)) as rows:
             for time, length in rows:
                 fits = size <= bounds.max_bytes or kept == 1
                 if fits and kept <= bounds.max_messages and time >= cutoff:
@@ -87,20 +92,17 @@ class Pruner:
         Returns:
             Whether none remain.
         """
-        last = None
-        with closing(self._messages.dropped(stream, max(0, budget.rows))) as rows:
-            for seq, length in rows:
-                last = seq
-                budget.rows -= 1
-                budget.bytes -= length
-                stream.waste_bytes -= length
-                if budget.bytes <= 0:
-                    break
-        if last is not None:
-            self._messages.delete_through(stream, last)
-            stream.first = last + 1
-        if budget.rows > 0 and budget.bytes > 0:
-            stream.first = stream.oldest
+        start, end = stream.first, min(stream.oldest, stream.first + max(0, budget.rows))
+        if start < end and budget.bytes > 0:
+            size = self._messages.size_between(stream, start, end)
+            if size > budget.bytes:
+                end = self._messages.end_of_bytes(stream, start, end, budget.bytes)
+                size = self._messages.size_between(stream, start, end)
+            self._messages.delete_before(stream, end)
+            budget.rows -= end - start
+            budget.bytes -= size
+            stream.waste_bytes -= size
+            stream.first = end
         stream.waste_bytes = max(0, stream.waste_bytes)
         return stream.first >= stream.oldest
 

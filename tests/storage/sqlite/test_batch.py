@@ -1,8 +1,7 @@
 """The messages of one transaction."""
 
-from chatd.storage.sqlite.messagetable import INSERT_ROWS
 from chatd.storage.values import Retention
-from tests.storage.stores import SqliteCase, count_of, entries, entry
+from tests.storage.stores import SqliteCase, count_of, entries
 
 
 class RepeatingTests(SqliteCase):

@@ -77,6 +77,18 @@ class DeletingTests(SqliteCase):
         self.assertEqual(count_of(database), count_of(database, "streams"))
         self.assertEqual(count_of(database, "streams"), 0)
 
+    def test_expire_large_of_several(self):
+        """A step whose bytes end with the last message of a stream leaves the next stream."""
+        self.patch(retention, "SWEEP_BYTES", 2_000)
+        streams, database = self.make_streams(Retention(max_age_s=10))
+        for stream in (LOBBY, room_stream("cellar")):
+            streams.append(entries(1, 2, content=b"x" * 1_000, stream=stream))
+        self.now += 11
+        streams.expire_some()
+        self.assertEqual(count_of(database), 2)
+        self.expire_all(streams)
+        self.assertEqual(count_of(database), 0)
+
     def test_expire_many_streams(self):
         """A step searches only some of many streams."""
         streams, database = self.make_streams(Retention(max_age_s=10))
