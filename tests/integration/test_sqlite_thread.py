@@ -1,5 +1,6 @@
 """The store in a database and its thread, on the real reactor."""
 
+import sys
 import threading
 
 import pytest
@@ -45,7 +46,7 @@ async def test_off_the_reactor(store, monkeypatch):
         assert isInIOThread()
     await store.close()
     (thread,) = threads
-    assert thread.name.startswith("PoolThread-chatd-store")
+    assert thread.name == "chatd-store"
     assert not thread.is_alive()
 
 
@@ -147,3 +148,22 @@ async def test_thread(running_reactor):
     run.stop()
     (thread,) = threads
     assert not thread.is_alive()
+
+
+async def test_thread_goes_on_after_an_exit(running_reactor):
+    """A function that exits ends neither the thread nor the process; the caller gets the error."""
+    run = StoreThread(running_reactor)
+    run.start()
+    with pytest.raises(SystemExit):
+        await run(sys.exit)
+    assert await run(int) == 0
+    run.stop()
+
+
+async def test_stopped_before_its_start(running_reactor):
+    """A thread that was never started can be stopped, and started afterwards."""
+    run = StoreThread(running_reactor)
+    run.stop()
+    run.start()
+    assert await run(int) == 0
+    run.stop()
