@@ -37,7 +37,7 @@ from chatd.server.throttle import BURST_S
 from chatd.storage.memory import MEMORY_RETENTION
 from chatd.storage.memorystream import MESSAGE_BYTES
 from chatd.storage.sqlite.database import BUSY_TIMEOUT_S
-from chatd.storage.sqlite.messagetable import INSERT_ROWS
+from chatd.storage.sqlite.inserts import SIZES
 from chatd.storage.sqlite.store import SQLITE_RETENTION
 from chatd.transport.closing import CLOSE_TIMEOUT_S
 from chatd.transport.heartbeat import SLOTS
@@ -287,8 +287,8 @@ class PerformanceTests(SynchronousTestCase):
     def test_steps(self) -> None:
         """The numbers of the steps that made chatd fast are those of the code."""
         text = page(PERFORMANCE)
-        self.assertEqual((INSERT_ROWS, SLOTS, MAX_BATCH), (50, 100, 1000))
-        self.assertIn("*Fifty rows in each statement of SQLite's.*", text)
+        self.assertEqual((SIZES[-1], SLOTS, MAX_BATCH), (512, 100, 1000))
+        self.assertIn("Up to 512 messages of", text)
         self.assertIn("*A hundred slots for the heartbeats of an interval,*", text)
         self.assertIn("*Turns that end early,* after 1,000 messages", text)
 

@@ -21,16 +21,3 @@ class RepeatingTests(SqliteCase):
         (outcome,) = streams.append(entries(1))
         self.assertEqual((outcome.is_new, outcome.message.seq), (True, 3))
         self.assertEqual(count_of(database), 2)
-
-
-class ManyTests(SqliteCase):
-    """Many messages of one transaction."""
-
-    def test_sizes(self):
-        """The store keeps all in order: few or many in a statement, small or large."""
-        for count, size in ((INSERT_ROWS - 1, 1), (2 * INSERT_ROWS + 1, 1), (INSERT_ROWS, 10_000)):
-            self.directory = self.make_directory()
-            streams, _ = self.make_streams()
-            said = [entry(str(number), bytes(size)) for number in range(count)]
-            streams.append(said)
-            self.assertEqual(self.ids_in(streams, after=0), [each.header.id for each in said])
