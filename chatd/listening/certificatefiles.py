@@ -240,10 +240,7 @@ def _read_blocks(
         Whether there are any.
     """
     count = 0
-    try:
-        data = read_regular_file(path)[0]
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {why(error)}") from error
+    data = _read_pem(path)
     for block in _BLOCK.finditer(data):
         count += 1
         try:

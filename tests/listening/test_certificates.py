@@ -240,6 +240,15 @@ class TlsTests(CertificateCase):
         (self.directory / "cert.pem").unlink()
         self.pem.write_text("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n")
         self.assertIn(f"{self.pem}: damaged", self.refusal())
+        for passphrase in (
+            "BEGIN ENCRYPTED PRIVATE KEY-----\nMII=\n-----END ENCRYPTED PRIVATE KEY",
+            "BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMII=\n-----END RSA PRIVATE KEY",
+        ):
+            self.pem.write_text(f"-----{passphrase}-----\n")
+            self.assertEqual(
+                self.refusal(),
+                f"{self.pem}: the key has a passphrase; use a key without a passphrase",
+            )
         self.pem.write_text("nothing")
         self.assertIn(f"*.pem in {self.directory} have no key", self.refusal())
         self.pem.unlink()
