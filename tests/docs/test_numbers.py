@@ -106,7 +106,7 @@ SENTENCES = [
     ("docs/how-to/accounts.md", f"one more every {WORDS[int(INTERVAL_S)]} seconds"),
     ("docs/how-to/accounts.md", f"checks {WORDS[MAX_CHECKS]} passwords at a time"),
     ("docs/how-to/accounts.md", f"Their names begin with `{GUEST}`"),
-    ("docs/how-to/containers.md", f"chatd's `--grace`, which is {GRACE_S:g}"),
+    ("docs/how-to/containers.md", f"twice chatd's `--grace`, which is {GRACE_S:g}"),
     ("docs/how-to/log-rotation.md", f"when it reaches {ROTATED_AT:,} bytes"),
     ("docs/how-to/proxies.md", f"one each {HEARTBEAT_S:g} seconds (`--heartbeat`)"),
     ("docs/how-to/proxies.md", f"must be longer than {WORDS[SILENT_INTERVALS]} of them"),
