@@ -178,7 +178,7 @@ LOAD = (
         "        except KeyError as error:\n",
     ),
     Defence(
-        "A daemon that stops tells all clients, and waits no longer than its grace.",
+        "A daemon that stops tells all clients, and waits for them no longer than its `--grace`.",
         "tests/server/test_shutdown.py::DrainTests::test_store_that_hangs",
         "chatd/server/shutdown.py",
         "            self._clock.callLater(grace_s, self.cut_short),\n",

@@ -94,7 +94,11 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("text", f"{COMMANDS}::test_example_commands"),
         ("text", f"{COMMANDS}::test_example_commands"),
     ],
-    "docs/how-to/upgrade.md": [("text", f"{LINES}::test_newer_database")],
+    "docs/how-to/upgrade.md": [
+        ("text", f"{COMMANDS}::test_upgrade"),
+        ("text", f"{LINES}::test_newer_database"),
+        ("text", f"{COMMANDS}::test_upgrade"),
+    ],
     "docs/reference/api.md": [
         ("text", f"{COMMANDS}::test_types"),
         ("text", f"{DOCUMENTS}::test_errors_are_drawn"),

@@ -18,6 +18,7 @@ API = "docs/reference/api.md"
 CONTRIBUTING = "CONTRIBUTING.md"
 MEASURE = "docs/how-to/measure.md"
 TEST = "docs/how-to/test-your-service.md"
+UPGRADE = "docs/how-to/upgrade.md"
 EDITABLE = r"python3 -m venv \.venv && \.venv/bin/pip install -e '\.\[(\w+)\]'"
 
 
@@ -63,7 +64,7 @@ def test_bench_options():
 
 def test_test_requirements():
     """The extra that the page on tests installs has the packages that the page names."""
-    (extra,) = re.findall(r"`pip install 'chatd\[(\w+)\]'`", page(TEST))
+    (extra,) = re.findall(r"`pip install '\.\[(\w+)\]'`", page(TEST))
     assert extras()[extra] == ["pytest", "pytest-twisted"]
 
 
@@ -78,6 +79,35 @@ def test_example_commands():
     assert '"unittest", "test_web_hook", cwd=EXAMPLES' in run
     assert '("test_moderated.py", 2)' in run
     assert 'run(*trial, "test_echo", cwd=EXAMPLES)' in run
+
+
+def test_upgrade(tmp_path):
+    """The commands install the new version, go back to the old one, and upgrade once more."""
+    git = "git -c user.name=a -c user.email=a@example.org -c commit.gpgsign=false"
+    install = "sudo /opt/chatd/bin/pip install ."
+    upgrade, back = block(UPGRADE, "git pull"), block(UPGRADE, "--detach")
+
+    def run(command: str, where: Path = tmp_path) -> None:
+        assert command.count(install) <= 1
+        command = command.replace(install, "cat version >> ../installed").replace("git ", f"{git} ")
+        done = subprocess.run(
+            ["bash", "-ec", command], cwd=where, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    def publish(version: str) -> None:
+        run(f"cd origin && echo {version} > version && git add . && git commit -qm {version}")
+
+    run("git init -q --initial-branch main origin")
+    publish("first")
+    run("git clone -q origin clone && mkdir clone/build")
+    for version in ("second", "third"):
+        publish(version)
+        run(upgrade, tmp_path / "clone")
+        run(back, tmp_path / "clone")
+    assert not (tmp_path / "clone/build").exists()
+    installed = (tmp_path / "installed").read_text().split()
+    assert installed == ["second", "first", "third", "first"]
 
 
 @pytest.mark.skipif(find_spec("mypy") is None, reason="needs the extra dev")

@@ -72,8 +72,7 @@ def test_newer_database(data, endpoint):
     connection.close()
     refused = run_command(*FOREGROUND, "chatd", "--endpoint", endpoint, "--data", data)
     line = block("docs/how-to/upgrade.md", "newer chatd (schema").strip()
-    versions = f"schema {known + 1}, known up to {known}"
-    assert complaint_of(refused).endswith(re.sub(r"schema \d+, known up to \d+", versions, line))
+    assert re.sub(r"\d+", "NUMBER", complaint_of(refused)).endswith(line)
 
 
 def test_behind_a_proxy(tmp_path):
