@@ -45,6 +45,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("text", f"{DRAWINGS}::test_session"),
     ],
     "docs/how-to/accounts.md": [("text", f"{LINES}::test_refused_login")],
+    "docs/how-to/asyncio.md": [("text", f"{COMMANDS}::test_web_hook")],
     "docs/how-to/backup.md": [
         *[("ini", f"{SYSTEMD}::test_backup")] * 2,
         ("text", f"{LINES}::test_copied_directory"),

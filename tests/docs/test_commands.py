@@ -81,6 +81,15 @@ def test_example_commands():
     assert 'run(*trial, "test_echo", cwd=EXAMPLES)' in run
 
 
+def test_web_hook():
+    """The page on asyncio starts the example as README does, and posts to its port."""
+    start, post = block("docs/how-to/asyncio.md", "curl").splitlines()
+    assert f"| `web_hook.py` | `{start}`, " in page("README.md")
+    body, url = re.fullmatch("curl --data '(.+)' (.+)", post).groups()
+    assert url == f"http://localhost:{start.split()[-1]}"
+    assert f'curl -d "{body}" http://' in page("examples/web_hook.py")
+
+
 def test_upgrade(tmp_path):
     """The commands install the new version, go back to the old one, and upgrade once more."""
     git = "git -c user.name=a -c user.email=a@example.org -c commit.gpgsign=false"

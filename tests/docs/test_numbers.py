@@ -82,8 +82,8 @@ SENTENCES = [
     (CLIENT, f"confirmed none for {WORDS[PATIENCE_S // 60]} minutes"),
     (CLIENT, f"connects again after {LEAST_S:g} to {MOST_S + 1:g} seconds"),
     ("docs/reference/terminal.md", f"with a text of up to {MAX_AWAY} characters"),
-    ("docs/tour/first-bot.md", f"messages wait, at most {MAX_UNCONFIRMED:,}"),
-    ("docs/tour/first-bot.md", f"when fewer than {READY_BELOW:,} are unconfirmed"),
+    ("docs/explanation/delivery.md", f"keeps up to {MAX_UNCONFIRMED:,} messages to send"),
+    ("docs/explanation/delivery.md", f"while fewer than {READY_BELOW:,} are unconfirmed"),
     ("docs/reference/log.md", f"A name is cut after {MAX_NAME} characters"),
     ("docs/reference/log.md", f"a reason after {MAX_LOGGED_REASON}"),
     ("docs/reference/log.md", f"not up to {MAX_LOGGED_CODE} lower-case letters"),
@@ -190,8 +190,9 @@ class SentenceTests(SynchronousTestCase):
     def test_methods(self) -> None:
         """The commands that the page on bots lists are methods of the client."""
         (listed,) = re.findall(
-            r"Each command is a method: (.*?)\. `send", words_of("docs/tour/first-bot.md")
+            r"a method for each command, such as (.*?);", words_of("docs/tour/first-bot.md")
         )
+        self.assertIn("`join`", listed)
         for name in re.findall(r"`(\w+)`", listed):
             self.assertTrue(inspect.isfunction(getattr(chatd.ChatClient, name)), name)
 
