@@ -55,7 +55,6 @@ BOUNDS = "docs/reference/bounds.md"
 LEAST_S, MOST_S = 1.0, 30.0
 """Shortest and longest pause before an attempt to reconnect, without its random part."""
 CLIENT = "docs/reference/client.md"
-PRIVATE = "docs/how-to/private-rooms.md"
 PROTOCOL = "docs/reference/protocol.md"
 SYSTEMD = "docs/how-to/systemd.md"
 
@@ -87,8 +86,6 @@ SENTENCES = [
     ("docs/reference/log.md", f"A name is cut after {MAX_NAME} characters"),
     ("docs/reference/log.md", f"a reason after {MAX_LOGGED_REASON}"),
     ("docs/reference/log.md", f"not up to {MAX_LOGGED_CODE} lower-case letters"),
-    (PRIVATE, f"There are {MAX_PRIVATE_ROOMS:,} private rooms at most"),
-    (PRIVATE, f"and {MAX_INVITED} names can be invited to each"),
     (PROTOCOL, f"frames of up to {MAX_UNESTABLISHED_FRAME // 1024} KiB"),
     (PROTOCOL, f"within {HANDSHAKE_TIMEOUT_S:g} seconds of the connection"),
     (PROTOCOL, f"A name has 1 to {MAX_NAME} characters in Unicode's"),
@@ -203,12 +200,13 @@ class SentenceTests(SynchronousTestCase):
         self.assertIn("pump", found)
         for name in found:
             self.assertTrue(callable(getattr(testing.MemoryServer, name)), name)
-        text = words_of("docs/tour/own-service.md")
-        (said,) = re.findall(r"The arguments of `ChatFactory` are (.*?)\. See", text)
-        arguments = inspect.signature(chatd.ChatFactory).parameters
-        self.assertLessEqual({"key", "store", "limits", "policy"}, set(arguments))
-        for name in re.findall(r"`(?:a )?chatd\.(\w+)`", said):
-            self.assertIn(name, chatd.__all__)
+        text = section(page("docs/tour/own-service.md"), "Keys, data and limits")
+        arguments = {name.strip("`") for name in first_cells(text)}
+        self.assertIn("store", arguments)
+        self.assertLessEqual(arguments, set(inspect.signature(chatd.ChatFactory).parameters))
+        self.assertLessEqual(set(re.findall(r"\bchatd\.(\w+)", text)), set(chatd.__all__))
+        options = {name.rstrip("=") for name in Options().longOpt}
+        self.assertLessEqual(set(re.findall(r"`--([\w-]+)`", text)), options)
         for name in ("established", "ended", "reply", "send"):
             self.assertTrue(callable(getattr(chatd.Session, name)), name)
 
