@@ -69,7 +69,6 @@ HELD: dict[str, list[tuple[str, str]]] = {
     "docs/how-to/log-rotation.md": [
         ("text", f"{LOG}::test_rotated"),
         ("text", f"{LOG}::test_rotated"),
-        ("ini", f"{SYSTEMD}::test_other_services"),
     ],
     "docs/how-to/measure.md": [("text", f"{COMMANDS}::test_set_up")],
     "docs/how-to/profiles.md": [("toml", f"{TRANSCRIPTS}::test_profiles")],
@@ -81,7 +80,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("text", f"{SSH}::test_client_there"),
         ("text", f"{SSH}::test_forwarded_socket"),
         ("text", f"{SSH}::test_daemon_for_one_connection"),
-        ("ini", f"{SYSTEMD}::test_other_services"),
+        ("ini", f"{SYSTEMD}::test_inetd"),
         ("text", f"{SYSTEMD}::test_tried_inetd"),
     ],
     "docs/how-to/systemd.md": [

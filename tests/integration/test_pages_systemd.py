@@ -4,7 +4,6 @@ import shlex
 import signal
 import subprocess
 
-import pytest
 from twisted.internet import reactor
 
 import chatd
@@ -44,7 +43,6 @@ CLEAN_ENDS = {
 }
 """The ends after which `Restart=on-failure` does nothing: systemd.service(5), on `Restart=`."""
 INETD = block("docs/how-to/ssh.md", "StandardInput=socket")
-JOURNAL = block("docs/how-to/log-rotation.md", "ExecReload=")
 
 
 def verify(directory, units):
@@ -91,25 +89,21 @@ def test_sockets(tmp_path):
         assert socket["Service"] == "chatd.service"
 
 
-@pytest.mark.parametrize("text", [INETD, JOURNAL], ids=["inetd", "journal"])
-def test_other_services(tmp_path, text):
-    """Systemd takes the services of the pages on ssh and on the log."""
-    verify(tmp_path, {"chatd@.service": text})
+def test_inetd(tmp_path):
+    """Systemd takes the service of the page on ssh."""
+    verify(tmp_path, {"chatd@.service": INETD})
 
 
-@pytest.mark.parametrize("text", [SERVICE, JOURNAL], ids=["service", "journal"])
-async def test_command(tmp_path, text):
+async def test_command(tmp_path):
     """The service's command serves, reads its files at `systemctl reload`, and stops."""
-    key_file = tmp_path / ("team.key" if text is SERVICE else "chat.key")
-    key = chatd.write_key_file(key_file)
-    unit = read_unit(with_known_words(text, unit_words(tmp_path)))
+    key = chatd.write_key_file(tmp_path / "team.key")
+    unit = read_unit(with_words(SERVICE, unit_words(tmp_path)))
     with Process(*command_of(unit), cwd=tmp_path) as process:
         port = int(process.output.wait_for(r"starting on (\d+)")[1])
         client = await chatd.connect(reactor, f"tcp:127.0.0.1:{port}", key=key)
         assert (await client.send("hello")).text == "hello"
         await leave(client)
-        reload = command_of(unit, "ExecReload")
-        assert reload == ["kill" if text is JOURNAL else "/bin/kill", "-HUP", "$MAINPID"]
+        assert command_of(unit, "ExecReload") == ["/bin/kill", "-HUP", "$MAINPID"]
         process.send_signal(signal.SIGHUP)
         process.output.wait_for("key file: read again")
         assert not (tmp_path / "twistd.pid").exists()
