@@ -19,6 +19,7 @@ TYPED = [
     "docs/how-to/accounts.md",
     "docs/how-to/health-check.md",
     "docs/how-to/keys-and-tls.md",
+    "docs/how-to/moderate.md",
     "docs/how-to/private-rooms.md",
     "docs/tour/first-bot.md",
     "docs/tour/first-chat.md",
