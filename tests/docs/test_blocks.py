@@ -88,6 +88,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("ini", f"{SYSTEMD}::test_service"),
         *[("ini", f"{SYSTEMD}::test_sockets")] * 5,
         ("text", f"{SYSTEMD}::test_tried_sockets"),
+        ("text", f"{SYSTEMD}::test_removing"),
     ],
     "docs/how-to/test-your-service.md": [
         ("text", f"{COMMANDS}::test_example_commands"),

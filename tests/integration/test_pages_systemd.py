@@ -1,8 +1,10 @@
 """The pages with units of systemd: systemd takes them, and their commands run a daemon."""
 
+import re
 import shlex
 import signal
 import subprocess
+from pathlib import Path
 
 from twisted.internet import reactor
 
@@ -181,3 +183,32 @@ def test_installing(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "chatd" in (tmp_path / "etc/passwd").read_text()
     chatd.load_key(tmp_path / "etc/chatd/team.key")
+
+
+def test_removing(tmp_path):
+    """The commands that remove chatd leave none of its files, and no user."""
+    useradd, userdel = tool_of_root("useradd"), tool_of_root("userdel")
+    (tmp_path / "etc").mkdir()
+    subprocess.run([useradd, "--prefix", tmp_path, "--system", "chatd"], check=True)
+    directories = re.findall(
+        r"(?:venv|install -d) (\S+)", block(PAGE, "python3 -m venv /opt/chatd")
+    )
+    assert len(directories) == 2
+    directories.append(f"/var/lib/{read_unit(SERVICE)['Service']['StateDirectory']}")
+    (unit,) = re.findall(r"^`(/\S+)`:$", page(PAGE), re.MULTILINE)
+    made = [Path(f"{tmp_path}{name}") for name in (*directories, unit)]
+    for path in made[:-1]:
+        path.mkdir(parents=True)
+        (path / "file").touch()
+    made[-1].parent.mkdir(parents=True)
+    made[-1].touch()
+    words = {
+        " /": f" {tmp_path}/",
+        "systemctl ": ": ",
+        "userdel ": f"{userdel} --prefix {tmp_path} ",
+    }
+    text = with_words(block(PAGE, "userdel chatd"), words)
+    done = subprocess.run(["bash", "-ec", text], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [path for path in made if path.exists()] == []
+    assert "chatd" not in (tmp_path / "etc/passwd").read_text()
