@@ -55,6 +55,12 @@ def block(name: str, words: str) -> str:
     return code
 
 
+def inline_codes(text: str) -> list[str]:
+    """Return the inline codes of a page, each on one line."""
+    prose = _BLOCK.sub("", text)
+    return [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", prose)]
+
+
 def links(text: str) -> list[str]:
     """Return where the links and the pictures of a page lead."""
     prose = _ANY_FENCE.sub("", text)
@@ -84,7 +90,7 @@ class Step:
 
 def steps(text: str) -> Iterator[Step]:
     """Yield the steps of a page's blocks, each command of a shell script without output."""
-    for language, code in _FENCE.findall(text):
+    for language, code in blocks(text):
         if language == "sh":
             yield Step(command=code)
         if language != "console":

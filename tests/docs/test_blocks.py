@@ -62,6 +62,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("ini", f"{FAIL2BAN}::test_jail"),
         ("text", f"{FAIL2BAN}::test_filter"),
     ],
+    "docs/how-to/health-check.md": [("text", f"{LINES}::test_warnings")],
     "docs/how-to/keys-and-tls.md": [
         ("text", f"{CERTIFICATES}::test_endpoints_of_keys"),
         ("text", f"{CERTIFICATES}::test_client"),
@@ -101,6 +102,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("text", f"{COMMANDS}::test_upgrade"),
     ],
     "docs/reference/api.md": [
+        ("text", f"{COMMANDS}::test_site"),
         ("text", f"{COMMANDS}::test_types"),
         ("text", f"{DOCUMENTS}::test_errors_are_drawn"),
     ],

@@ -81,6 +81,17 @@ def test_example_commands():
     assert 'run(*trial, "test_echo", cwd=EXAMPLES)' in run
 
 
+def test_site():
+    """The page on the API installs Sphinx, and builds the site as the session `docs` does."""
+    install, build = block(API, "sphinx").splitlines()
+    (extra,) = re.fullmatch(r"pip install '\.\[(\w+)\]'", install).groups()
+    assert any(each.startswith("sphinx") for each in extras()[extra])
+    session = page("noxfile.py").split("def docs(")[1].split("\n\n\n")[0]
+    program, folder, _ = re.fullmatch(r"python -m (\w+) (\w+) (\w+)", build).groups()
+    assert f'"-m", "{program}", ' in session
+    assert f'"{folder}", site' in session
+
+
 def test_web_hook():
     """The page on asyncio starts the example as README does, and posts to its port."""
     start, post = block("docs/how-to/asyncio.md", "curl").splitlines()

@@ -48,6 +48,20 @@ def test_refused_login(tmp_path):
         stop(process)
 
 
+def test_warnings(tmp_path, endpoint):
+    """The command of the page on health finds the log's warnings, and no other lines."""
+    with daemon("--operator", "alice", endpoint=endpoint) as process:
+        stop(process)
+        log = process.output.wait_for_end()
+    (tmp_path / "log").write_text(log)
+    words = {"journalctl -u chatd": f"cat {tmp_path}/log"}
+    command = with_words(block("docs/how-to/health-check.md", "journalctl"), words)
+    found = run_command("sh", "-c", command).stdout.splitlines()
+    assert any("alice" in line for line in found)
+    assert len(found) < len(log.splitlines())
+    assert not [line for line in found if "#info]" in line]
+
+
 def test_copied_directory(tmp_path, data, endpoint):
     """The log has the line of the page on backups when the directory is a copy."""
     with daemon("--data", data, endpoint=endpoint) as process:
