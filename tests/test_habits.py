@@ -62,6 +62,10 @@ class SessionTests(SynchronousTestCase):
         """The workflow uses each Python that has a session."""
         tried = re.findall(r'python: "(3\.\d+)"', WORKFLOW.read_text())
         self.assertEqual(sorted(set(tried)), sorted(_supported()))
+        (other,) = re.findall(r'python-version: "(3\.\d+)"', WORKFLOW.read_text())
+        text = " ".join(CONTRIBUTING.read_text().split())
+        self.assertIn(f"on every Python from {tried[0]} to {_supported()[-1]}", text)
+        self.assertIn(f"the other sessions on Python {other}", text)
 
     def test_contributing(self):
         """CONTRIBUTING.md names only existing sessions."""
@@ -76,6 +80,9 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(set(quick), {"lint", "types", "quick"})
         for text in quick.values():
             self.assertIn("python=False", text)
+        for each in _noxfile().body:
+            if isinstance(each, ast.FunctionDef) and each.name in quick:
+                self.assertNotIn("install", ast.unparse(each))
         listed = "the quick checks: style, spelling, types, and the tests of single modules"
         self.assertIn(listed, " ".join(CONTRIBUTING.read_text().split()))
 
@@ -93,9 +100,10 @@ class SessionTests(SynchronousTestCase):
         text = " ".join(CONTRIBUTING.read_text().split())
         (named,) = re.findall(r"`\.ci/tools`, which installs (.+?) with `apt-get`", text)
         (packages,) = re.findall(r"packages=\((.+?)\)", (ROOT / ".ci/tools").read_text(), re.DOTALL)
-        for name in re.split(", | and ", named.lower()):
-            package = {"sshd": "openssh-server"}.get(name, name)
-            self.assertIn(package, packages.split())
+        known = {"ssh": "openssh-client", "sshd": "openssh-server"}
+        listed = {known.get(name, name) for name in re.split(", | and ", named.lower())}
+        # The `stream` module is a part of nginx that Debian packs by itself.
+        self.assertEqual(listed, set(packages.split()) - {"libnginx-mod-stream"})
 
     def test_missing_tool(self):
         """A test without its program is skipped; with `CHATD_TOOLS=all`, it fails."""
