@@ -339,6 +339,11 @@ class PagesTests(SynchronousTestCase):
         pages = {name for name in page_names() if name.startswith("docs/")} - {"docs/index.md"}
         self.assertEqual(pages - linked, set())
 
+    def test_first_words(self) -> None:
+        """The site begins with README's first words."""
+        said = page("README.md").split("\n\n")[1]
+        self.assertEqual(page("docs/index.md").split("\n\n")[1], said)
+
     def test_site(self) -> None:
         """The site's table of contents has each page, and no others."""
         listed = re.findall(

@@ -40,10 +40,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
         *[("text", f"{COMMANDS}::test_release")] * 3,
         *[("text", f"{COMMANDS}::test_build_and_upload")] * 3,
     ],
-    "docs/explanation/design.md": [
-        ("text", f"{DRAWINGS}::test_way_of_a_message"),
-        ("text", f"{DRAWINGS}::test_session"),
-    ],
+    "docs/explanation/design.md": [("text", f"{DRAWINGS}::test_way_of_a_message")],
     "docs/how-to/accounts.md": [("text", f"{LINES}::test_refused_login")],
     "docs/how-to/asyncio.md": [("text", f"{COMMANDS}::test_web_hook")],
     "docs/how-to/backup.md": [
