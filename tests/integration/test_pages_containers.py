@@ -1,4 +1,8 @@
-"""The page on containers: its Dockerfile's commands, and the mounts of its commands."""
+"""The page on containers: its Dockerfile's commands, and the mounts of its commands.
+
+No test builds an image: that needs Docker and a registry. The tests run the commands of `RUN` but
+for `pip install`, which the session `wheel` covers, and run `ENTRYPOINT` and `CMD` as process 1.
+"""
 
 import argparse
 import itertools
@@ -155,7 +159,7 @@ class Container:
     """
 
     def __init__(self, directory):
-        chatd.write_key_file(directory / "chat.key")
+        chatd.write_key_file(directory / "team.key")
         self.directory = directory
         self.endpoint = f"unix:{directory}/chat.sock"
         words = {
@@ -212,7 +216,7 @@ def test_process_1(tmp_path):
 async def test_killed(tmp_path):
     """After SIGKILL, as `docker kill` sends it, the next daemon has every confirmed message."""
     container = Container(tmp_path)
-    key = chatd.load_key(tmp_path / "chat.key")
+    key = chatd.load_key(tmp_path / "team.key")
     with container.started() as (process, inside):
         alice = await chatd.connect(reactor, container.endpoint, name="alice", key=key)
         said = await alice.send("hello")

@@ -70,7 +70,7 @@ def nginx(directory, backend, front, is_tls):
     if is_tls:
         text = text.replace("        listen 9999;\n", NGINX_TLS)
         pem = str(directory / "localhost.pem")
-        words |= {"/etc/nginx/chat.crt": pem, "/etc/nginx/chat.key": pem}
+        words |= {"/etc/nginx/tls.crt": pem, "/etc/nginx/tls.key": pem}
     load = f"load_module {STREAM_MODULE};\n" if STREAM_MODULE.exists() else ""
     around = f"{load}daemon off;\npid {directory}/nginx.pid;\nerror_log stderr info;\nevents {{}}\n"
     config = directory / "nginx.conf"
