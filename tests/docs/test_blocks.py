@@ -54,7 +54,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("text", f"{CONTAINERS}::test_daemon"),
     ],
     "docs/how-to/fail2ban.md": [
-        ("ini", f"{FAIL2BAN}::test_filter"),
+        ("text", f"{FAIL2BAN}::test_filter"),
         ("ini", f"{FAIL2BAN}::test_jail"),
         ("ini", f"{FAIL2BAN}::test_jail"),
         ("text", f"{FAIL2BAN}::test_filter"),
