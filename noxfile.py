@@ -147,7 +147,7 @@ def tests(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """Run the quick tests on the lowest Python, with the lower bounds of setup.cfg."""
     pins = lowest_versions(Path("setup.cfg"))
-    session.install("-e", ".[test]", *pins)
+    session.install("-e", ".[test,speed]", *pins)
     session.log("with " + ", ".join(pins))
     session.run(*QUICK, *session.posargs)
 
@@ -178,8 +178,9 @@ def wheel(session: nox.Session) -> None:
 
 
 def lowest_versions(path: Path) -> list[str]:
-    """Read the requirements of a setup.cfg, each pinned to its lower bound."""
+    """Read the requirements of a setup.cfg and its extra `speed`, each pinned to its bound."""
     config = ConfigParser()
     config.read(path)
-    lines = config["options"]["install_requires"].split("\n")
+    needed, speed = config["options"]["install_requires"], config["options.extras_require"]["speed"]
+    lines = f"{needed}\n{speed}".split("\n")
     return [re.sub(r"\s*>=\s*", "==", line) for line in lines if line and not line.startswith("#")]

@@ -26,7 +26,6 @@ from hashlib import sha256
 from hmac import compare_digest
 from struct import Struct
 from struct import error as StructError
-from zlib import crc32
 
 from chatd.errors import (
     ChecksumError,
@@ -37,6 +36,7 @@ from chatd.errors import (
     SignatureError,
     VersionError,
 )
+from chatd.wire.checksum import crc32
 from chatd.wire.frames import LENGTH_BYTES, Buffer
 
 __all__ = [
