@@ -22,7 +22,6 @@ from chatd.wire.envelope import (
     ENVELOPE_BYTES,
     MAX_CONTENT,
     MAX_HEADER,
-    EnvelopeSealer,
     check_prelude,
 )
 from chatd.wire.frames import LENGTH_BYTES, Buffer, FrameReader
@@ -39,6 +38,7 @@ from chatd.wire.messages import (
     SessionAck,
     SessionInit,
 )
+from chatd.wire.sealer import Sealer
 
 __all__ = ["MAX_DEPTH", "Codec"]
 
@@ -86,7 +86,7 @@ class Codec:
                 f"the content limit must be {MIN_MAX_CONTENT} to {MAX_MAX_CONTENT} bytes, "
                 f"not {max_content}"
             )
-        self._sealer = EnvelopeSealer(mac_key(key))
+        self._sealer = Sealer(mac_key(key))
         self.max_content = max_content
 
     def with_max_content(self, max_content: int) -> Codec:

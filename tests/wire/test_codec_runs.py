@@ -1,13 +1,18 @@
 """Runs of messages: which frames a run takes from a reader, and where it ends."""
 
-from twisted.trial.unittest import SynchronousTestCase
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chatd.wire.codec import Codec
 from chatd.wire.frames import LARGE_FRAME, FrameReader
 from chatd.wire.messages import Heartbeat, Message, MessageType
-from tests.wire.samples import make_frame
+from chatd.wire.sealer import NativeSealer
+from tests.wire.cases import SealerCase, needs_native
+from tests.wire.samples import KEY, make_frame, some_examples
 
-CODEC = Codec(bytes(range(32)))
+CODEC = Codec(KEY)
 PING = CODEC.encode_parts(MessageType.HEARTBEAT, Heartbeat(1), b"ping")
 
 
@@ -24,14 +29,19 @@ def reader_of(*pieces: bytes) -> FrameReader:
     return reader
 
 
-class DecodeRunTests(SynchronousTestCase):
+class DecodeRunTests(SealerCase):
     """A run has the MESSAGEs with which the unread bytes begin."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.codec = Codec(KEY)
+        self.codec._sealer = self.sealer
 
     def assert_run(
         self, reader: FrameReader, texts: list[str], *, most: int = 100, most_bytes: int = 100
     ) -> None:
         """Assert which messages the next run has."""
-        messages, size = CODEC.decode_run(reader, most, most_bytes)
+        messages, size = self.codec.decode_run(reader, most, most_bytes)
         self.assertEqual([message.text for message in messages], texts)
         self.assertEqual(size, sum(map(len, texts)))
 
@@ -69,9 +79,8 @@ class DecodeRunTests(SynchronousTestCase):
 
     def test_bad_header(self) -> None:
         """A run ends before a header that is no JSON, lacks its id, or is not UTF-8."""
-        key = bytes(range(32))
         for header in (b"{", b"{}", b'{"id":"m","x":"\xff"}'):
-            reader = reader_of(said("one") + make_frame(4, header, b"", key=key) + said("two"))
+            reader = reader_of(said("one") + make_frame(4, header, b"") + said("two"))
             self.assert_run(reader, ["one"])
             self.assert_run(reader, [])
 
@@ -94,3 +103,42 @@ class DecodeRunTests(SynchronousTestCase):
             reader.receive_data(data[start : start + 10_000])
         self.assert_run(reader, [])
         self.assertIsNotNone(reader.next_frame())
+
+    def test_encoded(self) -> None:
+        """An encoded run has the frames that its messages have one by one."""
+        messages = [Message.chat("x" * 10**number, id="m1") for number in range(5)]
+        messages.append(Message(MessageType.EVENT, {"event": "joined"}))
+        frames = self.codec.encode_run(iter(messages))
+        self.assertEqual(frames, [CODEC.encode(message) for message in messages])
+        self.assertEqual([CODEC.decode(frame) for frame in frames], messages)
+
+
+@needs_native
+class NativeDecodeRunTests(DecodeRunTests):
+    """The same, in C."""
+
+    sealer_class = NativeSealer
+
+    @some_examples
+    @given(st.lists(st.booleans(), max_size=60))
+    def test_checked_a_few_times(self, goods: list[bool]) -> None:
+        """Wherever bad headers end the runs, a frame is checked three times on average at most."""
+        count = 0
+        sealer: Any = self.sealer
+        opened_in_c = sealer._open_run
+
+        def open_run(*arguments):
+            nonlocal count
+            opened = opened_in_c(*arguments)
+            count += len(opened)
+            return opened
+
+        sealer._open_run = open_run
+        bad = make_frame(4, b"{", b"")
+        reader = reader_of(b"".join(said("one") if is_good else bad for is_good in goods))
+        read = 0
+        while not reader.is_empty:
+            read += len(self.codec.decode_run(reader, 1_000, 10_000)[0])
+            reader.next_frame()  # the bad one, if any
+        self.assertEqual(read, sum(goods))
+        self.assertLessEqual(count, 3 * len(goods))

@@ -27,6 +27,8 @@ from chatd.wire.envelope import (
     check_prelude,
 )
 from chatd.wire.keys import mac_key
+from chatd.wire.sealer import NativeSealer
+from tests.wire.cases import SealerCase, needs_native
 from tests.wire.hostile import fields_of, flip_bit, flipped
 from tests.wire.samples import HEADER, KEY, MAGIC, OTHER_KEY, make_frame, some_examples
 
@@ -48,7 +50,7 @@ def error_of(frame, **options):
     return None
 
 
-class LayoutTests(SynchronousTestCase):
+class LayoutTests(SealerCase):
     def test_vector(self):
         """A sealed frame has exactly the bytes of the table in the protocol's page."""
         prelude = bytes.fromhex(
@@ -62,7 +64,7 @@ class LayoutTests(SynchronousTestCase):
         )
         mac = bytes.fromhex("C28A2F0CBE1AAD366380797855EE268E2CEA0DE6CF5E58C0228127902CFB59E5")
         frame = bytes.fromhex("00000050") + prelude + mac + b'{"id":"m1"}' + b"hello"
-        self.assertEqual(SEALER.seal(4, HEADER, CONTENT), frame)
+        self.assertEqual(self.sealer.seal(4, HEADER, CONTENT), frame)
         self.assertEqual(frame, make_frame(4, HEADER, CONTENT))
 
     @some_examples
@@ -74,14 +76,14 @@ class LayoutTests(SynchronousTestCase):
     )
     def test_any_envelope(self, message_type, header, content, key):
         """Each sealed frame equals a frame made by hand, and opens to the same parts."""
-        sealer = EnvelopeSealer(mac_key(key))
+        sealer = self.sealer_class(mac_key(key))
         frame = sealer.seal(message_type, header, content)
         self.assertEqual(frame, make_frame(message_type, header, content, key=key))
         self.assertEqual(open_frame(frame, sealer=sealer), (message_type, header, content))
 
     def test_empty(self):
         """At the level of the envelope, header and content may both be empty."""
-        frame = SEALER.seal(3, b"", b"")
+        frame = self.sealer.seal(3, b"", b"")
         self.assertEqual(len(frame), 4 + ENVELOPE_BYTES)
         self.assertEqual(open_frame(frame), (3, b"", b""))
 
@@ -93,11 +95,18 @@ class LayoutTests(SynchronousTestCase):
 
     def test_sealer_keeps_no_state(self):
         """A sealer seals and opens any number of envelopes, and keeps no state between them."""
-        first = SEALER.seal(4, HEADER, CONTENT)
-        SEALER.seal(4, HEADER, b"other")
+        first = self.sealer.seal(4, HEADER, CONTENT)
+        self.sealer.seal(4, HEADER, b"other")
         self.assertIsNotNone(error_of(flip_bit(first, 300)))
-        self.assertEqual(SEALER.seal(4, HEADER, CONTENT), first)
+        self.assertEqual(self.sealer.seal(4, HEADER, CONTENT), first)
         self.assertEqual(open_frame(first), (4, HEADER, CONTENT))
+
+
+@needs_native
+class NativeLayoutTests(LayoutTests):
+    """The same, in C."""
+
+    sealer_class = NativeSealer
 
 
 class DamageTests(SynchronousTestCase):
@@ -215,14 +224,14 @@ class OrderOfChecksTests(SynchronousTestCase):
         self.assertIs(error_of(make_frame(**fields)), ChecksumError)
 
 
-class LimitTests(SynchronousTestCase):
+class LimitTests(SealerCase):
     def test_header(self):
         """A header of 64 KiB passes both ways; the sealer refuses a longer header."""
         header = bytes(64 * 1024)
-        frame = SEALER.seal(4, header, b"")
+        frame = self.sealer.seal(4, header, b"")
         self.assertEqual(open_frame(frame), (4, header, b""))
         with pytest.raises(LocalProtocolError, match="65537 bytes exceeds 65536"):
-            SEALER.seal(4, header + b" ", b"")
+            self.sealer.seal(4, header + b" ", b"")
         with pytest.raises(FrameTooLargeError, match="65537 bytes exceeds 65536"):
             open_frame(make_frame(header=header + b" "))
 
@@ -241,3 +250,10 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(check_prelude(prelude, 0, length, MAX_CONTENT + 1), (4, 2, 0, 0))
         with pytest.raises(FrameLengthError):
             check_prelude(prelude, 0, length - 1, MAX_CONTENT + 1)
+
+
+@needs_native
+class NativeLimitTests(LimitTests):
+    """The same, in C."""
+
+    sealer_class = NativeSealer

@@ -1,31 +1,21 @@
-"""Runs of envelopes: each frame passes the same checks as a single frame."""
+"""Runs of envelopes: each frame passes the same checks as a single frame, in Python and in C."""
 
-from typing import Any
 from zlib import crc32
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import LocalProtocolError, WireError
 from chatd.wire.envelope import MAX_CONTENT, MAX_HEADER, EnvelopeSealer
 from chatd.wire.keys import mac_key
+from chatd.wire.sealer import NativeSealer
+from tests.wire.cases import SealerCase, needs_native
 from tests.wire.hostile import flip_bit
 from tests.wire.samples import HEADER, KEY, OTHER_KEY, make_frame, some_examples
 
 SEALER = EnvelopeSealer(mac_key(KEY))
 GOOD = [make_frame(4, HEADER, b"%d" % number) for number in range(3)]
-
-
-def opened(data: bytes, start: int = 0, *, max_content: int = MAX_CONTENT) -> list[Any]:
-    """Return the headers, contents and ends of the MESSAGE frames with which `data` begins."""
-    return list(SEALER.open_run(data, start, 4, max_content))
-
-
-def contents(data: bytes, **options: int) -> list[bytes]:
-    """Return the contents of these frames."""
-    return [content for _, content, _ in opened(data, **options)]
 
 
 def is_good(frame: bytes, max_content: int = MAX_CONTENT) -> bool:
@@ -36,7 +26,21 @@ def is_good(frame: bytes, max_content: int = MAX_CONTENT) -> bool:
         return False
 
 
-class RunTests(SynchronousTestCase):
+class RunCase(SealerCase):
+    """A case with a run of MESSAGE frames."""
+
+    def opened(
+        self, data: bytes, start: int = 0, *, max_content: int = MAX_CONTENT
+    ) -> list[tuple[bytes, bytes, int]]:
+        """Return headers, contents and ends of the MESSAGE frames with which `data` begins."""
+        return list(self.sealer.open_run(data, start, 4, max_content))
+
+    def contents(self, data: bytes, **options: int) -> list[bytes]:
+        """Return the contents of these frames."""
+        return [content for _, content, _ in self.opened(data, **options)]
+
+
+class RunTests(RunCase):
     """Good frames of the type."""
 
     def test_parts(self) -> None:
@@ -44,47 +48,47 @@ class RunTests(SynchronousTestCase):
         data = b"before" + b"".join(GOOD)
         ends = [6 + len(GOOD[0]) * count for count in (1, 2, 3)]
         parts = [(HEADER, b"%d" % number, end) for number, end in enumerate(ends)]
-        self.assertEqual(opened(data, 6), parts)
+        self.assertEqual(self.opened(data, 6), parts)
 
     def test_cut(self) -> None:
         """An incomplete frame is not part of a run, wherever it is cut."""
         data = b"".join(GOOD)
         for end in range(len(data)):
-            self.assertEqual(len(opened(data[:end])), end // len(GOOD[0]))
+            self.assertEqual(len(self.opened(data[:end])), end // len(GOOD[0]))
 
     def test_other_type(self) -> None:
         """A frame of another type ends the run, and a run may begin after it."""
         other = make_frame(8, HEADER, b"")
         data = GOOD[0] + other + GOOD[1]
-        self.assertEqual(contents(data), [b"0"])
-        self.assertEqual(contents(other), [])
-        self.assertEqual([part[1] for part in opened(data, len(GOOD[0] + other))], [b"1"])
+        self.assertEqual(self.contents(data), [b"0"])
+        self.assertEqual(self.contents(other), [])
+        self.assertEqual([part[1] for part in self.opened(data, len(GOOD[0] + other))], [b"1"])
 
     def test_sealed(self) -> None:
         """A sealed run has the frames that `seal` makes one by one."""
         parts = [(4, HEADER, b"one"), (10, b"{}", b""), (4, HEADER, bytes(100_000))]
-        self.assertEqual(list(SEALER.seal_run(parts)), [SEALER.seal(*part) for part in parts])
+        self.assertEqual(self.sealer.seal_run(parts), [SEALER.seal(*part) for part in parts])
 
     def test_faulty_part(self) -> None:
         """A run with a part that cannot be sealed is refused as by `seal`."""
         for faulty in ((4, bytes(MAX_HEADER + 1), b""), (2**16, b"{}", b"")):
             with pytest.raises(LocalProtocolError):
-                SEALER.seal_run([(4, HEADER, b"0"), faulty])
+                self.sealer.seal_run([(4, HEADER, b"0"), faulty])
 
 
-class FaultTests(SynchronousTestCase):
+class FaultTests(RunCase):
     """A faulty frame ends a run, and is not part of it."""
 
     def assert_ends(self, frame: bytes, **options: int) -> None:
         """Assert that a frame ends the run before it, and that it is faulty by itself, too."""
-        self.assertEqual(contents(GOOD[0] + frame + GOOD[1], **options), [b"0"])
+        self.assertEqual(self.contents(GOOD[0] + frame + GOOD[1], **options), [b"0"])
         self.assertFalse(is_good(frame, **options))
 
     def test_damaged(self) -> None:
         """A frame with any flipped bit, or one wrong CRC under a right MAC, ends the run."""
         frame = make_frame(4, HEADER, b"hello")
         for bit in range(8 * len(frame)):
-            self.assertEqual(contents(GOOD[0] + flip_bit(frame, bit))[:2], [b"0"])
+            self.assertEqual(self.contents(GOOD[0] + flip_bit(frame, bit))[:2], [b"0"])
         for field in ("header_crc", "content_crc"):
             self.assert_ends(make_frame(4, HEADER, b"hello", **{field: crc32(b"else")}))
 
@@ -98,7 +102,7 @@ class FaultTests(SynchronousTestCase):
     def test_too_long(self) -> None:
         """A frame whose header or content exceeds its limit ends the run."""
         self.assert_ends(make_frame(4, HEADER, b"123456"), max_content=5)
-        self.assertEqual(contents(make_frame(4, HEADER, b"12345"), max_content=5), [b"12345"])
+        self.assertEqual(self.contents(make_frame(4, HEADER, b"12345"), max_content=5), [b"12345"])
         self.assert_ends(make_frame(4, b" " * (MAX_HEADER + 1), b""))
 
     def test_other_lengths(self) -> None:
@@ -118,4 +122,18 @@ class FaultTests(SynchronousTestCase):
         frames = [bytes(stream[start : start + length]) for start in range(0, 3 * length, length)]
         goods = [is_good(frame) and frame[:4] == GOOD[0][:4] for frame in frames]
         good = next((index for index, each in enumerate(goods) if not each), 3)
-        self.assertEqual(len(opened(bytes(stream))), good)
+        self.assertEqual(len(self.opened(bytes(stream))), good)
+
+
+@needs_native
+class NativeRunTests(RunTests):
+    """The same, in C."""
+
+    sealer_class = NativeSealer
+
+
+@needs_native
+class NativeFaultTests(FaultTests):
+    """The same, in C."""
+
+    sealer_class = NativeSealer
