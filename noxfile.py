@@ -36,6 +36,9 @@ SEARCHES = f"{MACHINES} or AnywhereTests or test_seeds"
 QUICK = (*PYTEST, *NOT_QUICK, "-k", f"not ({SEARCHES})")
 """The tests of single modules without the long searches, which other versions of packages need."""
 
+PURE = {"CHATD_PURE": "1"}
+"""The environment of a build and of tests without the C module."""
+
 # Here, so that a session finds the commands of nox's own environment though it is not activated.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
@@ -145,11 +148,11 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=PRESENT[0], tags=["ci"])
 def lowest(session: nox.Session) -> None:
-    """Run the quick tests on the lowest Python, with the lower bounds of setup.cfg."""
+    """Run the quick tests on the lowest Python, with the lower bounds, without the C module."""
     pins = lowest_versions(Path("setup.cfg"))
-    session.install("-e", ".[test,speed]", *pins)
+    session.install("-e", ".[test,speed]", *pins, env=PURE)
     session.log("with " + ", ".join(pins))
-    session.run(*QUICK, *session.posargs)
+    session.run(*QUICK, *session.posargs, env=PURE)
 
 
 @nox.session(python=PRESENT[-1], tags=["ci"])
@@ -174,7 +177,11 @@ def wheel(session: nox.Session) -> None:
     shutil.rmtree(built, ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", str(built), silent=True)
     session.run("twine", "check", "--strict", *map(str, built.iterdir()))
-    session.run("bash", ".ci/wheel", *map(str, built.glob("*.whl")), external=True)
+    (sdist,), (native,) = built.glob("*.tar.gz"), built.glob("*.whl")
+    session.run("pip", "wheel", "-q", "--no-deps", "-w", str(built), str(sdist), env=PURE)
+    (pure,) = built.glob("*-py3-none-any.whl")  # from the same sdist, without the C module
+    for each in sorted({native, pure}):
+        session.run("bash", ".ci/wheel", str(each), external=True)
 
 
 def lowest_versions(path: Path) -> list[str]:
