@@ -17,10 +17,12 @@
 
 #ifdef CHATD_LIBDEFLATE
 #include <libdeflate.h>
-#define CRC32(data, size) libdeflate_crc32(0, data, size)
 #else
 #include <zlib.h>
-#define CRC32(data, size) ((uint32_t)crc32_z(0, data, size))
+#endif
+
+#ifdef __SANITIZE_ADDRESS__ /* which does not see what the libraries read */
+#include <sanitizer/asan_interface.h>
 #endif
 
 enum {
@@ -103,6 +105,22 @@ compute_mac(const RunSealer *self, EVP_MD_CTX *state, const uint8_t *frame, size
         && EVP_DigestFinal_ex(state, mac, NULL);
 }
 
+/* Return the CRC32 of header or content, the first to read them. */
+static uint32_t
+crc_32(const uint8_t *data, size_t size)
+{
+#ifdef __SANITIZE_ADDRESS__
+    if (__asan_region_is_poisoned((void *)data, size) != NULL) {
+        Py_FatalError("a checksum of bytes outside the buffer");
+    }
+#endif
+#ifdef CHATD_LIBDEFLATE
+    return libdeflate_crc32(0, data, size);
+#else
+    return (uint32_t)crc32_z(0, data, size);
+#endif
+}
+
 static PyObject *
 no_mac(void)
 {
@@ -139,9 +157,9 @@ seal_frame(const RunSealer *self, EVP_MD_CTX *state, uint8_t *frame, uint16_t ty
     memcpy(frame + LENGTH_BYTES, self->magic, MAGIC_BYTES);
     put_16(frame + TYPE_AT, type);
     put_32(frame + HEADER_LENGTH_AT, (uint32_t)header_size);
-    put_32(frame + HEADER_CRC_AT, CRC32(frame + HEADER_AT, header_size));
+    put_32(frame + HEADER_CRC_AT, crc_32(frame + HEADER_AT, header_size));
     put_64(frame + CONTENT_LENGTH_AT, content_size);
-    put_32(frame + CONTENT_CRC_AT, CRC32(frame + HEADER_AT + header_size, content_size));
+    put_32(frame + CONTENT_CRC_AT, crc_32(frame + HEADER_AT + header_size, content_size));
     return compute_mac(self, state, frame, header_size + content_size, frame + MAC_AT);
 }
 
@@ -232,8 +250,8 @@ check_frame(const RunSealer *self, EVP_MD_CTX *state, const uint8_t *frame, size
 {
     uint8_t mac[MAC_BYTES];
     const uint8_t *header = frame + HEADER_AT;
-    if (CRC32(header, header_size) != get_32(frame + HEADER_CRC_AT)
-        || CRC32(header + header_size, content_size) != get_32(frame + CONTENT_CRC_AT)) {
+    if (crc_32(header, header_size) != get_32(frame + HEADER_CRC_AT)
+        || crc_32(header + header_size, content_size) != get_32(frame + CONTENT_CRC_AT)) {
         return FAULTY;
     }
     if (!compute_mac(self, state, frame, header_size + content_size, mac)) {

@@ -55,6 +55,9 @@ class RunTests(RunCase):
         data = b"".join(GOOD)
         for end in range(len(data)):
             self.assertEqual(len(self.opened(data[:end])), end // len(GOOD[0]))
+        frame = make_frame(4, HEADER, bytes(300))
+        for end in range(len(frame)):
+            self.assertEqual(self.opened(frame[:end]), [])
 
     def test_other_type(self) -> None:
         """A frame of another type ends the run, and a run may begin after it."""
@@ -98,6 +101,11 @@ class FaultTests(RunCase):
         mac = make_frame(4, HEADER, b"hello")[36:68]
         self.assert_ends(make_frame(4, HEADER, b"hullo", mac=mac))
         self.assert_ends(make_frame(4, HEADER + b"h", b"ello", mac=mac))
+
+    def test_other_protocol(self) -> None:
+        """A frame with another magic or version ends the run, even under a right MAC."""
+        self.assert_ends(make_frame(4, HEADER, b"hello", magic=b"\x89CHATX\r\n"))
+        self.assert_ends(make_frame(4, HEADER, b"hello", version=2))
 
     def test_too_long(self) -> None:
         """A frame whose header or content exceeds its limit ends the run."""
