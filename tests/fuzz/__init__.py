@@ -1,8 +1,8 @@
 """Fuzzers of the wire and of the session, and the inputs that they keep.
 
-`targets` and `connections` are functions of bytes that check chatd's results against `book`.
-`test_corpus` replays `corpus/` through them with the other tests. ``python -m tests.fuzz`` looks
-for new inputs, which needs ``atheris``.
+`targets`, `sealers` and `connections` are functions of bytes that check chatd's results against
+`book`. `test_corpus` replays `corpus/` through them with the other tests. ``python -m tests.fuzz``
+looks for new inputs, which needs ``atheris``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ MAX_INPUT = 2_000
 TARGETS = {
     "frames": "targets",
     "envelope": "targets",
+    "runs": "sealers",
     "header": "targets",
     "channel": "targets",
     "server": "connections",

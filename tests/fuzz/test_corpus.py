@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,11 +15,14 @@ from chatd.connection.server import ServerConnection
 from chatd.errors import HeaderError, RecordError, RequestError
 from chatd.wire.channel import SecureChannel
 from chatd.wire.codec import Codec
+from chatd.wire.envelope import EnvelopeSealer
 from chatd.wire.frames import FrameReader
 from chatd.wire.messages import ChatHeader, Message
 from tests.fuzz import CORPUS, MAX_INPUT, TARGETS, load
 from tests.fuzz.targets import CODEC, Broken
 from tests.wire.samples import KEY
+
+Opened = Iterator[tuple[bytes, bytes, int]]
 
 MAX_FILES = 80
 MAX_TOTAL_BYTES = 100_000
@@ -46,6 +50,10 @@ class CorpusTests(SynchronousTestCase):
     def test_envelope(self):
         """Each frame is whole, or has the fault that the protocol's table names."""
         self.replay("envelope")
+
+    def test_runs(self):
+        """Each stream is sealed and opened in runs as frame by frame, in Python and in C."""
+        self.replay("runs")
 
     def test_header(self):
         """Each header has the result of a JSON parser and of the protocol's tables."""
@@ -111,6 +119,39 @@ class DeafCodec(Codec):
             message_type = struct.unpack_from(">H", body, 10)[0]
             body = CODEC._sealer.seal(message_type, header, content)[4:]
         return super().decode_envelope(body, 0, len(body))
+
+
+class TrustingSealer(EnvelopeSealer):
+    """Opens a run of frames without a look at their sums and signatures."""
+
+    def open_run(self, buffer: bytes, start: int, message_type: int, max_content: int) -> Opened:
+        while len(buffer) - start >= 68:
+            header_length, content_length = struct.unpack_from(">I4xQ", buffer, start + 16)
+            content_start = start + 68 + header_length
+            end = content_start + content_length
+            frame = self.seal(
+                message_type, buffer[start + 68 : content_start], buffer[content_start:end]
+            )
+            if end > len(buffer) or frame[:20] != buffer[start : start + 20]:
+                return
+            yield buffer[start + 68 : content_start], buffer[content_start:end], end
+            start = end
+
+
+class ShortSealer(EnvelopeSealer):
+    """Opens no more than two frames at a time."""
+
+    def open_run(self, *arguments: Any) -> Opened:
+        return islice(super().open_run(*arguments), 2)
+
+
+class LateSealer(EnvelopeSealer):
+    """Opens the frame after a faulty one."""
+
+    def open_run(self, buffer: bytes, start: int, message_type: int, max_content: int) -> Opened:
+        while start + 4 <= len(buffer):
+            yield from super().open_run(buffer, start, message_type, max_content)
+            start += 4 + int.from_bytes(buffer[start : start + 4], "big")
 
 
 class LooseCodec(Codec):
@@ -237,6 +278,10 @@ class BrokenTests(SynchronousTestCase):
         self.assert_found("envelope", DeafCodec(KEY, max_content=CODEC.max_content))
         crashing = CrashingCodec(KEY, max_content=CODEC.max_content)
         self.assert_found("envelope", crashing, error=ValueError)
+
+    def test_runs(self):
+        """Sealers that check too little, end early or go on are found."""
+        self.assert_found("runs", TrustingSealer, ShortSealer, LateSealer)
 
     def test_header(self):
         """The target finds codecs that accept too much, too little, or other fields."""

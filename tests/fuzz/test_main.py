@@ -27,7 +27,7 @@ class UsageTests(SynchronousTestCase):
         """A wrong argument gives one line, and the status of wrong usage."""
         for arguments, word in (
             (("nothing",), "there is no target nothing"),
-            (("frames", "nothing"), "there are frames, envelope, header"),
+            (("frames", "nothing"), "there are frames, envelope, runs, header"),
             (("--seconds", "soon"), "whole number of seconds"),
             (("--seconds", "0"), "whole number of seconds"),
             (("--seconds",), "expected one argument"),
