@@ -123,6 +123,37 @@ def fuzz(session: nox.Session) -> None:
     session.run("python", "-m", "tests.fuzz", *(session.posargs or ("--seconds", "2")))
 
 
+@nox.session
+def sanitizers(session: nox.Session) -> None:
+    """Run the tests and the fuzzer of the C module under AddressSanitizer and UBSan."""
+    session.install("-e", ".[test,fuzz]", "setuptools", env=PURE)
+    copy = Path(session.create_tmp(), "copy")  # so that the module of the project stays as it is
+    shutil.rmtree(copy, ignore_errors=True)
+    for name in ("chatd", "tests"):
+        shutil.copytree(name, copy / name, ignore=shutil.ignore_patterns("*.so"))
+    for name in ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(name, copy)
+    session.chdir(copy)
+    flags = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -O1 -g"
+    flags += " -Wall -Wextra -Werror"
+    build = ("python", "setup.py", "-q", "build_ext", "--inplace")
+    session.run(*build, env={"CFLAGS": flags, "LDFLAGS": flags})
+    libraries = [
+        session.run("gcc", f"-print-file-name={name}.so", external=True, silent=True)
+        for name in ("libasan", "libubsan")
+    ]
+    env = {
+        "LD_PRELOAD": " ".join(str(library).strip() for library in libraries),
+        "ASAN_OPTIONS": "detect_leaks=0",  # Python itself frees little when it ends
+        "PYTHONMALLOC": "malloc",
+        "PYTHONPATH": str(Path.cwd()),
+        "CHATD_TOOLS": "all",  # a test fails if the module was not built
+    }
+    session.run(*PYTEST, "tests/wire", "-k", "Native or Sealer or Argument or Choice", env=env)
+    fuzz_runs = ("python", "-m", "tests.fuzz", *(session.posargs or ("--seconds", "30")), "runs")
+    session.run(*fuzz_runs, env=env)
+
+
 @nox.session(python=False, tags=["ci"])
 def benchmarks(session: nox.Session) -> None:
     """See that the benchmarks work, and that a quick report lacks nothing."""
