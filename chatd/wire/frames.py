@@ -124,9 +124,6 @@ class FrameReader:
         if start > available:
             if self._offset < available:
                 self._keep_rest(LENGTH_BYTES)
-            else:
-                self._buffer = b""  # an idle connection holds no memory for received bytes
-                self._offset = 0
             return None
         (length,) = _unpack_length(buffer, self._offset)
         if length > self.max_frame:
@@ -138,7 +135,7 @@ class FrameReader:
         if end > available:
             self._await_frame(start, length)
             return None
-        self._offset = end
+        self.skip_to(end)
         return buffer, start, end
 
     @property
