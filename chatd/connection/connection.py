@@ -28,7 +28,7 @@ from chatd.errors import (
 )
 from chatd.wire.channel import Channel
 from chatd.wire.codec import Codec
-from chatd.wire.frames import Buffer
+from chatd.wire.frames import Found
 from chatd.wire.messages import (
     MESSAGE_TYPE,
     ChatHeader,
@@ -302,7 +302,7 @@ class Connection(Outgoing):
         self._liveness.note_gathered(self._reader.gathered_bytes)
         return True
 
-    def _read_frame(self, buffer: Buffer, start: int, end: int) -> Event | None:
+    def _read_frame(self, buffer: Found, start: int, end: int) -> Event | None:
         try:
             message = self.codec.decode_envelope(buffer, start, end)
         except RequestError as error:

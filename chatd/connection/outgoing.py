@@ -7,6 +7,7 @@ from chatd.connection.states import SILENT, TAKING, State
 from chatd.errors import LocalProtocolError, RequestError
 from chatd.wire.channel import Channel
 from chatd.wire.codec import Codec
+from chatd.wire.large import LARGE_CONTENT, Frame, LargeFrame
 from chatd.wire.messages import Error, Header, Heartbeat, MessageType
 
 __all__ = ["MAX_TEXT", "PING", "PONG", "Outgoing"]
@@ -36,6 +37,7 @@ class Outgoing:
     """
 
     __slots__ = (
+        "_behind",
         "_channel",
         "_last_ping",
         "_outbox",
@@ -53,39 +55,68 @@ class Outgoing:
         self._channel = channel
         self._last_ping = 0
         self._outbox: list[bytes] = []
+        self._behind: list[Frame] = []  # the first large frame after those, and all that follow it
 
     @property
     def takes_frames(self) -> bool:
         """Whether frames that others queue still reach the peer."""
         return self.state in TAKING
 
+    @property
+    def unsealed(self) -> list[LargeFrame]:
+        """The queued large frames that are not sealed yet; the first holds back all that follow."""
+        return [each for each in self._behind if isinstance(each, LargeFrame) and each.work]
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether the next frame to send is not sealed yet."""
+        first = self._behind[0] if self._behind and not self._outbox else None
+        return isinstance(first, LargeFrame) and first.work > 0
+
     def data_to_send(self) -> bytes:
         """Return, once, the bytes for the transport: all queued frames, sealed together."""
-        plaintext = self.plaintext_to_send()
+        plaintext = self.all_plaintext()
         return self.handshake_to_send() + (self._channel.seal(plaintext) if plaintext else b"")
 
     def handshake_to_send(self) -> bytes:
         """Return, once, the bytes to send before anything sealed."""
         return self._channel.handshake_to_send()
 
+    def all_plaintext(self) -> bytes:
+        """Return, once, all queued frames, and do what is left to do on large ones."""
+        frames = [*self._outbox]
+        for each in self._behind:
+            frames.extend(each.sealed() if isinstance(each, LargeFrame) else (each,))
+        self.discard_queued()
+        return b"".join(frames)
+
     def plaintext_to_send(self) -> bytes:
-        """Return, once, all queued frames; seal them in order with `seal_into`."""
+        """Return, once, the next queued frames; seal them in order with `seal_into`.
+
+        These are all frames, unless there are large ones. The parts of a large frame come alone:
+        sessions that get the same frame share its bytes. Nothing comes while it is not sealed.
+        """
         outbox = self._outbox
         if not outbox:
-            return b""
+            if not self._behind:
+                return b""
+            self._take_from_behind(outbox)
         plaintext = outbox[0] if len(outbox) == 1 else b"".join(outbox)
         self._outbox = []
-        self.bytes_to_send = 0
+        self.bytes_to_send -= len(plaintext)
         return plaintext
 
-    def queue_frames(self, frames: bytes) -> None:
+    def queue_frames(self, frames: Frame) -> None:
         """Queue complete frames, encoded with the codec of this session's key."""
-        self._outbox.append(frames)
+        if self._behind or isinstance(frames, LargeFrame):
+            self._behind.append(frames)
+        else:
+            self._outbox.append(frames)
         self.bytes_to_send += len(frames)
 
     def discard_queued(self) -> None:
         """Drop the queued frames that are not sent yet."""
-        self._outbox = []
+        self._outbox, self._behind = [], []
         self.bytes_to_send = 0
 
     def send(self, message_type: int, header: Header, content: bytes = b"") -> None:
@@ -119,3 +150,24 @@ class Outgoing:
             self.send(MessageType.HEARTBEAT, Heartbeat(event.n), PONG)
         else:
             self.send_error(event.error)
+
+    # Within
+
+    def _take_from_behind(self, outbox: list[bytes]) -> None:
+        """Move the frames that may be sent now; a part of a large frame alone."""
+        behind = self._behind
+        first = behind[0]
+        if isinstance(first, LargeFrame):
+            if not first.work:
+                start, behind[0] = first.sealed()
+                outbox.append(start)
+            return
+        taken = 0
+        for frames in behind:
+            if isinstance(frames, LargeFrame) or (taken and len(frames) >= LARGE_CONTENT):
+                break
+            outbox.append(frames)
+            taken += 1
+            if len(frames) >= LARGE_CONTENT:
+                break
+        del behind[:taken]

@@ -9,8 +9,9 @@ from twisted.internet.defer import Deferred
 
 from chatd.errors import RequestError
 from chatd.server.served import ServedMember
-from chatd.transport.flush import Turn
+from chatd.transport.flush import Turn, join_frames
 from chatd.wire.codec import Codec
+from chatd.wire.large import Frame
 from chatd.wire.messages import ChatHeader, Message
 
 __all__ = ["TOO_LARGE_TYPE", "TurnDelivery"]
@@ -35,18 +36,19 @@ class TurnDelivery:
 
     def tell(self, member: ServedMember, messages: Iterable[Message]) -> None:
         """Send messages to one session, after all earlier broadcasts."""
-        frames = b"".join(_encode_kept(member.encoder, message) for message in messages)
+        frames = [_encode_kept(member.encoder, message) for message in messages]
         if frames:
             self._turn.deliver_early(member)
-            member.deliver(frames)
+        for joined in join_frames(frames):
+            member.deliver(joined)
 
     def tell_all(self, members: Iterable[ServedMember], message: Message) -> None:
         """Send a message to some sessions."""
-        frames: dict[Codec, bytes] = {}
+        frames: dict[Codec, Frame] = {}
         for member in members:
             encoder = member.encoder
             if encoder not in frames:
-                frames[encoder] = encoder.encode(message)
+                frames[encoder] = encoder.encode_in_steps(message)
             self._turn.deliver_early(member)
             member.deliver(frames[encoder])
 
@@ -63,10 +65,10 @@ class TurnDelivery:
         return member.when_drained()
 
 
-def _encode_kept(encoder: Codec, message: Message) -> bytes:
+def _encode_kept(encoder: Codec, message: Message) -> Frame:
     """Encode a stored message, which may exceed the present limit of content."""
     if len(message.content) <= encoder.max_content:
-        return encoder.encode(message)
+        return encoder.encode_in_steps(message)
     assert isinstance(message.header, ChatHeader)
     header = msgspec.structs.replace(message.header, content_type=TOO_LARGE_TYPE)
     return encoder.encode_parts(message.type, header)

@@ -11,6 +11,7 @@ from chatd.connection.server import ServerConnection
 from chatd.errors import RequestError
 from chatd.server.connections import Closable
 from chatd.transport.heartbeat import Ticking
+from chatd.wire.large import Frame
 
 __all__ = ["Carrier", "S", "ServedMember"]
 
@@ -24,7 +25,7 @@ class Carrier(Closable, Ticking, Protocol):
     def stream(self) -> Any:  # noqa: ANN401
         """The transport of the connection."""
 
-    def deliver(self, frames: bytes) -> None:
+    def deliver(self, frames: Frame) -> None:
         """Queue whole frames, unless the session is over."""
 
     def send_error(self, error: RequestError) -> None:
@@ -60,7 +61,7 @@ class ServedMember(Member):
         self.protocol = protocol
         self.encoder = protocol.connection.codec
 
-    def deliver(self, frames: bytes) -> None:
+    def deliver(self, frames: Frame) -> None:
         """Queue whole frames, made by its `encoder`, unless the session is over."""
         self.protocol.deliver(frames)
 

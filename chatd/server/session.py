@@ -10,6 +10,7 @@ from chatd.server.served import ServedMember
 from chatd.transport.hooks import DONE, HookResult
 from chatd.transport.streams import peer_of
 from chatd.wire.jsonfields import check_fields
+from chatd.wire.large import Frame
 from chatd.wire.messages import Message, MessageType
 
 if TYPE_CHECKING:
@@ -129,7 +130,9 @@ class Session(ServedMember):
         if unanswered is not None and id is not None and unanswered.id == id:
             self.protocol.unanswered = None
         self._send(
-            self.encoder.encode(self.factory.engine.speaker.compose(content, id, content_type))
+            self.encoder.encode_in_steps(
+                self.factory.engine.speaker.compose(content, id, content_type)
+            )
         )
 
     def reply(
@@ -185,7 +188,7 @@ class Session(ServedMember):
         """
         self.answers.then(lambda: self.protocol.end_session(code, reason, retry=retry))
 
-    def _send(self, frame: bytes) -> None:
+    def _send(self, frame: Frame) -> None:
         end = self.protocol.connection.end_reason
         if end is not None:
             raise end.again()

@@ -16,6 +16,7 @@ from chatd.transport.hooks import FAILED, call_hook
 from chatd.transport.identity import LOCAL, identify
 from chatd.transport.protocol import ChatProtocol
 from chatd.transport.streams import has_hung_up
+from chatd.wire.large import Frame
 from chatd.wire.messages import Message, SessionAck
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class SessionProtocol(ChatProtocol):
         if self.session is not None:
             call_hook(self.log_failure, "room_left", self.session.room_left, room)
 
-    def send_frame(self, frame: bytes) -> None:
+    def send_frame(self, frame: Frame) -> None:
         """Queue a frame for this session alone, after all earlier broadcasts."""
         self._deliver_early()
         self.deliver(frame)

@@ -9,22 +9,24 @@ have no order between them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from chatd.chat.interfaces import Audience
+from chatd.transport.sealing import SealingQueue
+from chatd.wire.large import Frame, LargeFrame
 from chatd.wire.messages import Message
 
-__all__ = ["Encoder", "Flushable", "Receiver", "Turn"]
+__all__ = ["Encoder", "Flushable", "Receiver", "Turn", "join_frames"]
 
 
 class Encoder(Protocol):
     """Encodes messages as frames."""
 
-    def encode_run(self, messages: Iterable[Message]) -> list[bytes]:
+    def encode_run(self, messages: Sequence[Message]) -> Sequence[Frame]:
         """Return the frame of each message."""
 
 
@@ -53,7 +55,7 @@ class Receiver(Protocol):
     def rooms(self) -> Mapping[str, Audience[Receiver]]:
         """The audiences of the receiver, by room."""
 
-    def deliver(self, frames: bytes) -> None:
+    def deliver(self, frames: Frame) -> None:
         """Queue complete frames."""
 
 
@@ -65,18 +67,17 @@ class _Broadcast:
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.had: dict[str, int] = {}
-        self._encoded: dict[Encoder, list[bytes]] = {}
+        self._encoded: dict[Encoder, list[Frame]] = {}
 
-    def joined(self, encoder: Encoder) -> bytes:
-        """Return the frames of all messages, joined."""
-        frames = self._frames(encoder)
-        return frames[0] if len(frames) == 1 else b"".join(frames)
+    def joined(self, encoder: Encoder) -> Sequence[Frame]:
+        """Return the frames of all messages, joined except for large ones."""
+        return join_frames(self._frames(encoder))
 
-    def rest_for(self, receiver: Receiver) -> bytes:
-        """Return the frames that a receiver has not had, joined."""
-        return b"".join(self._frames(receiver.encoder)[self.had.get(receiver.id, 0) :])
+    def rest_for(self, receiver: Receiver) -> Sequence[Frame]:
+        """Return the frames that a receiver has not had, joined except for large ones."""
+        return join_frames(self._frames(receiver.encoder)[self.had.get(receiver.id, 0) :])
 
-    def _frames(self, encoder: Encoder) -> list[bytes]:
+    def _frames(self, encoder: Encoder) -> list[Frame]:
         frames = self._encoded.setdefault(encoder, [])
         frames.extend(encoder.encode_run(self.messages[len(frames) :]))
         return frames
@@ -103,6 +104,8 @@ class Turn:
         self._reader = 0  # the id of the protocol that read last
         self._waits = False  # whether the end of the turn comes by itself, without a call
         self._is_due = False
+        self._sealing = SealingQueue[Flushable](clock, self.add)
+        self.seal = self._sealing.seal
 
     def broadcast(self, audience: Audience[Receiver], messages: Sequence[Message]) -> None:
         """Send messages to all members that `audience` has at the end of the turn."""
@@ -168,8 +171,8 @@ class Turn:
             if broadcast is not None and receiver.id in audience.members:
                 rest = broadcast.rest_for(receiver)
                 broadcast.had[receiver.id] = len(broadcast.messages)
-                if rest:
-                    receiver.deliver(rest)
+                for frames in rest:
+                    receiver.deliver(frames)
 
     def deliver_all(self) -> None:
         """Deliver the messages broadcast so far to the current members."""
@@ -205,14 +208,31 @@ class Turn:
 def _deliver(audience: Audience[Receiver], broadcast: _Broadcast) -> None:
     """Deliver to each member the frames it has not had; members without any share the bytes."""
     had = broadcast.had
-    encoder, joined = None, b""
+    encoder: Encoder | None = None
+    joined: Sequence[Frame] = ()
     for receiver in list(audience.members.values()):
         if had and receiver.id in had:
-            frames = broadcast.rest_for(receiver)
-            if frames:
+            for frames in broadcast.rest_for(receiver):
                 receiver.deliver(frames)
             continue
         if receiver.encoder is not encoder:
             encoder = receiver.encoder
             joined = broadcast.joined(encoder)
-        receiver.deliver(joined)
+        for frames in joined:
+            receiver.deliver(frames)
+
+
+def join_frames(frames: Sequence[Frame]) -> Sequence[Frame]:
+    """Return the frames, with those next to each other joined, except for large ones."""
+    if len(frames) <= 1:
+        return frames
+    if LargeFrame not in set(map(type, frames)):
+        return (b"".join(frames),)  # type: ignore[arg-type]
+    joined: list[Frame] = []
+    for frame in frames:
+        last = joined[-1] if joined else None
+        if isinstance(frame, bytes) and isinstance(last, bytes):
+            joined[-1] = last + frame
+        else:
+            joined.append(frame)
+    return joined

@@ -19,6 +19,7 @@ from chatd.transport.flush import Turn
 from chatd.transport.life import OVER, Life
 from chatd.transport.lifecycle import LifecycleProtocol
 from chatd.transport.reading import Reason
+from chatd.wire.large import Frame
 
 __all__ = ["MAX_PENDING", "ChatProtocol"]
 
@@ -81,7 +82,7 @@ class ChatProtocol(LifecycleProtocol):
 
     # For the server and the client
 
-    def deliver(self, frames: bytes) -> None:
+    def deliver(self, frames: Frame) -> None:
         """Queue complete frames, unless the session is over."""
         connection = self.connection
         if connection.state in TAKING:
@@ -124,13 +125,14 @@ class ChatProtocol(LifecycleProtocol):
             is_ending = True
         if connection.state is not _ESTABLISHED and (handshake := connection.handshake_to_send()):
             self._writer.write(handshake)
-        data = connection.plaintext_to_send()
         if is_ending:
-            self._outbuffer.finish(data)
+            self._outbuffer.finish(connection.all_plaintext())
             self._close()
             return
-        if self._outbuffer.write(data):
+        if self._outbuffer.write(connection.plaintext_to_send()):
             self._proceed_later()
+        if connection.bytes_to_send:
+            self._flush_rest()
         if self._drained is not None:
             self._tell_drained()
 
@@ -190,6 +192,14 @@ class ChatProtocol(LifecycleProtocol):
         """Flush at the end of the turn, if this side has anything to do."""
         self._turn.add(self)
 
+    def _flush_rest(self) -> None:
+        """Flush again for the frames behind a large one, when that is sealed and written."""
+        unsealed = self.connection.unsealed
+        if unsealed:
+            self._turn.seal(unsealed, self)
+        if self._outbuffer.is_open and not self.connection.is_held_back:
+            self._turn.add(self)
+
     def _wait_for(self, work: Deferred[None]) -> None:
         """Pause reading until `work` is done, to limit the work that a peer can cause."""
         self._reading.pause(Reason.WORK)
@@ -231,6 +241,10 @@ class ChatProtocol(LifecycleProtocol):
             drained.errback(reason.again())
 
     def _tell_drained(self) -> None:
-        if self._drained is not None and self._outbuffer.is_open:
+        if (
+            self._drained is not None
+            and self._outbuffer.is_open
+            and not self.connection.bytes_to_send
+        ):
             drained, self._drained = self._drained, None
             drained.callback(None)

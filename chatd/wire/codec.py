@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from typing import Any
 
@@ -24,8 +24,9 @@ from chatd.wire.envelope import (
     MAX_HEADER,
     check_prelude,
 )
-from chatd.wire.frames import LENGTH_BYTES, Buffer, FrameReader
+from chatd.wire.frames import LENGTH_BYTES, Buffer, Found, FrameReader
 from chatd.wire.keys import mac_key
+from chatd.wire.large import LARGE_CONTENT, Frame, LargeArrival, LargeFrame
 from chatd.wire.messages import (
     MESSAGE_TYPE,
     ChatHeader,
@@ -123,9 +124,19 @@ class Codec:
         """
         return self._sealer.seal(*self._parts(message))
 
-    def encode_run(self, messages: Iterable[Message]) -> list[bytes]:
-        """Return the frame of each message; raises the same as `encode`."""
-        return self._sealer.seal_run(map(self._parts, messages))
+    def encode_run(self, messages: Sequence[Message]) -> list[Frame]:
+        """Return the frame of each message, not sealed yet if it is large; raises as `encode`."""
+        for message in messages:
+            if len(message.content) >= LARGE_CONTENT:
+                return [self.encode_in_steps(each) for each in messages]
+        return [*self._sealer.seal_run(map(self._parts, messages))]
+
+    def encode_in_steps(self, message: Message) -> Frame:
+        """Return the frame of a message, not sealed yet if it is large; raises as `encode`."""
+        parts = self._parts(message)
+        if len(message.content) < LARGE_CONTENT:
+            return self._sealer.seal(*parts)
+        return LargeFrame(self._sealer, *parts)
 
     def encode_parts(self, message_type: int, header: Header, content: bytes = b"") -> bytes:
         """Return the frame of a message that is given in parts; see `encode`."""
@@ -144,9 +155,13 @@ class Codec:
             raise FrameLengthError("not exactly one frame")
         return self.decode_envelope(frame, LENGTH_BYTES, len(frame))
 
-    def decode_envelope(self, buffer: Buffer, start: int, end: int) -> Message:
+    def decode_envelope(self, buffer: Found, start: int, end: int) -> Message:
         """Check the envelope at `buffer[start:end]` and return its message; see `decode`."""
-        message_type, header, content = self._sealer.open(buffer, start, end, self.max_content)
+        if isinstance(buffer, bytes | bytearray):
+            message_type, header, content = self._sealer.open(buffer, start, end, self.max_content)
+        else:
+            assert isinstance(buffer, LargeArrival)
+            message_type, header, content = buffer.open()
         return Message(message_type, _decode_header(message_type, header), content)
 
     def decode_run(
@@ -198,8 +213,9 @@ class Codec:
             ENVELOPE_BYTES,
         )
 
-    def _check_start(self, buffer: Buffer, start: int, length: int) -> None:
-        check_prelude(buffer, start, length, self.max_content)
+    def _check_start(self, buffer: Buffer, start: int, length: int) -> LargeArrival | None:
+        prelude = check_prelude(buffer, start, length, self.max_content)
+        return LargeArrival(self._sealer, prelude, length) if length >= LARGE_CONTENT else None
 
     def decode_stream(self, reader: FrameReader) -> Iterator[Message]:
         """Yield the messages of the complete frames in `reader`; raises the same as `decode`."""

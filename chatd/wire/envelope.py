@@ -26,6 +26,7 @@ from hashlib import sha256
 from hmac import compare_digest
 from struct import Struct
 from struct import error as StructError
+from typing import TYPE_CHECKING
 
 from chatd.errors import (
     ChecksumError,
@@ -38,6 +39,9 @@ from chatd.errors import (
 )
 from chatd.wire.checksum import crc32
 from chatd.wire.frames import LENGTH_BYTES, Buffer
+
+if TYPE_CHECKING:
+    from _hashlib import HASH
 
 __all__ = [
     "ENVELOPE_BYTES",
@@ -165,6 +169,16 @@ class EnvelopeSealer:
             outer.update(inner.digest())
             frames.append(b"".join((prelude, outer.digest(), header, content)))
         return frames
+
+    def begin_mac(self) -> HASH:
+        """Return the hash state that takes the prelude, the header and the content."""
+        return self._begin_inner()
+
+    def end_mac(self, inner: HASH) -> bytes:
+        """Return the MAC of the bytes that a state from `begin_mac` took."""
+        outer = self._begin_outer()
+        outer.update(inner.digest())
+        return outer.digest()
 
     def open_run(
         self, buffer: bytes, start: int, message_type: int, max_content: int

@@ -2,29 +2,52 @@
 
 `FrameReader` cuts a stream into frames. It returns offsets into the received bytes, so small frames
 that arrive in one read are not copied. It gathers a frame that spans many reads in one growing
-buffer, so a large frame costs no more per byte than a small one.
+buffer, so a large frame costs no more per byte than a small one. Its owner may gather large frames
+itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from struct import Struct
+from typing import Protocol
 
 from chatd.errors import FrameTooLargeError
 from chatd.wire.foreign import describe_foreign
 
-__all__ = ["LENGTH_BYTES", "Buffer", "FrameReader", "encode_frame"]
+__all__ = ["LENGTH_BYTES", "Buffer", "Found", "FrameReader", "Gathering", "encode_frame"]
 
 LENGTH = Struct(">I")
 LENGTH_BYTES = LENGTH.size
 _unpack_length = LENGTH.unpack_from
 
-LARGE_FRAME = 64 * 1024
-"""A frame of at least this many bytes is returned in the buffer that gathered it, uncopied."""
-
 Buffer = bytes | bytearray
-FrameCheck = Callable[[Buffer, int, int], object]
-"""A check, called with a buffer, the offset of a frame in it, and the length of the frame."""
+
+
+class Gathering(Protocol):
+    """Gathers one large frame."""
+
+    def __len__(self) -> int:
+        """Return the number of bytes taken."""
+
+    def take(self, data: bytes | memoryview) -> None:
+        """Take the next bytes of the stream: first the frame, with its length prefix."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the whole frame was taken."""
+
+    @property
+    def rest(self) -> bytes:
+        """The bytes taken that follow the frame."""
+
+
+Found = bytes | bytearray | Gathering
+FrameCheck = Callable[[Buffer, int, int], Gathering | None]
+"""A check, called with a buffer, the offset of a frame in it, and the length of the frame.
+
+It may return an object to gather the frame, which `next_frame` then returns in place of a buffer.
+"""
 
 
 def encode_frame(body: bytes) -> bytes:
@@ -40,6 +63,7 @@ class FrameReader:
             two frames; the next frame must keep the new limit.
         check_start: Checks the first `check_bytes` of an incomplete frame, as soon as they have
             arrived. It raises if the frame will be refused, so that the rest is never gathered.
+            See `FrameCheck`.
         check_bytes: Number of bytes that `check_start` needs, without the length prefix. For a
             shorter frame it is called with the length as soon as that has arrived.
     """
@@ -61,7 +85,7 @@ class FrameReader:
         self._buffer: Buffer = b""
         self._offset = 0
         # The start of the next frame, and how many bytes must arrive before the next look at it.
-        self._partial = bytearray()
+        self._partial: bytearray | Gathering = bytearray()
         self._needed = 0
 
     @property
@@ -90,26 +114,27 @@ class FrameReader:
         if self._offset < len(self._buffer):
             self._keep_rest(0)
         if self._partial:
-            if self._needed >= LARGE_FRAME or len(self._partial) + len(data) < self._needed:
+            if not isinstance(self._partial, bytearray):
+                self._partial.take(data)
+                return
+            if len(self._partial) + len(data) < self._needed:
                 self._partial += data
-                if len(self._partial) < self._needed:
-                    return
-                whole: Buffer = self._partial
-            else:
-                whole = b"".join((self._partial, data))
+                return
+            self._buffer = b"".join((self._partial, data))
             self._partial = bytearray()
-            self._buffer = whole
         else:
             self._buffer = data
         self._offset = 0
 
-    def frames(self) -> Iterator[tuple[Buffer, int, int]]:
+    def frames(self) -> Iterator[tuple[Found, int, int]]:
         """Yield what `next_frame` returns, until no complete frame is left."""
         while (frame := self.next_frame()) is not None:
             yield frame
 
-    def next_frame(self) -> tuple[Buffer, int, int] | None:
+    def next_frame(self) -> tuple[Found, int, int] | None:
         """Return the next complete frame: a buffer, and the frame's start and end offsets in it.
+
+        In place of the buffer, it may be the object that gathered the frame.
 
         Returns:
             None if no complete frame is left; the start of an incomplete frame is kept.
@@ -124,6 +149,8 @@ class FrameReader:
         if start > available:
             if self._offset < available:
                 self._keep_rest(LENGTH_BYTES)
+            if not isinstance(self._partial, bytearray) and self._partial.is_complete:
+                return self._gathered(self._partial)
             return None
         (length,) = _unpack_length(buffer, self._offset)
         if length > self.max_frame:
@@ -152,12 +179,23 @@ class FrameReader:
     def _await_frame(self, start: int, length: int) -> None:
         """Keep the start of an incomplete frame, unless its check refuses it."""
         if length < self._check_bytes or len(self._buffer) - start >= self._check_bytes:
-            self._check_start(self._buffer, start, length)
-            self._keep_rest(LENGTH_BYTES + length)
+            gathering = self._check_start(self._buffer, start, length)
+            if gathering is None:
+                self._keep_rest(LENGTH_BYTES + length)
+                return
+            gathering.take(memoryview(self._buffer)[self._offset :])
+            self._partial, self._needed = gathering, LENGTH_BYTES + length
+            self._buffer, self._offset = b"", 0
         else:
             self._keep_rest(LENGTH_BYTES + self._check_bytes)
 
+    def _gathered(self, gathering: Gathering) -> tuple[Gathering, int, int]:
+        self._partial = bytearray()
+        self._buffer = gathering.rest
+        return gathering, LENGTH_BYTES, self._needed
+
     def _keep_rest(self, needed: int) -> None:
+        assert isinstance(self._partial, bytearray)
         self._partial += memoryview(self._buffer)[self._offset :]
         self._needed = needed
         self._buffer = b""

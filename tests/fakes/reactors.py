@@ -1,4 +1,4 @@
-"""An in-memory reactor with real threads."""
+"""An in-memory reactor with real threads, and a clock whose turns end."""
 
 from __future__ import annotations
 
@@ -7,11 +7,36 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.threadpool import ThreadPool
 
 DEADLINE_S = 10
 """Maximum time for a thread, in seconds."""
+
+
+class TurnClock(Clock):
+    """A clock that makes one turn at a time, as a reactor does.
+
+    `Clock.advance` makes a call that is scheduled for now in the same turn, too.
+    """
+
+    def turn(self) -> None:
+        """Make the calls that are due now, and none that they schedule."""
+        now = self.seconds()
+        for call in [call for call in self.calls if call.getTime() <= now]:
+            if call.active():
+                self.calls.remove(call)
+                call.called = 1
+                call.func(*call.args, **call.kw)
+
+    def finish(self) -> int:
+        """Make turns until no call is due, and return their number."""
+        turns = 0
+        while any(call.getTime() <= self.seconds() for call in self.calls):
+            self.turn()
+            turns += 1
+        return turns
 
 
 class ThreadedReactor(MemoryReactorClock):

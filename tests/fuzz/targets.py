@@ -100,8 +100,9 @@ def frames(data: bytes, make_reader: Callable[..., FrameReader] = FrameReader) -
                 while is_stopped:
                     is_stopped = False
                     for count, (buffer, start, end) in enumerate(reader.frames(), 1):
+                        assert isinstance(buffer, bytes)
                         check(buffer, start, end - start)  # as a decoder does
-                        found.append(bytes(buffer[start:end]))
+                        found.append(buffer[start:end])
                         hold(4 * len(found) <= len(stream), "more frames than there can be")
                         if count == most:
                             is_stopped = True

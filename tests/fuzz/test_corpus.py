@@ -16,7 +16,7 @@ from chatd.errors import HeaderError, RecordError, RequestError
 from chatd.wire.channel import SecureChannel
 from chatd.wire.codec import Codec
 from chatd.wire.envelope import EnvelopeSealer
-from chatd.wire.frames import FrameReader
+from chatd.wire.frames import Found, FrameReader
 from chatd.wire.messages import ChatHeader, Message
 from tests.fuzz import CORPUS, MAX_INPUT, TARGETS, load
 from tests.fuzz.targets import CODEC, Broken
@@ -111,8 +111,9 @@ class TwiceReader(FrameReader):
 class DeafCodec(Codec):
     """A codec that ignores the checksums."""
 
-    def decode_envelope(self, buffer: bytes | bytearray, start: int, end: int) -> Message:
-        body = bytes(buffer[start:end])
+    def decode_envelope(self, buffer: Found, start: int, end: int) -> Message:
+        assert isinstance(buffer, bytes)
+        body = buffer[start:end]
         if len(body) >= 64:
             length = struct.unpack_from(">I", body, 12)[0]
             header, content = body[64 : 64 + length], body[64 + length :]
@@ -157,7 +158,7 @@ class LateSealer(EnvelopeSealer):
 class LooseCodec(Codec):
     """A codec that takes a header that is no JSON object for an empty header."""
 
-    def decode_envelope(self, buffer: bytes | bytearray, start: int, end: int) -> Message:
+    def decode_envelope(self, buffer: Found, start: int, end: int) -> Message:
         try:
             return super().decode_envelope(buffer, start, end)
         except HeaderError:
@@ -167,9 +168,10 @@ class LooseCodec(Codec):
 class StrictCodec(Codec):
     """A codec that refuses a header with unknown fields."""
 
-    def decode_envelope(self, buffer: bytes | bytearray, start: int, end: int) -> Message:
+    def decode_envelope(self, buffer: Found, start: int, end: int) -> Message:
         message = super().decode_envelope(buffer, start, end)
-        if b'"x"' in bytes(buffer[start:end]):
+        assert isinstance(buffer, bytes)
+        if b'"x"' in buffer[start:end]:
             raise RequestError("bad-request", "there is no such field")
         return message
 
@@ -177,7 +179,7 @@ class StrictCodec(Codec):
 class ForgetfulCodec(Codec):
     """A codec that loses a field."""
 
-    def decode_envelope(self, buffer: bytes | bytearray, start: int, end: int) -> Message:
+    def decode_envelope(self, buffer: Found, start: int, end: int) -> Message:
         message = super().decode_envelope(buffer, start, end)
         if isinstance(message.header, ChatHeader):
             header = ChatHeader(id=message.header.id, content_type=message.header.content_type)
@@ -188,7 +190,7 @@ class ForgetfulCodec(Codec):
 class CrashingCodec(Codec):
     """A codec that raises an unexpected error at a header that is no JSON."""
 
-    def decode_envelope(self, buffer: bytes | bytearray, start: int, end: int) -> Message:
+    def decode_envelope(self, buffer: Found, start: int, end: int) -> Message:
         try:
             return super().decode_envelope(buffer, start, end)
         except HeaderError as error:

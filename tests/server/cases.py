@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -13,6 +13,7 @@ from chatd.errors import RequestError
 from chatd.server.factory import ChatFactory
 from chatd.server.session import Session
 from chatd.wire.codec import Codec
+from chatd.wire.large import Frame
 from chatd.wire.messages import Error, Heartbeat, Message, MessageType, SessionAck
 from tests.chat.slowstore import SlowStore
 from tests.fakes.handserver import fields_of
@@ -150,7 +151,7 @@ class CountingCodec(Codec):
 
     count = 0
 
-    def encode_run(self, messages: Iterable[Message]) -> list[bytes]:
+    def encode_run(self, messages: Sequence[Message]) -> list[Frame]:
         frames = super().encode_run(messages)
         self.count += len(frames)
         return frames

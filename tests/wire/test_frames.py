@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import FrameTooLargeError, MagicError
-from chatd.wire.frames import LARGE_FRAME, LENGTH_BYTES, FrameReader, encode_frame
+from chatd.wire.frames import LENGTH_BYTES, FrameReader, encode_frame
 from tests.wire.samples import byte_by_byte, bytes_until_refused, cuts, in_pieces, some_examples
 
 CHECK_BYTES = 8
+LONG = 64 * 1024
 BODIES = [b"", b"a", b"1234567", b"12345678", b"123456789", b"\0\0\0\1", bytes(300), b"end"]
 
 
@@ -292,13 +293,13 @@ class IdleTests(SynchronousTestCase):
 
     def test_large_and_small(self) -> None:
         """A large frame in pieces, and small frames around it, come out complete and in order."""
-        frames = [b"a" * 10, b"b" * (LARGE_FRAME + 5), b"c" * 3, b"d" * (2 * LARGE_FRAME), b"e"]
+        frames = [b"a" * 10, b"b" * (LONG + 5), b"c" * 3, b"d" * (2 * LONG), b"e"]
         stream = b"".join(map(encode_frame, frames))
-        for step in (1_000, LARGE_FRAME, 3 * LARGE_FRAME):
+        for step in (1_000, LONG, 3 * LONG):
             reader = FrameReader(1_000_000, lambda *_: None, 1)
             seen = []
             for start in range(0, len(stream), step):
                 reader.receive_data(stream[start : start + step])
-                seen += [bytes(buffer[begin:end]) for buffer, begin, end in reader.frames()]
+                seen += bodies_of(reader)
             self.assertEqual(seen, frames)
             self.assertTrue(reader.is_empty)
