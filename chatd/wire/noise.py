@@ -189,11 +189,13 @@ class Handshake:
         self._mix_hash(ciphertext)
 
 
+@lru_cache(maxsize=2)
 def _begin(psk: bytes, prologue: bytes) -> tuple[bytes, bytes, bytes]:
     """Return the initial chaining key, hash and cipher key of a handshake.
 
     This is InitializeSymmetric (section 5.2; the name is not longer than a hash, so it is padded),
-    then the prologue, then MixKeyAndHash for the `psk` token.
+    then the prologue, then MixKeyAndHash for the `psk` token. It is the same for all handshakes
+    under a key, so it is computed once.
     """
     name = PROTOCOL_NAME.ljust(32, b"\0")
     chaining_key, to_hash, key = _hkdf(name, psk, 3)
