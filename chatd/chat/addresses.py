@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
 __all__ = ["plain_address", "plain_ip", "site_of"]
@@ -12,6 +13,11 @@ _LOOPBACK = "127.0.0.0/8"  # RFC 1122, section 3.2.1.3; it stands for ::1 too
 _UID = re.compile(r"uid:0*(\d{1,10})", re.ASCII)
 
 
+_CACHED = 1024
+"""How many addresses are kept: each login parses the client's address several times."""
+
+
+@lru_cache(maxsize=_CACHED)
 def plain_ip(host: str) -> str | None:
     """Return an IP address without its zone; an IPv4-mapped IPv6 address as an IPv4 address.
 
@@ -40,6 +46,7 @@ def plain_address(address: str) -> str | None:
     return plain_ip(address) if uid is None else f"uid:{uid[1]}"
 
 
+@lru_cache(maxsize=_CACHED)
 def site_of(address: str) -> str:
     """Return the site that limits count: an IPv6 address's /64 prefix, or else the address itself.
 
