@@ -14,7 +14,7 @@ from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
 
 from chatd.cli.colours import PLAIN, Ink
-from chatd.cli.console import ConsoleClient, ConsoleFactory, gap_in
+from chatd.cli.console import SILENT, ConsoleClient, ConsoleFactory, gap_in
 from chatd.cli.display import Display, JsonDisplay, QuietDisplay, TextDisplay
 from chatd.cli.lines import LineTooLong, StandardLines
 from chatd.cli.links import LastingLink, Link, SingleLink
@@ -144,6 +144,7 @@ class Batch:
             self._login,
             connected=connected,
             room_joined=self._rejoined,
+            silent=lambda: self._complain(SILENT),
         )
         link: Link = (
             LastingLink(self._reactor, self._there, factory)

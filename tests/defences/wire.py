@@ -100,8 +100,8 @@ WIRE = (
         "Bytes that are not a frame are refused at their start, with any announced length.",
         "tests/wire/test_frames.py::RefusalTests::test_refused_at_its_start",
         "chatd/wire/frames.py",
-        "            self._check_start(self._buffer, start, length)\n",
-        "",
+        "            gathering = self._check_start(self._buffer, start, length)\n",
+        "            gathering = None\n",
     ),
     Defence(
         "Before the session, no frame may be longer than a greeting needs.",

@@ -74,7 +74,7 @@ class Fail2banTests(LineCase):
         super().setUp()
         (definition,) = (
             block
-            for block in fences(page("docs/how-to/fail2ban.md"), "ini")
+            for block in fences(page("docs/how-to/fail2ban.md"), "text")
             if block.startswith("[Definition]")
         )
         found = re.search(r"^failregex = (.*)$", definition, re.MULTILINE)
