@@ -28,10 +28,11 @@ else:
     def __getattr__(name: str) -> Any:  # noqa: ANN401
         """Return a public name: the `chatd` command does without them, and so starts sooner."""
         public = import_module("chatd.public")
-        if name != "__all__" and name not in public.__all__:
+        if name == "__all__" or name in public.__all__:
+            globals()[name] = getattr(public, name)
+        if name not in globals():  # else it is a module, such as `chatd.errors`
             raise AttributeError(f"module 'chatd' has no attribute {name!r}")
-        value = globals()[name] = getattr(public, name)
-        return value
+        return globals()[name]
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *import_module("chatd.public").__all__})

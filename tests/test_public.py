@@ -40,3 +40,11 @@ class PublicTests(SynchronousTestCase):
         )
         printed = subprocess.check_output([sys.executable, "-c", code], text=True, timeout=60)
         self.assertEqual(printed, f"{sorted(public.__all__)}\n")
+
+    def test_module(self) -> None:
+        """A module of the package is there after `import chatd` alone."""
+        code = "import chatd; print(chatd.errors.ChatError is chatd.ChatError)"
+        told = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, check=True, text=True
+        )
+        self.assertEqual(told.stdout, "True\n")

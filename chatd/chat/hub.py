@@ -205,8 +205,7 @@ class Hub(Generic[M]):
                 )
                 self._answer(pending, failure)
         else:
-            if pending.done is not None:
-                pending.done(Stored(messages[-1], True))
+            self._finish(pending, Stored(messages[-1], True))
 
     def _publish_to_room(
         self, room: Room[M], author: M | None, messages: Sequence[Message]
@@ -232,8 +231,14 @@ class Hub(Generic[M]):
                     self._delivery.tell(pending.author, (outcome.message,))
             except Exception as error:  # the later messages must get their answers all the same
                 self._failed(error)
+        self._finish(pending, outcome)
+
+    def _finish(self, pending: Pending[M], outcome: Outcome) -> None:
         if pending.done is not None:
-            pending.done(outcome)
+            try:
+                pending.done(outcome)
+            except Exception as error:  # the later messages must get their answers all the same
+                self._failed(error)
 
     def _tell_if_unread(self, author: M, message: Message) -> None:
         """Tell the author of a direct message that the receiver is not connected, or away."""

@@ -80,17 +80,11 @@ class ChatFactory(Factory, Generic[SessionT]):
     def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401
         """Make sessions of the class that `ChatFactory[YourSession]` names."""
         super().__init_subclass__(**kwargs)
-        cls._takes_runs = (
-            cls.message_received is ChatFactory.message_received
-            and cls.publish is ChatFactory.publish
-        )
         if "session_class" in vars(cls):
             return
         named = named_session_class(cls, ChatFactory)
         if named is not None:
             cls.session_class = named
-
-    _takes_runs = True
 
     def __init__(  # noqa: PLR0913  (each is one of the operator's settings, with a default)
         self,
@@ -310,8 +304,10 @@ class ChatFactory(Factory, Generic[SessionT]):
 
         Then the messages that arrive together are delivered as a run.
         """
-        own = self.__dict__
-        return self._takes_runs and "message_received" not in own and "publish" not in own
+        return (
+            getattr(self.message_received, "__func__", None) is _MESSAGE_RECEIVED
+            and getattr(self.publish, "__func__", None) is _PUBLISH
+        )
 
     def startFactory(self) -> None:
         """Accept clients, also after a `shut_down`; Twisted calls this before it listens."""
@@ -333,3 +329,6 @@ class ChatFactory(Factory, Generic[SessionT]):
 
     def _note(self, line: str) -> None:
         self.log.info("{line}", line=line)
+
+
+_MESSAGE_RECEIVED, _PUBLISH = ChatFactory.message_received, ChatFactory.publish

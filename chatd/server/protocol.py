@@ -56,11 +56,13 @@ class ServerProtocol(SessionProtocol):
         """
         self._pace.count_data(len(data))
         self._turn.begin_read()
-        super().dataReceived(data)
-        if self._work is not None:
-            self._note_held()
-        is_full = self._engine.hub.commits.ready >= MAX_SAID_IN_TURN
-        self._turn.end_read(self, is_full=is_full)
+        try:
+            super().dataReceived(data)
+            if self._work is not None:
+                self._note_held()
+        finally:
+            is_full = self._engine.hub.commits.ready >= MAX_SAID_IN_TURN
+            self._turn.end_read(self, is_full=is_full)
 
     def run_limit(self) -> tuple[int, int]:
         """Return how much of a run may still wait for its answers; a hook gets single messages."""

@@ -201,8 +201,15 @@ class SameTests(SynchronousTestCase):
         self.compare(4, GatedStore(), GatedStore(), limits=SMALL)
 
 
+class Other(ChatFactory):
+    """A server with the usual hooks."""
+
+
 class TakesRunsTests(SynchronousTestCase):
     """A server takes runs only if nobody overrode what happens to a message."""
+
+    def setUp(self) -> None:
+        self.texts: list[str] = []
 
     def test_overridden(self) -> None:
         """A class or an object with its own `message_received` or `publish` gets each message."""
@@ -214,9 +221,6 @@ class TakesRunsTests(SynchronousTestCase):
         class Heir(OneByOne):
             pass
 
-        class Other(ChatFactory):
-            pass
-
         classes = (OneByOne, Publisher, Heir, ChatFactory, Other)
         takes_runs = [memory_factory(factory_class).takes_runs for factory_class in classes]
         self.assertEqual(takes_runs, [False, False, False, True, True])
@@ -224,6 +228,20 @@ class TakesRunsTests(SynchronousTestCase):
             factory: Any = memory_factory()
             setattr(factory, name, lambda *_: None)
             self.assertFalse(factory.takes_runs)
+
+    def test_patched(self) -> None:
+        """A hook that a test puts into a class gets each message, also in existing servers."""
+        for patched in (ChatFactory, Other):
+            factory = memory_factory(Other)
+            client = hand_client(factory)
+            patch = self.patch(patched, "message_received", self.note)
+            client.say("one", "two")
+            self.assertEqual(self.texts, ["one", "two"])
+            patch.restore()
+            self.texts.clear()
+
+    def note(self, session: Session, message: Message) -> None:
+        self.texts.append(message.text)
 
     def test_each_in_order(self) -> None:
         """A hook gets each of the messages that arrive together, in order."""
