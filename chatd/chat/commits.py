@@ -7,10 +7,8 @@ together are delivered together, and everything else waits.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import accumulate
 from typing import Generic
 
 import msgspec
@@ -66,7 +64,7 @@ class GroupCommit(Generic[M]):
         self._stored = stored
         self._failed = failed
         self._start = start
-        self._waiting: list[Pending[M]] = []
+        self._waiting: deque[Pending[M]] = deque()
         self._under_way: list[Pending[M]] = []  # the messages of the present transaction
         # How many messages were ever added and stored, and the callbacks with the number of
         # messages that must be stored first.
@@ -125,12 +123,14 @@ class GroupCommit(Generic[M]):
 
     def _take_batch(self) -> list[Pending[M]]:
         """Take the next runs, with at most `MAX_BATCH` messages; one run is never more."""
-        waiting, count = self._waiting, len(self._waiting)
-        if self._said - self._done > MAX_BATCH:
-            messages = list(accumulate(len(pending.entries) for pending in waiting))
-            count = max(1, bisect_right(messages, MAX_BATCH))
-        self._waiting = waiting[count:]
-        return waiting[:count]
+        waiting, messages = self._waiting, len(self._waiting[0].entries)
+        batch = [waiting.popleft()]
+        while waiting:
+            messages += len(waiting[0].entries)
+            if messages > MAX_BATCH:
+                break
+            batch.append(waiting.popleft())
+        return batch
 
 
 def _not_stored(entry: Entry) -> RequestError:
