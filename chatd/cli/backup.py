@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from contextlib import suppress
 
 from chatd.cli.printable import plain
 from chatd.cli.status import Status
-from chatd.cli.streams import tell
-from chatd.config.ownfile import read_regular_file, replace_private_file, why
+from chatd.cli.streams import complain, tell
+from chatd.config.ownfile import read_regular_file, replace_private_file
 from chatd.errors import ConfigurationError
 
 __all__ = ["backup"]
@@ -27,24 +26,26 @@ def backup(options: argparse.Namespace) -> Status:
         ConfigurationError: The copy cannot be made; an earlier copy is as it was.
     """
     # Imported here: it would slow the start of the other commands.
-    from chatd.storage.sqlite.copying import copy_database  # noqa: PLC0415
+    from chatd.storage.sqlite.copying import copy_database, why_not_copied  # noqa: PLC0415
 
     copy_database(options.directory, options.copy)
-    _copy_bans(options.directory, options.copy)
+    source, target = (os.path.join(path, _BANS) for path in (options.directory, options.copy))
+    try:
+        _copy_bans(source, target)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot copy {source} to {options.copy}: {why_not_copied(error)}"
+        ) from error
     tell(plain(f"copied {options.directory} to {options.copy}"))
     return Status.DONE
 
 
-def _copy_bans(directory: str, copy: str) -> None:
-    """Copy the bans; if there are none, the copy has none either."""
-    source, target = os.path.join(directory, _BANS), os.path.join(copy, _BANS)
+def _copy_bans(source: str, target: str) -> None:
+    """Copy the bans; if there are none, keep those of an earlier copy: they may be lost."""
     try:
-        try:
-            data, _ = read_regular_file(source)
-        except FileNotFoundError:
-            with suppress(FileNotFoundError):
-                os.unlink(target)
-            return
-        replace_private_file(target, data)
-    except OSError as error:
-        raise ConfigurationError(f"cannot copy {source} to {copy}: {why(error)}") from error
+        data, _ = read_regular_file(source)
+    except FileNotFoundError:
+        if os.path.lexists(target):
+            complain(f"there is no {source}; {target} stays as it is")
+        return
+    replace_private_file(target, data)

@@ -46,13 +46,17 @@ class BackupTests(SynchronousTestCase):
             self.assertEqual(connection.execute("SELECT count(*) FROM said").fetchone(), (0,))
 
     def test_no_bans(self):
-        """Without bans, the bans of an earlier copy go."""
-        for has_bans in (False, True, False):
-            (self.data / "bans.json").unlink(missing_ok=True)
-            if has_bans:
-                (self.data / "bans.json").write_bytes(BANS)
-            self.assertEqual(self.backup()[0], Status.DONE)
-            self.assertIs((self.target / "bans.json").exists(), has_bans)
+        """Without bans, the bans of an earlier copy stay, and the command says so."""
+        bans, kept = self.data / "bans.json", self.target / "bans.json"
+        self.assertEqual(self.backup()[2], "")
+        self.assertFalse(kept.exists())
+        bans.write_bytes(BANS)
+        self.backup()
+        bans.unlink()
+        status, _, complaints = self.backup()
+        self.assertEqual(status, Status.DONE)
+        self.assertEqual(complaints, f"chatd: there is no {bans}; {kept} stays as it is\n")
+        self.assertEqual(kept.read_bytes(), BANS)
 
     def test_failed(self):
         """A copy that cannot be made has one line, and a status of its own."""
@@ -60,9 +64,8 @@ class BackupTests(SynchronousTestCase):
         status, output, complaints = self.backup()
         self.assertEqual((status, output), (Status.USAGE, ""))
         bans = self.data / "bans.json"
-        self.assertEqual(
-            complaints, f"chatd: cannot copy {bans} to {self.target}: Is a directory\n"
-        )
+        why = f"{bans}: Is a directory"
+        self.assertEqual(complaints, f"chatd: cannot copy {bans} to {self.target}: {why}\n")
         (self.data / "chatd.db").unlink()
         status, output, complaints = self.backup()
         self.assertEqual((status, output), (Status.USAGE, ""))

@@ -57,6 +57,7 @@ def test_backup(directory):
     """The commands of the page copy a directory while the daemon runs, put it back, shrink it."""
     data = str(directory / "data")
     replaced = {"/var/lib/chatd": data, "/backup": str(directory / "copy")}
+    (directory / "copy").mkdir()
     online, dated, check, restore, shrink = [Step(code) for code in fences(page(BACKUP), "sh")]
     serve = Step(f"twistd -n --pidfile= chatd --data {data} --endpoint tcp:9999")
     ask = "chatd connect tcp:localhost:9999 --name bob --json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -13,9 +14,10 @@ from chatd.errors import ConfigurationError
 from chatd.storage.sqlite.directory import LOCK, Directory, sync, why
 from chatd.storage.sqlite.schema import APPLICATION_ID
 
-__all__ = ["copy_database"]
+__all__ = ["copy_database", "why_not_copied"]
 
 _UNFINISHED = "chatd.unfinished-copy"
+_LEFTOVERS = ("-wal", "-shm", "-journal")
 
 
 def copy_database(
@@ -33,7 +35,8 @@ def copy_database(
 
     Args:
         directory: The data directory of a daemon.
-        target: The directory for the copy; it is made with mode 0700 if it is missing.
+        target: The directory for the copy; it is made with mode 0700 if it is missing. Its parent
+            must exist: otherwise a copy could go below a disk that is not mounted.
         connect: Opens a database by its path.
 
     Raises:
@@ -43,33 +46,83 @@ def copy_database(
     source, copies = Directory(directory), Directory(target)
     try:
         _check(source, copies)
+        is_new = not copies.path.exists()
         copies.make()
         lock = os.open(copies.path, os.O_RDONLY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _copy(source.database, copies, connect)
+        except BaseException:
+            if is_new:
+                with suppress(OSError):  # somebody put a file there meanwhile
+                    copies.path.rmdir()
+            raise
         finally:
             os.close(lock)
     except BlockingIOError as error:
         raise ConfigurationError(f"another backup writes to {copies.path} now") from error
     except (sqlite3.Error, OSError) as error:
         raise ConfigurationError(
-            f"cannot copy {source.database} to {copies.path}: {why(error)}"
+            f"cannot copy {source.database} to {copies.path}: {why_not_copied(error)}"
         ) from error
+
+
+def why_not_copied(error: Exception) -> str:
+    """Return the reason of an error, with the file that is in the way and the user who owns it."""
+    path = error.filename if isinstance(error, OSError) else None
+    if path is None:
+        return why(error)
+    if not isinstance(error, PermissionError):
+        return f"{path}: {why(error)}"
+    # A file that is missing, or below a directory that is closed, cannot be asked for its owner.
+    while not os.path.lexists(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    uid = os.lstat(path).st_uid
+    try:
+        owner = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        owner = f"user {uid}"
+    return f"{path} belongs to {owner}: {why(error)}"
 
 
 def _check(source: Directory, copies: Directory) -> None:
     """Check that there is a database, and that nothing but an earlier copy would be replaced."""
+    for path in (source.database, *_beside(source.database)):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.close(os.open(path, os.O_RDONLY))  # SQLite's error would not name the file
     if not source.database.is_file():
         raise ConfigurationError(f"there is no {source.database}: give a daemon's --data directory")
-    if (copies.path / LOCK).exists():
+    data, copy = source.path.resolve(), copies.path.resolve()
+    if copy == data or (copies.path / LOCK).exists():
         raise ConfigurationError(f"{copies.path} is the data directory of a daemon, and no copy")
+    if data in copy.parents:
+        raise ConfigurationError(f"{copies.path} is inside {source.path}: a copy goes elsewhere")
+    if copy in data.parents:
+        raise ConfigurationError(
+            f"{copies.path} contains {source.path}: a copy has a directory of its own"
+        )
+    if not copy.parent.is_dir():
+        raise ConfigurationError(
+            f"there is no directory {copies.path.parent}: make it, or mount its disk"
+        )
     if not copies.database.exists():
+        return
+    try:
+        os.close(os.open(copies.database, os.O_RDONLY))
+    except PermissionError:
+        # An earlier backup by root. A directory's owner may replace each file in it.
+        if copies.path.stat().st_uid != os.geteuid():
+            raise
         return
     with closing(sqlite3.connect(copies.database)) as connection, suppress(sqlite3.DatabaseError):
         if connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,):
             return
     raise ConfigurationError(f"{copies.database} is not a database of chatd; it stays as it is")
+
+
+def _beside(database: Path) -> list[Path]:
+    """Return the paths of the files that SQLite makes beside a database."""
+    return [database.with_name(database.name + ending) for ending in _LEFTOVERS]
 
 
 def _copy(database: Path, copies: Directory, connect: Callable[[str], sqlite3.Connection]) -> None:
@@ -86,6 +139,8 @@ def _copy(database: Path, copies: Directory, connect: Callable[[str], sqlite3.Co
         with closing(sqlite3.connect(unfinished)) as connection, connection:
             connection.execute("UPDATE meta SET value = 'yes' WHERE name = 'clean'")
         os.fsync(descriptor)  # SQLite does not wait for the disk here
+        for leftover in _beside(copies.database):
+            leftover.unlink(missing_ok=True)  # SQLite would mix them with the new copy
         unfinished.rename(copies.database)
         sync(copies.path)
     except BaseException:

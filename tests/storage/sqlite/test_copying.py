@@ -22,7 +22,7 @@ class CopyingTests(SqliteCase):
         super().setUp()
         self.streams, self.database = self.make_streams()
         self.streams.append(entries("kept"))
-        self.target = self.make_directory() / "parent" / "copy"
+        self.target = self.make_directory() / "copy"
 
     def copy(self, **options):
         copy_database(self.directory, self.target, **options)
@@ -113,6 +113,7 @@ class CopyingTests(SqliteCase):
         with closing(sqlite3.connect(empty / "chatd.db")) as connection:
             connection.execute("CREATE TABLE other (name)")
         self.assert_refused("is not a database of chatd", empty)
+        self.assertFalse(self.target.exists())
 
     def test_wrong_target(self):
         """The data directory of a daemon and the database of another program are not replaced."""
@@ -128,9 +129,35 @@ class CopyingTests(SqliteCase):
         self.target.touch()
         self.assert_refused(f"cannot copy {self.directory / 'chatd.db'} to {self.target}: ")
 
+    def test_places(self):
+        """A copy is outside of the data directory, in a directory that exists."""
+        for path, words in (
+            (self.directory / "copy", f"is inside {self.directory}"),
+            (self.directory.parent, f"contains {self.directory}"),
+            (self.target / "copy", f"there is no directory {self.target}: make it"),
+        ):
+            before = self.target
+            self.target = path
+            self.assert_refused(words)
+            self.target = before
+        self.assertFalse((self.directory / "copy").exists())
+        link = self.make_directory() / "link"
+        link.symlink_to(self.directory)
+        self.target = link
+        (self.directory / "chatd.lock").unlink()
+        self.assert_refused("is the data directory of a daemon")
+
+    def test_leftovers(self):
+        """What SQLite left beside an earlier copy goes with it."""
+        self.copy()
+        for ending in ("-wal", "-shm", "-journal"):
+            (self.target / f"chatd.db{ending}").write_bytes(b"left")
+        self.copy()
+        self.assertEqual([path.name for path in self.of_copy()], ["chatd.db"])
+
     def test_two_at_once(self):
         """Two copies into the same directory do not mix."""
-        self.target.mkdir(parents=True)
+        self.target.mkdir()
         lock = os.open(self.target, os.O_RDONLY)
         self.addCleanup(os.close, lock)
         fcntl.flock(lock, fcntl.LOCK_EX)
