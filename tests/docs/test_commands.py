@@ -105,11 +105,13 @@ def test_upgrade(tmp_path):
     """The commands install the new version, go back to the old one, and upgrade once more."""
     git = "git -c user.name=a -c user.email=a@example.org -c commit.gpgsign=false"
     install = "sudo /opt/chatd/bin/pip install ."
+    left = "build chatd.egg-info"
     upgrade, back = block(UPGRADE, "git pull"), block(UPGRADE, "--detach")
 
     def run(command: str, where: Path = tmp_path) -> None:
         for program, other in (
-            (install, "cat version >> ../installed"),
+            (install, f"! ls {left} 2>/dev/null && cat version >> ../installed && mkdir {left}"),
+            ("sudo rm ", "rm "),
             ("sudo /opt/chatd/bin/twistd ", f"{Path(sys.executable).parent}/twistd "),
             ("git ", f"{git} "),
         ):
@@ -119,17 +121,24 @@ def test_upgrade(tmp_path):
         )
         assert done.returncode == 0, done.stderr
 
+    def fail(command: str) -> None:
+        """Check that nothing is installed when the first command fails."""
+        stopped = command.replace("git ", "false ", 1)
+        done = subprocess.run(["bash", "-c", stopped], cwd=tmp_path / "clone", check=False)
+        assert done.returncode == 1
+
     def publish(version: str) -> None:
         run(f"cd origin && echo {version} > version && git add . && git commit -qm {version}")
 
     run("git init -q --initial-branch main origin")
     publish("first")
-    run("git clone -q origin clone && mkdir clone/build")
+    run("git clone -q origin clone")
+    fail(upgrade)
+    fail(back)
     for version in ("second", "third"):
         publish(version)
         run(upgrade, tmp_path / "clone")
         run(back, tmp_path / "clone")
-    assert not (tmp_path / "clone/build").exists()
     installed = (tmp_path / "installed").read_text().split()
     assert installed == ["second", "first", "third", "first"]
 
