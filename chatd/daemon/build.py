@@ -94,9 +94,9 @@ def make_service(
         reloading.add(f"certificates of {endpoint}", renew)
     needed = None if accounts is None else accounts.check_files
     if list(service.certificates):
-        expiry = ExpiryService(reactor, service.certificates.paths, time.time)
+        expiry = ExpiryService(reactor, service.certificates.served, time.time)
         expiry.setServiceParent(service)
-        reloading.add_check(expiry.read)
+        reloading.add_check(expiry.look)
     in_force.setServiceParent(service)
     RereadingService(reads, needed).setServiceParent(service)
     if passwords is not None and not any(_knows_accounts(each) for each in settings.checkers):

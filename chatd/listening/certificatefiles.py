@@ -22,7 +22,7 @@ from chatd.config.ownfile import read_regular_file, why
 from chatd.errors import ConfigurationError
 from chatd.transport.endpointstrings import SERVER_KINDS, read_arguments
 
-__all__ = ["PemDirectory", "TlsString", "check_files", "first_certificate", "read_tls_string"]
+__all__ = ["PemDirectory", "TlsString", "check_files", "read_tls_string"]
 
 T = TypeVar("T")
 
@@ -45,13 +45,6 @@ class TlsString:
     files: Mapping[str, str]
     directory: str | None
 
-    @property
-    def certificates(self) -> list[str]:
-        """The paths of the files that may have a certificate to serve."""
-        if self.directory is None:
-            return [self.files.get("certKey", self.files["privateKey"])]
-        return [str(path) for path in Path(self.directory).rglob("*.pem") if path.is_file()]
-
 
 def read_tls_string(description: str) -> TlsString:
     """Find the files in an `ssl:` or `tls:` server endpoint string.
@@ -73,11 +66,14 @@ def read_tls_string(description: str) -> TlsString:
     return TlsString(text, paths, directory)
 
 
-def check_files(files: Mapping[str, str]) -> None:
+def check_files(files: Mapping[str, str]) -> dict[str, x509.Certificate]:
     """Check that OpenSSL can serve the files of an `ssl:` endpoint, and name the file at fault.
 
     Args:
         files: See `TlsString`.
+
+    Returns:
+        The certificate of the server, by the path of its file.
 
     Raises:
         ConfigurationError: A file cannot be read, is damaged, or lacks its argument's object; or
@@ -86,7 +82,9 @@ def check_files(files: Mapping[str, str]) -> None:
     key_path = files["privateKey"]
     key: PrivateKeyTypes = _only(key_path, "privateKey", "private key", _load_key)
     path = files.get("certKey", key_path)
-    certificate = first_certificate(path)
+    certificate: x509.Certificate = _only(
+        path, "certKey", "certificate", x509.load_pem_x509_certificate
+    )
     if _bytes_of(certificate.public_key()) != _bytes_of(key.public_key()):
         raise ConfigurationError(f"the key in {key_path} does not match the certificate in {path}")
     if "extraCertChain" in files:
@@ -94,18 +92,7 @@ def check_files(files: Mapping[str, str]) -> None:
         _only(files["extraCertChain"], "extraCertChain", "certificate", load)
     if "dhParameters" in files:
         _only(files["dhParameters"], "dhParameters", "DH parameters", bytes)
-
-
-def first_certificate(path: str) -> x509.Certificate:
-    """Return the first certificate in a PEM file, which is that of the server.
-
-    Raises:
-        ConfigurationError: The file cannot be read, or has no certificate.
-    """
-    certificate: x509.Certificate = _only(
-        path, "certKey", "certificate", x509.load_pem_x509_certificate
-    )
-    return certificate
+    return {path: certificate}
 
 
 def _only(path: str, argument: str, what: str, load: Callable[[bytes], T]) -> T:
@@ -160,12 +147,14 @@ class PemDirectory:
         strays: The files of keys without a certificate.
         blanks: The files with neither a key nor a certificate.
         orphans: The files of certificates that name a host and belong to none of the keys.
+        certificates: The certificates of the keys, by the paths of their files.
     """
 
     hosts: frozenset[str]
     strays: tuple[str, ...]
     blanks: tuple[str, ...]
     orphans: tuple[str, ...]
+    certificates: Mapping[str, x509.Certificate]
 
     @classmethod
     def read(cls, directory: str) -> PemDirectory:
@@ -185,9 +174,10 @@ class PemDirectory:
             raise ConfigurationError(f"{directory}: {why(error)}") from error
         keys: list[tuple[str, bytes]] = []
         hosts_of: dict[bytes, dict[str, str]] = {}
+        certificates: dict[str, list[x509.Certificate]] = {}
         blanks = []
         for path in sorted(Path(directory).rglob("*.pem")):
-            if path.is_file() and not _read_blocks(str(path), keys, hosts_of):
+            if path.is_file() and not _read_blocks(str(path), keys, hosts_of, certificates):
                 blanks.append(str(path))
         hosts = frozenset(host for _, public in keys for host in hosts_of.get(public, ()))
         strays = tuple(path for path, public in keys if public not in hosts_of)
@@ -195,7 +185,13 @@ class PemDirectory:
         orphans = (
             file for key, files in hosts_of.items() if key not in publics for file in files.values()
         )
-        found = cls(hosts, strays, tuple(blanks), tuple(dict.fromkeys(orphans)))
+        served = {
+            path: certificate
+            for path, all_in_file in certificates.items()
+            for certificate in all_in_file
+            if _bytes_of(certificate.public_key()) in publics
+        }
+        found = cls(hosts, strays, tuple(blanks), tuple(dict.fromkeys(orphans)), served)
         if not hosts and strays:
             raise ConfigurationError(found._why_stray())
         if not hosts:
@@ -227,7 +223,10 @@ class PemDirectory:
 
 
 def _read_blocks(
-    path: str, keys: list[tuple[str, bytes]], hosts_of: dict[bytes, dict[str, str]]
+    path: str,
+    keys: list[tuple[str, bytes]],
+    hosts_of: dict[bytes, dict[str, str]],
+    certificates: dict[str, list[x509.Certificate]],
 ) -> bool:
     """Read the keys and certificates of a file.
 
@@ -235,6 +234,7 @@ def _read_blocks(
         path: The file.
         keys: Gets the file and the public key of each private key.
         hosts_of: Gets, by the public key of each certificate, its hosts and the file.
+        certificates: Gets the certificates of each file.
 
     Returns:
         Whether there are any.
@@ -249,6 +249,7 @@ def _read_blocks(
                 public = _bytes_of(certificate.public_key())
                 hosts = dict.fromkeys(_hosts_in(certificate), path)
                 hosts_of.setdefault(public, {}).update(hosts)
+                certificates.setdefault(path, []).append(certificate)
             else:
                 keys.append((path, _bytes_of(load_pem_private_key(block[0], None).public_key())))
         except Exception as error:  # the libraries may raise anything for damaged files

@@ -8,10 +8,11 @@ keep the certificate that they began with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography import x509
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.endpoints import serverFromString
@@ -117,22 +118,28 @@ class RenewableEndpoint:
         reactor: The reactor.
         description: An `ssl:` or `tls:` server endpoint string; Twisted must accept it.
 
+    Attributes:
+        certificates: The certificates that are served, by the paths of their files.
+
     Raises:
         ConfigurationError: The certificates cannot be served.
     """
+
+    certificates: Mapping[str, x509.Certificate]
 
     def __init__(self, reactor: Any, description: str) -> None:  # noqa: ANN401
         self._reactor = reactor
         self._string = read_tls_string(description)
         self._factory: IProtocolFactory | None = None
         self._served: _Contexts | _Factory | None = None
-        self._directory = self._read_directory()
+        self._directory, self.certificates = self._check()
         if self._directory is None:
             self._read(None)
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Listen with the present certificates."""
         self._factory = protocolFactory
+        self._directory, self.certificates = self._check()
         now = self._read(protocolFactory)
         if now.contexts is None:
             factory = self._served = _Factory(now.factory)
@@ -147,7 +154,7 @@ class RenewableEndpoint:
             ConfigurationError: They cannot be served; the earlier certificates stay in use.
         """
         try:
-            directory = self._read_directory()
+            directory, certificates = self._check()
             if self._directory is not None and directory is not None:
                 self._directory.check_successor(directory)
             now = self._read(self._factory)
@@ -155,17 +162,11 @@ class RenewableEndpoint:
             raise
         except Exception as error:  # the parsers are plugins, and may raise anything
             raise ConfigurationError(why_refused(error)) from error
-        self._directory = directory
+        self._directory, self.certificates = directory, certificates
         if self._served is not None:  # if None, `listen` will read them
             self._served.current = now.factory if now.contexts is None else now.contexts
 
-    def paths(self) -> list[str]:
-        """Return the paths of the files that may have a certificate to serve."""
-        return self._string.certificates
-
     def _read(self, factory: IProtocolFactory | None) -> _Listening:
-        if self._string.directory is None:
-            check_files(self._string.files)
         recorder = _Recorder()
         endpoint = serverFromString(recorder, self._string.text)
         if getattr(endpoint, "clock", self) is None:  # if None, TLS imports the global reactor
@@ -176,9 +177,12 @@ class RenewableEndpoint:
             listening.contexts.getContext()  # Twisted would make it at the first connection only
         return listening
 
-    def _read_directory(self) -> PemDirectory | None:
-        directory = self._string.directory
-        return None if directory is None else PemDirectory.read(directory)
+    def _check(self) -> tuple[PemDirectory | None, Mapping[str, x509.Certificate]]:
+        """Check the files; return the directory of `tls:`, and the certificates to serve."""
+        if self._string.directory is None:
+            return None, check_files(self._string.files)
+        directory = PemDirectory.read(self._string.directory)
+        return directory, directory.certificates
 
 
 class Certificates:
@@ -199,9 +203,9 @@ class Certificates:
         self._endpoints.append((called, endpoint))
         return endpoint
 
-    def paths(self) -> set[str]:
-        """Return the paths of the files that may have a certificate to serve."""
-        return {path for _, endpoint in self._endpoints for path in endpoint.paths()}
+    def served(self) -> set[tuple[str, x509.Certificate]]:
+        """Return the certificates that are served now, each with the path of its file."""
+        return {pair for _, endpoint in self._endpoints for pair in endpoint.certificates.items()}
 
     def __iter__(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """Return an iterator of the endpoints' names and their `renew` methods."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from cryptography import x509
@@ -12,8 +10,6 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from chatd.errors import ConfigurationError
-from chatd.listening.certificatefiles import first_certificate
 from chatd.transport.clock import looping_call
 
 __all__ = ["INTERVAL_S", "SOON", "ExpiryService"]
@@ -24,30 +20,13 @@ INTERVAL_S = 86_400.0
 """Seconds between two looks at the clock."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Period:
-    """When a certificate is valid."""
-
-    begin: datetime
-    end: datetime
-
-    def fault_at(self, now: datetime) -> str | None:
-        """Return what is wrong with the certificate at a time, or will be soon."""
-        if now < self.begin:
-            return f"is not valid before {self.begin:%Y-%m-%d %H:%M} UTC, and clients refuse it"
-        if now > self.end:
-            return f"expired on {self.end:%Y-%m-%d %H:%M} UTC, and clients refuse it"
-        if now > self.end - SOON:
-            return f"expires on {self.end:%Y-%m-%d %H:%M} UTC"
-        return None
-
-
 class ExpiryService(Service):
-    """Looks at the certificates at the start, at each `read`, and once a day.
+    """Looks at the certificates at the start, at each `look`, and once a day.
 
     Args:
         clock: The reactor, or a test's clock.
-        paths: Returns the paths of the files with certificates.
+        served: Returns the certificates that are served, each with the path of its file; the file
+            may have another certificate by now.
         unix_time: Returns the time in Unix seconds.
     """
 
@@ -56,14 +35,12 @@ class ExpiryService(Service):
     def __init__(
         self,
         clock: IReactorTime,
-        paths: Callable[[], Iterable[str]],
+        served: Callable[[], Iterable[tuple[str, x509.Certificate]]],
         unix_time: Callable[[], float],
     ) -> None:
-        self._paths = paths
+        self._served = served
         self._unix_time = unix_time
-        self._periods: dict[str, _Period] = {}
-        self._loop = looping_call(clock, self._look)
-        self._read()  # now, because the daemon may have given up root's rights when it starts
+        self._loop = looping_call(clock, self.look)
 
     def startService(self) -> None:
         """Look at the certificates, now and once a day."""
@@ -76,25 +53,21 @@ class ExpiryService(Service):
         if self._loop.running:
             self._loop.stop()
 
-    def read(self) -> None:
-        """Read the files again, and look at the certificates."""
-        self._read()
-        self._look()
-
-    def _read(self) -> None:
-        before, self._periods = self._periods, {}
-        for path in self._paths():
-            if path in before:  # if the file is damaged now, its earlier certificate is served
-                self._periods[path] = before[path]
-            with suppress(ConfigurationError):  # the endpoint says what is wrong
-                certificate: x509.Certificate = first_certificate(path)
-                self._periods[path] = _Period(
-                    certificate.not_valid_before_utc, certificate.not_valid_after_utc
-                )
-
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Log a warning for each certificate that is not valid now, or soon no longer."""
         now = datetime.fromtimestamp(self._unix_time(), timezone.utc)
-        for path, period in sorted(self._periods.items()):
-            fault = period.fault_at(now)
-            if fault is not None:
-                self.log.warn("the certificate in {path} {fault}", path=path, fault=fault)
+        faults = [(path, _fault_at(now, certificate)) for path, certificate in self._served()]
+        for path, fault in sorted((path, fault) for path, fault in faults if fault is not None):
+            self.log.warn("the certificate from {path} {fault}", path=path, fault=fault)
+
+
+def _fault_at(now: datetime, certificate: x509.Certificate) -> str | None:
+    """Return what is wrong with a certificate at a time, or will be soon."""
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now < begin:
+        return f"is not valid before {begin:%Y-%m-%d %H:%M} UTC, and clients refuse it"
+    if now > end:
+        return f"expired on {end:%Y-%m-%d %H:%M} UTC, and clients refuse it"
+    if now > end - SOON:
+        return f"expires on {end:%Y-%m-%d %H:%M} UTC"
+    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.daemon.build import make_service
 from chatd.daemon.settings import Settings
+from chatd.errors import ConfigurationError
 from chatd.listening.certificates import Certificates
 from chatd.listening.endpoints import server_endpoint
 from chatd.listening.expiry import INTERVAL_S, ExpiryService
@@ -29,6 +29,11 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*pyOpenSSL:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:X509:DeprecationWarning"),
 ]
+
+
+def read(path: Path) -> x509.Certificate:
+    """Return the first certificate in a file."""
+    return x509.load_pem_x509_certificates(path.read_bytes())[0]
 
 
 class ExpiryTests(SynchronousTestCase):
@@ -51,8 +56,10 @@ class ExpiryTests(SynchronousTestCase):
         self.now = self.begin
         self.clock = Clock()
 
-    def service(self, *paths: str) -> ExpiryService:
-        return ExpiryService(self.clock, lambda: paths or [str(self.pem)], lambda: self.now)
+    def service(self) -> ExpiryService:
+        return ExpiryService(
+            self.clock, lambda: [(str(self.pem), read(self.pem))], lambda: self.now
+        )
 
     def lines(self, act: Any) -> list[str]:
         """Return the warnings of an action."""
@@ -70,7 +77,7 @@ class ExpiryTests(SynchronousTestCase):
             self.now = now
             service = self.service()
             (line,) = self.lines(service.startService)
-            self.assertIn(f"warn: the certificate in {self.pem} {words}2", line)
+            self.assertIn(f"warn: the certificate from {self.pem} {words}2", line)
             self.assertEqual("clients refuse it" in line, "expires" not in line)
             service.stopService()
 
@@ -87,25 +94,21 @@ class ExpiryTests(SynchronousTestCase):
         service.stopService()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_read(self) -> None:
-        """A renewed certificate counts once it is read; a damaged file does not replace it."""
+    def test_look(self) -> None:
+        """The certificates are asked for at each look."""
         service = self.service()
-        write_certificate(self.pem, days=30)
         (line,) = self.lines(service.startService)
         self.assertIn("expires on", line)
-        self.assertEqual(self.lines(service.read), [])
-        self.pem.write_text("damaged")
-        self.now += 25 * DAY_S
-        (line,) = self.lines(service.read)
-        self.assertIn("expires on", line)
+        write_certificate(self.pem, days=30)
+        self.assertEqual(self.lines(service.look), [])
+        service.stopService()
 
-    def test_no_certificate(self) -> None:
-        """Files without a certificate are left to the endpoint, which says what is wrong."""
-        self.assertEqual(self.lines(self.service("/dev/null", "/no such file").startService), [])
-
-    def test_paths(self) -> None:
-        """The files are those of all TLS endpoints, in use or not yet."""
+    def test_served(self) -> None:
+        """The certificates are those of all TLS endpoints that have a key, in use or not yet."""
         directory = self.pem.parent
+        other, orphan = directory / "other.pem", directory / "orphan.pem"
+        write_certificate(other)
+        orphan.write_bytes(make_pair("elsewhere")[1])
         certificates = Certificates()
         for description in (
             "tcp:9999",
@@ -113,10 +116,27 @@ class ExpiryTests(SynchronousTestCase):
             f"tls:{directory}:9999",
         ):
             server_endpoint(MemoryReactorClock(), description, certificates=certificates)
-        other = directory / "other.pem"
-        write_certificate(other)
-        os.mkdir(directory / "directory.pem")
-        self.assertEqual(certificates.paths(), {str(self.pem), str(other)})
+        served = {(str(path), read(path)) for path in (self.pem, other)}
+        self.assertEqual(certificates.served(), served)
+
+    def test_refused_renewal(self) -> None:
+        """Until a renewal succeeds, the certificate that is served has the warning."""
+        directory = self.pem.parent
+        for description in (f"ssl:9999:privateKey={self.pem}", f"tls:{directory}:9999"):
+            certificates = Certificates()
+            server_endpoint(MemoryReactorClock(), description, certificates=certificates)
+            before = certificates.served()
+            ((_, renew),) = certificates
+            key, _ = make_pair()
+            good = self.pem.read_bytes()
+            self.pem.write_bytes(key + make_pair(days=30)[1])  # of another key
+            self.assertRaises(ConfigurationError, renew)
+            self.assertEqual(certificates.served(), before)
+            write_certificate(self.pem, days=30)
+            self.assertEqual(certificates.served(), before)
+            renew()
+            self.assertEqual(certificates.served(), {(str(self.pem), read(self.pem))})
+            self.pem.write_bytes(good)
 
     def test_daemon(self) -> None:
         """The daemon warns at its start and at SIGHUP."""
@@ -124,6 +144,8 @@ class ExpiryTests(SynchronousTestCase):
         service = make_service(reactor, Settings(endpoints=[f"ssl:9999:privateKey={self.pem}"]))
         lines = self.lines(service.startService)
         self.assertEqual(len([line for line in lines if "expires on" in line]), 1)
+        write_certificate(self.pem, days=30)
+        self.pem.write_bytes(self.pem.read_bytes()[:-40])  # cut short, so it is refused
         lines = self.lines(lambda: hang_up(service))
         self.assertEqual(len([line for line in lines if "expires on" in line]), 1)
         self.successResultOf(service.stopService())
