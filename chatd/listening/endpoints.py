@@ -52,6 +52,12 @@ _BEFORE_RELATIVE_PATH = re.compile(
 _PATH = re.compile(r"(?:[^:\\]|\\.)*")
 
 
+# Version 1 of the PROXY protocol allows both; Twisted takes the second alone.
+# https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt, section 2.1
+_UNKNOWN = b"PROXY UNKNOWN\r\n"
+_UNKNOWN_OF_TWISTED = b"PROXY UNKNOWN \r\n"
+
+
 class _NoHeaderError(Exception):
     """A connection does not begin with a valid PROXY header."""
 
@@ -63,7 +69,8 @@ class _NoHeaderError(Exception):
 class _EndpointBehindProxy:
     """Reports a PROXY header to its connection; closes it if the header is malformed.
 
-    Twisted does not tell the connection, and raises an error for some malformed headers.
+    Twisted does not tell the connection, raises an error for some malformed headers, and refuses
+    the header of a proxy that does not know the client's address.
 
     Args:
         endpoint: The endpoint for the proxy.
@@ -75,12 +82,21 @@ class _EndpointBehindProxy:
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Listen with a factory that reads the headers."""
         wrapper: Any = protocolFactory
+        wrapper.noisy = False  # the daemon logs where it listens
 
         class Reader(wrapper.protocol):  # type: ignore[misc]
             is_refused = False
+            held = b""
 
             def dataReceived(self, data: bytes) -> None:
                 was_told = self._proxyInfo is not None
+                if self._parser is None:  # the connection has only just begun
+                    data = self.held + data
+                    self.held = data if len(data) < len(_UNKNOWN) else b""
+                    if self.held and _UNKNOWN.startswith(data):
+                        return
+                    if data.startswith(_UNKNOWN):
+                        data = data.replace(_UNKNOWN, _UNKNOWN_OF_TWISTED, 1)
                 try:
                     super().dataReceived(data)
                 except ValueError:

@@ -10,7 +10,11 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.protocol import Factory
+from twisted.internet.address import IPv4Address
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError
 from chatd.listening import endpoints
@@ -31,6 +35,19 @@ NO_SERVERS = [
     *("haproxy", "haproxy:", "haproxy:tcp:x", "nonsense:1", "udp:9999", "onion:1"),
     *("non\nsense:1", "tcp:99\n99", "tcp:9999:bo\ngus=1"),
 ]
+
+
+class Collector(Protocol):
+    """Collects what it receives; knows whether the peer is known."""
+
+    is_told = False
+    received = b""
+
+    def peer_told(self) -> None:
+        self.is_told = True
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received += data
 
 
 class ServerEndpointTests(EndpointCase):
@@ -232,3 +249,50 @@ class ServerEndpointTests(EndpointCase):
         """Any string makes an endpoint, or gives an error of one line."""
         fault = self.fault_of(server_endpoint, kind + rest)
         self.assertTrue(fault is None or fault.startswith("made "), fault)
+
+
+class HeaderTests(SynchronousTestCase):
+    """Connections to an endpoint behind a proxy."""
+
+    def setUp(self) -> None:
+        reactor = MemoryReactorClock()
+        endpoint = server_endpoint(reactor, "haproxy:tcp:9999")
+        factory = Factory.forProtocol(Collector)
+        factory.noisy = False
+        with capturedLogs() as self.events:
+            self.successResultOf(endpoint.listen(factory))
+            self.factory: Any = reactor.tcpServers[0][1]
+            self.factory.doStart()
+
+    def connect(self, *parts: bytes) -> tuple[bytes | None, bool]:
+        """Send bytes; return what follows the header, if it was accepted; and whether it closed."""
+        protocol = self.factory.buildProtocol(IPv4Address("TCP", "192.0.2.7", 5))
+        transport = StringTransport()
+        protocol.makeConnection(transport)
+        for part in parts:
+            protocol.dataReceived(part)
+        collector = protocol.wrappedProtocol
+        return collector.received if collector.is_told else None, transport.disconnecting
+
+    def test_unknown(self) -> None:
+        """A proxy may leave out the addresses that it does not know; the bytes may come singly."""
+        header = b"PROXY UNKNOWN\r\n"
+        for parts in (
+            [header + b"hello"],
+            [header, b"hello"],
+            [header[:3], header[3:14], header[14:] + b"hel", b"lo"],
+            [bytes([byte]) for byte in header + b"hello"],
+            [b"PROXY UNKNOWN a b 1 2\r\nhello"],
+            [b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", b"hello"],
+        ):
+            self.assertEqual(self.connect(*parts), (b"hello", False))
+        self.assertEqual(self.connect(header, header), (header, False))
+
+    def test_malformed(self) -> None:
+        """Other beginnings are refused once they differ."""
+        for parts in ([b"hello"], [b"PROXY UNKNOWNS\r\n"], [b"PROXY", b"ING TCP4 a b 1 2\r\n"]):
+            self.assertEqual(self.connect(*parts), (None, True))
+
+    def test_quiet(self) -> None:
+        """Twisted does not log the object that reads the headers."""
+        self.assertEqual(self.events, [])
