@@ -72,10 +72,7 @@ class KeepingService(Service):
         try:
             await self._factory.store.close()
         except StoreError as error:
-            self.log.error(
-                "the store was closed with a fault: {error}; all confirmed messages are in it",
-                error=error,
-            )
+            self.log.error("the store was closed with a fault: {error}", error=error)
 
     async def _expire(self) -> None:
         try:

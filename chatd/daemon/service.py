@@ -187,7 +187,7 @@ class ChatService(MultiService):
         try:
             await self._closing.addTimeout(wait_s, self._reactor)
         except (CancelledError, TimeoutError):
-            self.log.error("the store does not close; all confirmed messages are in it")
+            self.log.error("the store does not close, and the daemon ends without it")
 
     def hurry(self) -> None:
         """Stop waiting, for clients as well as for the store, if the daemon is stopping."""
