@@ -1,8 +1,8 @@
-"""`OperatorAccounts`: warns of operators whose name has no account, so that nobody can be them."""
+"""`OperatorAccounts`: warns of operators without an account, and of a file without accounts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection
 
 from twisted.application.service import Service
 from twisted.logger import Logger
@@ -22,14 +22,19 @@ class OperatorAccounts(Service):
 
     log = Logger()
 
-    def __init__(self, operators: Operators, accounts: Callable[[], Container[str]]) -> None:
+    def __init__(self, operators: Operators, accounts: Callable[[], Collection[str]]) -> None:
         self._operators = operators
         self._accounts = accounts
         self._warned_of: frozenset[str] = frozenset()
 
     def startService(self) -> None:
-        """Check."""
+        """Check; warn also if there is no account at all."""
         super().startService()
+        if not self._accounts():
+            self.log.warn(
+                "the password file has no account, so nobody can log in with a password: make an "
+                "account with 'chatd passwd FILE NAME', and send SIGHUP"
+            )
         self.check()
 
     def check(self) -> None:

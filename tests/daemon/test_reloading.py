@@ -165,6 +165,17 @@ class ReloadTests(MakeServiceCase):
         operator_file.write_text("bob\n")
         self.assertIn("operator 'bob' has no account", "".join(self.reload(service)))
 
+    def test_no_account(self) -> None:
+        """A password file without accounts has one warning at the start."""
+        file = self.directory / "empty"
+        file.touch(0o600)
+        with capturedLogs() as events:
+            service = self.serve(password_file=file)
+        lines = [f"{event['log_level'].name}: {formatEvent(event)}" for event in events]
+        (line,) = [line for line in lines if "no account" in line]
+        self.assertEqual(line[:44], "warn: the password file has no account, so n")
+        self.assertNotIn("no account", "".join(self.reload(service)))
+
     def test_other_accounts(self) -> None:
         """If another checker has accounts too, the daemon warns of no name."""
         with capturedLogs() as events:
