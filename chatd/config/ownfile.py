@@ -36,7 +36,7 @@ _MARKS = (
 )
 _REMEDY_FOR_SECRETS = (
     "user {user} cannot change that; mount a Docker secret with mode 0400 and uid {user}, "
-    "a Kubernetes secret with defaultMode 0400 and fsGroup; the owner of any other file: chmod 600"
+    "a Kubernetes secret with defaultMode 0400 and fsGroup; the owner of any other file: {command}"
 )
 # EBUSY is for a file that is mounted by itself, the others for a directory that is not writable.
 _CANNOT_REPLACE = frozenset({errno.EBUSY, errno.EROFS, errno.EACCES, errno.EPERM})
@@ -137,7 +137,10 @@ def read_trusted_file(
     if user in (0, status.st_uid) and not is_read_only:
         remedy = f"chmod {mode} {path}"
     elif is_secret:
-        remedy = _REMEDY_FOR_SECRETS.format(user=user)
+        command = "chmod 600"
+        if status.st_uid == 0 and not is_read_only:
+            command = f"chown root:{os.getegid()} {path}; chmod 640 {path}"
+        remedy = _REMEDY_FOR_SECRETS.format(user=user, command=command)
     else:
         remedy = f"user {user} cannot change that; its owner can: chmod {mode} {path}"
     raise ConfigurationError(f"others {fault} the {what} {path}: {remedy}")

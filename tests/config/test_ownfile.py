@@ -221,17 +221,19 @@ class OwnerTests(FileCase):
         """A user that can run `chmod` gets that advice; others learn how containers set modes."""
         for user in (0, 1000):
             self.assertEqual(self.refusal(0o644, owner=1000, user=user), f"chmod 600 {self.path}")
-        for user, options in (
-            (1000, {"owner": 0}),
-            (1000, {"owner": 1000, "is_read_only": True}),
-            (0, {"owner": 0, "is_read_only": True}),
+        lend = f"chown root:{os.getegid()} {self.path}; chmod 640 {self.path}"
+        for user, options, command in (
+            (1000, {"owner": 0}, lend),
+            (1000, {"owner": 2000}, "chmod 600"),
+            (1000, {"owner": 1000, "is_read_only": True}, "chmod 600"),
+            (0, {"owner": 0, "is_read_only": True}, "chmod 600"),
         ):
             text = self.refusal(0o444, user=user, **options)
             self.assertEqual(
                 text,
                 f"user {user} cannot change that; mount a Docker secret with mode 0400 and uid "
                 f"{user}, a Kubernetes secret with defaultMode 0400 and fsGroup; the owner of any "
-                "other file: chmod 600",
+                f"other file: {command}",
             )
 
     def test_no_secret(self) -> None:
