@@ -28,12 +28,15 @@ def run_tool(*command: object) -> str:
 
 @pytest.fixture
 def log(tmp_path):
-    """Return the log of a daemon that got a wrong first frame and then a lost connection."""
+    """Return the log of a daemon that got a wrong first frame, TLS, and a lost connection."""
     with daemon(endpoint="tcp:0:interface=127.0.0.1") as process:
         there = ("127.0.0.1", tcp_port(process))
         with socket.create_connection(there) as attacker:
             attacker.sendall(bytes(2) + b"\xff" * 100)
             process.output.wait_for("refused: code=")
+        with socket.create_connection(there) as user:
+            user.sendall(b"\x16\x03\x01\x02\0\x01\0" + bytes(100))
+            process.output.wait_for("it is TLS")
         socket.create_connection(there).close()
         process.output.wait_for("not established: code=")
         stop(process)
