@@ -19,6 +19,8 @@ OWN = 8
 """How many descriptors a daemon itself opens after the check: for its store and its ports."""
 SELECT = 1024
 """How many descriptors select(2) can wait for, the lowest ones: FD_SETSIZE."""
+USUAL = 1_000
+"""The least room for connections with which the default bounds give no warning."""
 FEWEST = 4
 """The least room for connections with which a daemon starts."""
 
@@ -44,7 +46,7 @@ class DescriptorService(Service):
     """Checks at the start that there are enough file descriptors.
 
     It warns if there are fewer than the operator's bounds need. If the default bounds need more, it
-    logs that without a warning.
+    logs that, with a warning only if there are very few.
 
     Args:
         reactor: The reactor.
@@ -96,7 +98,7 @@ class DescriptorService(Service):
                 "start twistd with another reactor (twistd --help-reactors)",
                 room,
             )
-        elif (limits.max_sessions, limits.max_unestablished) != (
+        elif room < USUAL or (limits.max_sessions, limits.max_unestablished) != (
             usual.max_sessions,
             usual.max_unestablished,
         ):

@@ -11,7 +11,14 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.daemon import process
-from chatd.daemon.process import FEWEST, OWN, SELECT, DescriptorService, allow_all_descriptors
+from chatd.daemon.process import (
+    FEWEST,
+    OWN,
+    SELECT,
+    USUAL,
+    DescriptorService,
+    allow_all_descriptors,
+)
 from chatd.errors import StartupError
 from chatd.server.limits import Limits
 
@@ -68,13 +75,19 @@ class RoomTests(SynchronousTestCase):
         self.assertEqual(self.start(40, Limits(max_sessions=20, max_unestablished=10)), [])
 
     def test_fewer_than_usual(self) -> None:
-        """With the default bounds, too little room is no warning."""
-        for room in (FEWEST, 992, 4_064, 38_191):
+        """With the default bounds, room for fewer connections is no warning."""
+        for room in (USUAL, 4_064, 38_191):
             (line,) = self.start(room)
             self.assertRegex(
                 line,
                 rf"^info: room for {room} connections, and the bounds allow 30000 .*-n\)$",
             )
+
+    def test_few(self) -> None:
+        """With the default bounds, room for very few connections is a warning."""
+        for room in (FEWEST, USUAL - 1):
+            (line,) = self.start(room)
+            self.assertRegex(line, rf"^warn: there are .*for {room} connections at most, ")
 
     def test_fewer_than_asked_for(self) -> None:
         """With the operator's bounds, a warning has the number and the remedy."""
