@@ -54,7 +54,11 @@ class Directory:
         except FileExistsError as error:
             raise ConfigurationError(f"cannot use {self.path}: it is no directory") from error
         except (OSError, ValueError) as error:
-            raise ConfigurationError(f"cannot use {self.path}: {why(error)}") from error
+            reason = why(error)
+            parents = map(str, self.path.parents)
+            if isinstance(error, OSError) and str(error.filename) in parents:
+                reason = f"cannot make {error.filename}: {reason}"
+            raise ConfigurationError(f"cannot use {self.path}: {reason}") from error
 
     def make(self) -> None:
         """Make the directory with mode 0700 if it is missing.

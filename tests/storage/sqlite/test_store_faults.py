@@ -230,6 +230,13 @@ class OpenFaultTests(StoreCase):
         database.let_go()
         self.make_streams()
 
+    def test_missing_parent(self):
+        """The error names the directory that cannot be made, which may be above the given one."""
+        self.assertEqual(
+            self.refusal("/proc/chatd/data"),
+            "cannot use /proc/chatd/data: cannot make /proc/chatd: No such file or directory",
+        )
+
     def test_not_a_database(self):
         """A file that is not a database is not changed."""
         path = self.directory / "chatd.db"
