@@ -23,6 +23,7 @@ class Behind:
     """The messages of a room, or of another person, that wait at the server.
 
     Attributes:
+        key: The same value for all spellings of the room or of the other person.
         room: The name of the room; None for direct messages.
         other: The name of the other person; None for a room.
         after: The `seq` of the last message that the inbox has got.
@@ -33,9 +34,10 @@ class Behind:
         has_gap: Whether messages were lost: the order of the messages began anew meanwhile.
     """
 
-    __slots__ = ("after", "epoch", "has_gap", "id", "is_fetched", "newest", "other", "room")
+    __slots__ = ("after", "epoch", "has_gap", "id", "is_fetched", "key", "newest", "other", "room")
 
-    def __init__(self, room: str | None, other: str | None, first: int) -> None:
+    def __init__(self, key: _Key, room: str | None, other: str | None, first: int) -> None:
+        self.key = key
         self.room = room
         self.other = other
         self.after = first - 1
@@ -77,6 +79,8 @@ class Overflow:
 
     def __init__(self) -> None:
         self._streams: dict[_Key, Behind] = {}
+        self._queue: dict[_Key, Behind] = {}
+        """Those of the streams that are to be fetched, in the order of their turns."""
 
     def __bool__(self) -> bool:
         return bool(self._streams)
@@ -96,7 +100,7 @@ class Overflow:
         is_known = behind.newest < message.seq <= behind.after
         behind.newest = message.seq
         if not is_known or message.seq == behind.after:
-            del self._streams[_key(message)]
+            self.remove(behind)
         return is_known
 
     def add(self, message: Message) -> bool:
@@ -108,27 +112,31 @@ class Overflow:
         """
         if message.seq is None or len(self._streams) >= MAX_STREAMS:
             return False
+        key = _key(message)
         other = message.sender if message.room is None else None
-        self._streams[_key(message)] = Behind(message.room, other, message.seq)
+        self._streams[key] = self._queue[key] = Behind(key, message.room, other, message.seq)
         return True
 
     def first(self) -> Behind | None:
         """Return messages that wait at the server, those that wait for longest first, or None."""
-        return next((each for each in self._streams.values() if not each.is_fetched), None)
+        return next((each for each in self._queue.values() if not each.is_fetched), None)
 
     def has(self, behind: Behind) -> bool:
         """Return whether messages still wait here."""
-        return any(each is behind for each in self._streams.values())
+        return self._streams.get(behind.key) is behind
 
     def move_back(self, behind: Behind) -> None:
         """Let the messages of other rooms and people be fetched first."""
-        key = next((key for key, each in self._streams.items() if each is behind), None)
-        if key is not None:
-            self._streams[key] = self._streams.pop(key)
+        if self.has(behind):
+            self._queue.pop(behind.key, None)
+            if not behind.is_fetched:
+                self._queue[behind.key] = behind
 
     def remove(self, behind: Behind) -> None:
         """Forget messages that need not or cannot be fetched."""
-        self._streams = {key: each for key, each in self._streams.items() if each is not behind}
+        if self.has(behind):
+            del self._streams[behind.key]
+            self._queue.pop(behind.key, None)
 
     def remove_direct(self) -> bool:
         """Forget the direct messages: they were sent to a name that the client no longer has.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Iterator
+from typing import Any, cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -14,6 +15,20 @@ from chatd.wire.messages import ChatHeader, Message, MessageType
 def chat(seq: int | None, *, room: str | None = "lobby", sender: str = "bob") -> Message:
     header = ChatHeader(id=f"m{seq}", room=room, sender=sender, to=None, seq=seq)
     return Message(MessageType.MESSAGE, header)
+
+
+class CountedDict(dict[Any, Any]):
+    """Counts the entries that loops over it look at."""
+
+    looks = 0
+
+    def values(self) -> Iterator[Any]:  # type: ignore[override]
+        return (value for _, value in self.items())
+
+    def items(self) -> Iterator[tuple[Any, Any]]:  # type: ignore[override]
+        for item in super().items():
+            self.looks += 1
+            yield item
 
 
 class OverflowTests(SynchronousTestCase):
@@ -115,6 +130,25 @@ class OverflowTests(SynchronousTestCase):
         self.assertIs(self.overflow.first(), first)
         self.overflow.move_back(second)  # it is gone
         self.assertIs(self.overflow.first(), first)
+
+    def test_cost_of_many(self) -> None:
+        """To fetch a stream costs the same, however many others wait or are fetched."""
+        dicts = {name: CountedDict() for name in vars(self.overflow)}
+        vars(self.overflow).update(dicts)
+        many = 100
+        for number in range(many):
+            self.overflow.add(chat(5, room=None, sender=f"p{number}"))
+        for number in range(many):
+            behind = cast(Behind, self.overflow.first())
+            self.assertEqual(behind.other, f"p{number}")
+            behind.fetched([chat(5), chat(6)], "e", is_complete=True)
+            self.assertTrue(self.overflow.has(behind))
+            self.overflow.move_back(behind)
+        self.assertIsNone(self.overflow.first())
+        self.assertTrue(self.overflow.holds(chat(6, room=None, sender="p1")))
+        self.assertLessEqual(sum(each.looks for each in dicts.values()), 2 * many)
+        self.assertFalse(self.overflow.remove_direct())
+        self.assertFalse(self.overflow)
 
     def test_remove_direct(self) -> None:
         """Direct messages are forgotten with the old name; rooms stay."""
