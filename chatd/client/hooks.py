@@ -46,10 +46,11 @@ class ClientHooks:
         return DONE
 
     def messages_missed(self, room: str | None, other: str | None) -> HookResult:
-        """Act on missing messages, which the server no longer has; log it by default.
+        """Act on messages that the program does not get; log it by default.
 
         The program was behind, or without a connection, for longer than the server keeps messages;
-        or the server lost its messages.
+        or the server lost its messages. Or the last session ended while the program was behind: the
+        server still has the messages, and `history` of another client reads them.
 
         Args:
             room: The room whose messages may be missing; None for direct messages.
@@ -57,7 +58,7 @@ class ClientHooks:
                 everyone.
         """
         where = f"in {room}" if room else f"from {other}" if other else "sent directly"
-        self.log.warn("messages {where} may be missing: the server has them no more", where=where)
+        self.log.warn("messages {where} may be missing: the client cannot fetch them", where=where)
         return DONE
 
     def event_received(self, event: dict[str, Any]) -> HookResult:

@@ -138,6 +138,13 @@ class Overflow:
             del self._streams[behind.key]
             self._queue.pop(behind.key, None)
 
+    def clear(self) -> list[Behind]:
+        """Forget everything, and return the messages that were waiting."""
+        waiting = list(self._queue.values())
+        self._streams.clear()
+        self._queue.clear()
+        return waiting
+
     def remove_direct(self) -> bool:
         """Forget the direct messages: they were sent to a name that the client no longer has.
 

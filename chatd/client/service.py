@@ -228,7 +228,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
                 self.log.warn(
                     "the service stopped: {n} messages have no receipt", n=len(progress.unconfirmed)
                 )
-            progress.close(_STOPPED)
+            self._close(_STOPPED)
 
     def _enter(self, state: ServiceState) -> None:
         check_follows(self._state, state)
@@ -301,8 +301,14 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             waiter.errback(end)
         if not isinstance(end, SessionEnded):
             end = SessionEnded(ErrorCode.CONNECTION_LOST, str(end))
-        self._factory.progress.close(end)
+        self._close(end)
         self._gave_up.reach(given_up.again)
+
+    def _close(self, reason: SessionEnded) -> None:
+        """Tell of all that no further session will send or fetch."""
+        if self.client is not None:  # without a client, no message has come
+            self.client.fetch_no_more()
+        self._factory.progress.close(reason)
 
     def _take_waiters(self) -> list[Deferred[ClientT]]:
         waiters, self._waiters = self._waiters, []

@@ -136,6 +136,7 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         self._answers.fail(end_reason)
         self._refill.end()
         if not self._progress.is_kept:  # otherwise the next session fills it
+            self.fetch_no_more()
             self._inbox.close(end_reason)
         self._call(self.ended, end_reason)
 
@@ -157,6 +158,11 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         """Tell the program that messages are missing."""
         self._progress.gaps += 1
         self._call(self.messages_missed, room, other)
+
+    def fetch_no_more(self) -> None:
+        """Tell the program that it does not get the messages that wait at the server."""
+        for behind in self._inbox.overflow.clear():
+            self.tell_missed(behind.room, behind.other)
 
     def receive_message(self, message: Message) -> None:
         """Take a message as a receipt if it is one, and tell the program if it is new."""

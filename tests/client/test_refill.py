@@ -181,6 +181,27 @@ class EndTests(RefillCase):
         taken = self.take(7)
         self.assertEqual(taken, list(range(7)))
         self.failureResultOf(self.next_of(self.alice), SessionEnded)
+        self.assertEqual((self.alice.missed, self.alice.gaps), ([("lobby", None)], 1))
+
+    def test_goodbye(self) -> None:
+        """After a clean end, the program learns that it does not get the rest, once a stream."""
+        self.say(*range(MANY))
+        self.say(*range(MANY), to="alice")
+        self.server.session_of(self.alice).end("goodbye", "good night")
+        self.pump()
+        self.assertEqual(self.alice.missed, [("lobby", None), (None, "bob")])
+        self.assertEqual(self.take(7), list(range(7)))
+        self.failureResultOf(self.next_of(self.alice), StopAsyncIteration)
+        self.assertEqual(self.alice.gaps, 2)
+
+    def test_nothing_waits(self) -> None:
+        """A program that has all messages misses none at the end."""
+        self.say(*range(MANY))
+        self.take(MANY)
+        self.server.session_of(self.alice).end("goodbye", "good night")
+        self.pump()
+        self.failureResultOf(self.next_of(self.alice), StopAsyncIteration)
+        self.assertEqual((self.alice.missed, self.alice.gaps), ([], 0))
 
     def test_store_fails(self) -> None:
         """If the server cannot read now, the session ends, and may come back."""
@@ -194,7 +215,7 @@ class EndTests(RefillCase):
         self.take(7)
         end = self.alice.connection.end_reason
         self.assertEqual((end.code, end.retry), ("not-stored", True))
-        self.assertEqual(self.alice.missed, [])
+        self.assertEqual(self.alice.missed, [("lobby", None)])
         self.flushLoggedErrors(StoreError)
 
 
@@ -330,8 +351,8 @@ class NonsenseTests(SynchronousTestCase):
         self.assertFalse(self.client._inbox._messages)
 
     def test_session_ends(self) -> None:
-        """A page that is asked for when the session ends is no error."""
+        """A page that is asked for when the session ends is no error, and is missing."""
         for _ in range(4):
             self.successResultOf(Deferred.fromCoroutine(self.client.__anext__()))
         self.peer.transport.lose()
-        self.assertEqual(self.missed, [])
+        self.assertEqual(self.missed, ["lobby"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs, formatEvent
 
 from chatd.chat.policy import Policy
 from chatd.storage.memory import MemoryStore
@@ -117,6 +118,37 @@ class BehindTests(LastingTests):
         self.come_back()
         self.assertEqual(self.numbers(), [*range(FITTING), *range(100, 103)])
         self.assertGreater(self.service.gaps, 0)
+
+    def test_stopped(self) -> None:
+        """A program that stops its service while it is behind misses the rest, and learns it."""
+        self.start()
+        self.say_numbers(*range(MANY))
+        self.service.stopService()
+        self.assertEqual(self.service.gaps, 0)
+        self.network.advance(0)
+        self.assertEqual(self.service.gaps, 1)
+
+    def test_stopped_without_session(self) -> None:
+        """So it does if the service has no session then."""
+        self.start()
+        self.say_numbers(*range(MANY))
+        self.lose()
+        self.assertEqual(self.service.gaps, 0)
+        self.service.stopService()
+        self.assertEqual(self.service.gaps, 1)
+
+    def test_given_up(self) -> None:
+        """So it does if the service gives up."""
+        client = self.start()
+        self.say_numbers(*range(MANY))
+        with capturedLogs() as logged:
+            for session in list(self.network.factory.sessions.values()):
+                session.end("goodbye", "good night")
+            self.network.advance(0)
+        self.assertIs(client.is_active, False)
+        self.assertEqual(self.service.gaps, 1)
+        said = "messages in lobby may be missing: the client cannot fetch them"
+        self.assertIn(said, [formatEvent(event) for event in logged])
 
     def test_server_lost_messages(self) -> None:
         """A program that iterates learns that it may have missed messages while it was away."""
