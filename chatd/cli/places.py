@@ -129,11 +129,11 @@ class Places:
         """Make a place the current one."""
         self._visited = [key for key in self._visited if key != place.key] + [place.key]
         self.read(place)
+        self._entered(place)
 
     def read(self, place: Place) -> None:
         """Count the messages of a place as read."""
         self._unread.pop(place.key, None)
-        self._entered(place)
 
     def open(self, name: str) -> Place:
         """Return the conversation with a person, and open it if necessary."""

@@ -103,6 +103,17 @@ class CurrentTests(PlacesCase):
         self.assertNotIn("@p0", self.titles())
 
 
+class EnteredTests(PlacesCase):
+    def test_entered(self):
+        """Only a place that becomes the current place is entered, not each that is read."""
+        entered: list[Place] = []
+        self.places = Places(lambda: self.rooms, entered.append)
+        self.places.read(Place("Ops"))
+        self.assertEqual(entered, [])
+        self.places.enter(Place("Ops"))
+        self.assertEqual(entered, [Place("Ops")])
+
+
 class UnreadTests(PlacesCase):
     def test_count(self):
         """Messages count as unread until the person goes there."""
