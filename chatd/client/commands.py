@@ -15,6 +15,7 @@ from chatd.client.fields import AwayText, Count, Name, Topic, convert, given
 from chatd.client.historycommands import HistoryCommands
 from chatd.client.privaterooms import ClientPrivateRoomCommands
 from chatd.client.progress import Progress
+from chatd.client.refusals import malformed
 from chatd.client.results import BanInfo, Conversation, Joined, PersonInfo, RoomInfo
 from chatd.errors import ErrorCode, RequestError
 from chatd.transport.promise import promised
@@ -111,8 +112,7 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
         def joined(result: dict[str, Any]) -> Joined:
             answer = convert(result, Joined)
             if fold(answer.room) != fold(room):
-                text = "the server's answer is malformed: it is for another room"
-                raise RequestError(ErrorCode.BAD_REQUEST, text)
+                raise malformed("it is for another room")
             seq, id = answer.seq, answer.last_id
             if after is not None:  # without `recovered`, all stored messages follow
                 seq, id = (after, after_id) if answer.recovered else (0, None)

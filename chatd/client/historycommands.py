@@ -12,8 +12,8 @@ from twisted.internet.defer import Deferred
 from chatd.client.fields import convert, given
 from chatd.client.historypages import HistoryPages
 from chatd.client.pages import Pages
+from chatd.client.refusals import malformed
 from chatd.client.results import History
-from chatd.errors import ErrorCode, RequestError
 
 __all__ = ["HistoryCommands"]
 
@@ -66,10 +66,7 @@ class HistoryCommands:
         def read(result: dict[str, Any]) -> History:
             answer = convert(result, _HistoryResult)
             if answer.count != len(page.messages):
-                raise RequestError(
-                    ErrorCode.BAD_REQUEST,
-                    "the server's answer is malformed: its count of messages is wrong",
-                )
+                raise malformed("its count of messages is wrong")
             return History(page.messages, answer.epoch, answer.complete, answer.recovered)
 
         command_id = uuid4().hex

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 from twisted.internet.defer import Deferred
 
+from chatd.client.refusals import malformed
 from chatd.client.results import History
 from chatd.errors import ErrorCode, RequestError
 
@@ -67,6 +68,5 @@ class HistoryPages(AsyncIterator[History]):
         rising = [place for place in places if place is not None]
         is_rising = places == sorted(set(rising))
         if not rising or not is_rising or rising[-1] >= (self._before or rising[-1] + 1):
-            text = "the server's answer is malformed: its history does not lead back"
-            raise RequestError(ErrorCode.BAD_REQUEST, text)
+            raise malformed("its history does not lead back")
         return rising[0]

@@ -12,13 +12,11 @@ from chatd.chat.history import MAX_PAGE
 from chatd.chat.names import fold
 from chatd.client.inbox import Inbox
 from chatd.client.overflow import Behind
+from chatd.client.refusals import TEMPORARY, no_advance
 from chatd.client.results import History
-from chatd.errors import ErrorCode, RequestError
+from chatd.errors import RequestError
 
 __all__ = ["Fetching", "Refill"]
-
-_TEMPORARY = frozenset({ErrorCode.NOT_STORED, ErrorCode.INTERNAL_ERROR})
-"""Refusals that another session may not meet."""
 
 
 class Fetching(Protocol):
@@ -97,7 +95,7 @@ class Refill:
                 limit=MAX_PAGE,
             )
         except RequestError as error:
-            if error.code in _TEMPORARY:
+            if error.code in TEMPORARY:
                 raise
             self._give_up(behind, error)
             return
@@ -105,8 +103,7 @@ class Refill:
             return  # a new epoch began meanwhile, or the client has another name
         messages = page.messages
         if messages and (messages[-1].seq or 0) <= after:
-            text = "the server's answer is malformed: its history does not advance"
-            self._give_up(behind, RequestError(ErrorCode.BAD_REQUEST, text))
+            self._give_up(behind, no_advance())
             return
         follows = messages[0].seq == after + 1 if messages else after >= behind.newest
         is_same = behind.epoch is None or page.recovered

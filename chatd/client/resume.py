@@ -12,14 +12,12 @@ from chatd.chat.history import MAX_PAGE
 from chatd.chat.names import fold
 from chatd.client.fields import convert
 from chatd.client.progress import Position, Progress
+from chatd.client.refusals import TEMPORARY, no_advance
 from chatd.client.results import Conversation, History, Joined
-from chatd.errors import ErrorCode, RequestError
+from chatd.errors import RequestError
 from chatd.wire.messages import Message
 
 __all__ = ["Resumable", "catch_up", "fetch", "rejoin"]
-
-_TEMPORARY = frozenset({ErrorCode.NOT_STORED, ErrorCode.INTERNAL_ERROR})
-"""Refusals of a `join` that another session may not meet."""
 
 
 class Resumable(Protocol):
@@ -90,7 +88,7 @@ async def rejoin(client: Resumable, progress: Progress, rooms: Sequence[Mapping[
         assert error is not None
         if not isinstance(error, RequestError):
             raise error
-        if error.code in _TEMPORARY:
+        if error.code in TEMPORARY:
             temporary = error
         else:
             progress.left(position.name)
@@ -200,8 +198,7 @@ async def fetch(client: Resumable, position: Position) -> None:
             position.epoch = page.epoch
             if not page.recovered:  # another epoch, or the oldest messages were deleted
                 if has_restarted:
-                    text = "the server's answer is malformed: its history does not advance"
-                    raise RequestError(ErrorCode.BAD_REQUEST, text)
+                    raise no_advance()
                 has_restarted = True
                 client.tell_missed(None, position.name)
                 position.move_to((page.messages[0].seq or 1) - 1 if page.messages else 0, None)
