@@ -88,15 +88,6 @@ class CancelTests(InboxTests):
         self.put("one")
         self.assertEqual(self.successResultOf(second), "one")
 
-    def test_one_message_for_two(self) -> None:
-        """Of two takers, the first gets a message; the other waits for the next."""
-        first, second = self.take(), self.take()
-        self.put("one")
-        self.assertEqual(self.successResultOf(first), "one")
-        self.assertNoResult(second)
-        self.put("two")
-        self.assertEqual(self.successResultOf(second), "two")
-
 
 class CloseTests(InboxTests):
     """After the session's end, the earlier messages come first, and then the end."""
