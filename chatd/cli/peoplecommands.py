@@ -46,7 +46,7 @@ async def ignore(talk: Talk, name: str | None = None) -> None:
         talk.display.note(f"you ignore {names}" if names else "you ignore nobody")
         return
     name = checked(check_name, name)
-    if fold(name) == fold(talk.me):
+    if fold(name) == fold(talk.name):
         raise NotDone("you cannot ignore yourself")
     if not talk.ignored.add(name):
         raise NotDone(f"you can ignore {MAX_IGNORED} names; /unignore NAME ends it for one")

@@ -135,7 +135,7 @@ class Talk:
 
     @property
     def name(self) -> str:
-        """The person's name; empty while the server has not given one."""
+        """The person's name, also between two sessions; empty while the server has not given it."""
         return self._factory.name or ""
 
     @property
@@ -158,12 +158,6 @@ class Talk:
     def changed(self) -> None:
         """Show the state as it is now."""
         self.window.redraw()
-
-    @property
-    def me(self) -> str:
-        """The person's own name; empty before the first welcome."""
-        client = self.service.client
-        return client.name if client else ""
 
     @property
     def rooms(self) -> list[str]:
@@ -220,7 +214,7 @@ class Talk:
 
     def arrive(self, place: Place) -> None:
         """Let the person come to a place, and show its last messages if they are out of sight."""
-        self.reading.arrive(place, self.me)
+        self.reading.arrive(place, self.name)
         self.changed()
 
     async def enter(self, room: str) -> Joined | None:
@@ -318,12 +312,12 @@ class Talk:
         shown = [message for message in messages if not self.ignored.hides(message)]
         self.display.note(f"{title}:" if shown else f"{title}: all are from people you ignore")
         for message in shown:
-            self.display.message(message, self.me, is_earlier=True, is_whole=True)
+            self.display.message(message, self.name, is_earlier=True, is_whole=True)
 
     def earlier_message(self, message: Message, *, with_date: bool = False) -> None:
         """Show an earlier message, unless its sender is ignored."""
         if not self.ignored.hides(message):
-            self.display.message(message, self.me, is_earlier=True, with_date=with_date)
+            self.display.message(message, self.name, is_earlier=True, with_date=with_date)
 
     def room_joined(self, client: ConsoleClient, joined: Joined) -> None:
         """Introduce a joined room; after a reconnect, tell if messages may be missing instead."""

@@ -195,7 +195,7 @@ class Terminal:
         talk = self._talk
         arguments = {name: command.arguments for name, command in COMMANDS.items()}
         arguments |= {short: arguments[name] for short, name in ALIASES.items()}
-        return words_for(talk.places, talk.states, talk.known, talk.me, arguments)
+        return words_for(talk.places, talk.states, talk.known, talk.name, arguments)
 
     def _go_to(self, number: int | None) -> None:
         places = self._talk.places
