@@ -110,6 +110,8 @@ class TextDisplay:
         ink: The colours of names.
         columns: Returns the width at which lines are broken between words; None for no limit.
         with_cuts: Whether a long new message is cut to some rows, as `chatd.cli.cutting` does.
+        is_here: Returns whether `/history` shows the messages of a message's place, which is the
+            current place; called with the message and the name of the person at the terminal.
         unix_time: Returns the time for events and notes, in Unix seconds.
 
     Attributes:
@@ -126,6 +128,7 @@ class TextDisplay:
         ink: Ink = PLAIN,
         columns: Callable[[], int | None] = lambda: None,
         with_cuts: bool = False,
+        is_here: Callable[[Message, str], bool] = lambda message, me: True,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
         self._write = write
@@ -134,6 +137,7 @@ class TextDisplay:
         self._ink = ink
         self._columns = columns
         self._with_cuts = with_cuts
+        self._is_here = is_here
         self._unix_time = unix_time
         self._days = Days(unix_time())
         self.bell = Bell()
@@ -160,7 +164,7 @@ class TextDisplay:
             is_whole: Whether to show it as far as the limits of a message allow, in many rows.
         """
         is_for_you = not is_earlier and is_for(message, me)
-        first, *rest = self._lines_of(message, is_whole=is_whole)
+        first, *rest = self._lines_of(message, me, is_whole=is_whole)
         with_room = self._with_rooms() and not is_earlier  # the title names it
         lines: list[tuple[str, ...]] = [self._first_line(message, first, me, with_room=with_room)]
         lines += [("  ", line) for line in rest]
@@ -194,7 +198,7 @@ class TextDisplay:
         """Show the date, if the day has changed since the last line."""
         self._show_day(self._unix_time())
 
-    def _lines_of(self, message: Message, *, is_whole: bool) -> list[str]:
+    def _lines_of(self, message: Message, me: str, *, is_whole: bool) -> list[str]:
         """Return the lines to show of a message; the last tells of a cut."""
         size = len(message.content)
         if not message.content_type.startswith("text/"):
@@ -205,7 +209,8 @@ class TextDisplay:
         more = ""
         if self._with_cuts and not is_whole:
             rows = rows_of(lines, self._columns())
-            more = "" if rows == lines else "; /history 20 shows more"
+            if rows != lines and self._is_here(message, me):
+                more = "; /history 20 shows more"
             lines = rows
         if lines == found and size <= MAX_SHOWN_BYTES:
             return lines

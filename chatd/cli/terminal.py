@@ -26,6 +26,7 @@ from chatd.cli.login import Login
 from chatd.cli.notdone import NotDone
 from chatd.cli.printable import plain
 from chatd.cli.prompt import Interrupted, LinePrompt
+from chatd.cli.recent import place_of
 from chatd.cli.status import Status, explain
 from chatd.cli.statusline import Standing, protection_of, status_line
 from chatd.cli.suspending import suspend
@@ -36,6 +37,7 @@ from chatd.cli.words import words_for
 from chatd.client.endpoints import client_endpoint
 from chatd.errors import ErrorCode, SessionEnded, SessionRefused
 from chatd.transport.timer import Timer
+from chatd.wire.messages import Message
 
 __all__ = ["Terminal"]
 
@@ -99,6 +101,7 @@ class Terminal:
             ink=ink_for(os.environ, is_terminal=os.isatty(1)),
             columns=lambda: self._prompt.columns,
             with_cuts=True,
+            is_here=self._is_here,
         )
         self._talk = Talk(
             reactor,
@@ -196,6 +199,11 @@ class Terminal:
         arguments = {name: command.arguments for name, command in COMMANDS.items()}
         arguments |= {short: arguments[name] for short, name in ALIASES.items()}
         return words_for(talk.places, talk.states, talk.known, talk.name, arguments)
+
+    def _is_here(self, message: Message, me: str) -> bool:
+        """Return whether a message is in the history of the place that typed lines go to."""
+        place = place_of(message, me)
+        return place is not None and self._talk.places.is_current(place)
 
     def _go_to(self, number: int | None) -> None:
         places = self._talk.places

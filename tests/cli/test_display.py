@@ -168,6 +168,19 @@ class TextDisplayTests(SynchronousTestCase):
             self.assertNotIn("shows more", self.lines[-1])
             self.assertGreater(sum(map(len, self.lines)), sum(map(len, rows)))
 
+    def test_rows_elsewhere(self):
+        """A cut message of another place does not name a command that shows the current place."""
+        places: list[tuple[str | None, str]] = []
+
+        def is_here(message: Any, me: str) -> bool:
+            places.append((message.room, me))
+            return False
+
+        display = TextDisplay(self.lines.append, with_cuts=True, is_here=is_here)
+        display.message(said("x" * 5_000), "alice")
+        self.assertEqual(self.lines[-1], "  [cut; 5000 bytes in all]")
+        self.assertEqual(places, [("lobby", "alice")])
+
     def test_rows_that_fit(self):
         """A message that takes just as many rows is shown whole, also in wide characters."""
         for content in ("\n".join("x" * MAX_ROWS), "\u8a9e" * 800):

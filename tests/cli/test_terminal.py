@@ -33,7 +33,7 @@ from tests.cli.conversation import (
     TerminalCase,
     alt,
 )
-from tests.cli.wiring import CommandReactor
+from tests.cli.wiring import CommandReactor, said
 
 
 class Strict(ChatFactory):
@@ -73,6 +73,22 @@ class TypingTests(TerminalCase):
             await it.shown("server: to all")
             it.type(" and half" + ENTER)
             await it.shown("alice: half and half")
+            it.type(CTRL_D)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+
+    def test_hear_elsewhere(self):
+        """The display learns which messages `/history` shows: those of the current place."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            is_here = it.terminal._talk.display._is_here
+            of_server = said("three", sender="server", room=None)
+            self.assertTrue(is_here(said("one"), "alice"))
+            self.assertFalse(is_here(of_server, "alice"))
+            it.type("/query bob" + ENTER)
+            await it.until(lambda: it.terminal._talk.companion == "bob")
+            self.assertFalse(is_here(said("two"), "alice"))
             it.type(CTRL_D)
 
         self.assertEqual(self.converse(script), Status.DONE)
