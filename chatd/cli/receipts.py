@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -14,10 +13,8 @@ from chatd.errors import RequestError, SessionEnded
 from chatd.transport.timer import Timer
 from chatd.wire.messages import Message
 
-__all__ = ["MAX_REPEATED", "RECEIPTS_S", "WAITING_S", "Receipts"]
+__all__ = ["MAX_REPEATED", "WAITING_S", "Receipts"]
 
-RECEIPTS_S = 5.0
-"""Time that leaving waits for the last receipts, in seconds."""
 WAITING_S = 1.0
 """Time after which the person is told that a message has no receipt yet, in seconds."""
 MAX_REPEATED = 1_000
@@ -41,7 +38,7 @@ class Receipts:
         self._changed = changed
         self._sent_at: dict[Deferred[Message], float] = {}
         self._timer = Timer(clock)
-        self._all_came: Deferred[None] | None = None
+        self._is_confirmed = True
 
     @property
     def outstanding(self) -> int:
@@ -66,25 +63,23 @@ class Receipts:
         done = receipt.addErrback(self._not_received, text)
         return done.addCallback(self._done, receipt)
 
-    async def wait(self, *, is_connected: bool) -> bool:
-        """Wait for the outstanding receipts, up to `RECEIPTS_S`; return whether all came.
+    async def wait(self, stopped: Deferred[None], *, is_connected: bool) -> bool:
+        """Wait until the service has stopped; return whether all receipts came.
 
         After `WAITING_S`, a note tells the person how to leave at once.
 
         Args:
-            is_connected: Whether any can come.
+            stopped: Fires when the service has stopped, which waits a while for the receipts.
+            is_connected: Whether any receipt can come.
         """
         self._timer.stop()  # nobody looks at the number now
         if self._sent_at and is_connected:
-            self._all_came = Deferred()
-            self._all_came.addTimeout(RECEIPTS_S, self._clock)
             self._timer.start(0 if self.waiting else WAITING_S, self._tell_of_the_wait)
-            try:
-                with suppress(TimeoutError):
-                    await self._all_came
-            finally:
-                self._timer.stop()
-        return not self._sent_at
+        try:
+            await stopped
+        finally:
+            self._timer.stop()
+        return self._is_confirmed
 
     def _tell_of_the_wait(self) -> None:
         self._display.note("waiting for the server; Ctrl+C gives up")
@@ -104,6 +99,7 @@ class Receipts:
         if isinstance(error, RequestError):
             self._display.note(f"refused: {text} ({error.message})")
         elif isinstance(error, SessionEnded):  # the message may have been delivered
+            self._is_confirmed = False
             self._display.note(f"not confirmed: {text} (the connection was lost)")
         else:
             self._display.note(f"not sent: {text} ({error})")
@@ -112,8 +108,5 @@ class Receipts:
         was_waiting = self._sent_at.pop(receipt) <= self._clock.seconds() - WAITING_S
         if not self._sent_at:
             self._timer.stop()
-        all_came = self._all_came
-        if all_came is not None and not self._sent_at and not all_came.called:
-            all_came.callback(None)
         if was_waiting:
             self._changed()

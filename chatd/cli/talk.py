@@ -279,9 +279,10 @@ class Talk:
             self.display.note("not connected; your message is sent after the client reconnects")
         return said
 
-    async def wait_for_receipts(self) -> bool:
-        """Wait a while for the outstanding receipts; return whether all came."""
-        return await self.receipts.wait(is_connected=self.is_connected)
+    async def leave(self) -> bool:
+        """Stop the service, which waits a while for the receipts; return whether all came."""
+        is_connected = self.is_connected
+        return await self.receipts.wait(self.service.stopService(), is_connected=is_connected)
 
     # Showing
 

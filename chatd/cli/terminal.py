@@ -136,7 +136,7 @@ class Terminal:
             with patch_stdout(raw=True):  # received text has been through plain()
                 self._wait_for_midnight()
                 await self._converse()
-                is_confirmed = await self._talk.wait_for_receipts()
+                is_confirmed = await self._talk.leave()
                 if self._status is Status.DONE and not is_confirmed:
                     self._status = Status.LOST
             return self._status

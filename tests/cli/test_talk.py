@@ -9,7 +9,7 @@ from chatd import ChatFactory, RequestError
 from chatd.chat.policy import Policy
 from chatd.cli import talk
 from chatd.cli.console import ConsoleClient
-from chatd.cli.receipts import RECEIPTS_S
+from chatd.client.client import RECEIPTS_S
 from chatd.storage.memory import MemoryStore
 from chatd.wire.messages import Message, MessageType
 from tests.cli.talking import Talker
@@ -533,7 +533,7 @@ class WaitingTests(TalkCase):
         """After a second, the person is told how to leave without waiting."""
         told = "* waiting for the server; Ctrl+C gives up"
         self.alice.type("one")
-        waiting = Deferred.fromCoroutine(self.alice.talk.wait_for_receipts())
+        waiting = Deferred.fromCoroutine(self.alice.talk.leave())
         self.reactor.advance(0.9)
         self.assertEqual(self.alice.lines, [])
         self.reactor.advance(0.2)
@@ -546,7 +546,7 @@ class WaitingTests(TalkCase):
         """A person who has waited already is told at once."""
         self.alice.type("one")
         self.reactor.advance(2)
-        waiting = Deferred.fromCoroutine(self.alice.talk.wait_for_receipts())
+        waiting = Deferred.fromCoroutine(self.alice.talk.leave())
         self.reactor.advance(0)
         self.assertEqual(self.alice.lines, ["* waiting for the server; Ctrl+C gives up"])
         waiting.cancel()
@@ -556,7 +556,7 @@ class WaitingTests(TalkCase):
 class LeavingTests(TalkCase):
     def wait(self, talker):
         """Wait for receipts; return the Deferred."""
-        waiting = Deferred.fromCoroutine(talker.talk.wait_for_receipts())
+        waiting = Deferred.fromCoroutine(talker.talk.leave())
         self.reactor.settle()
         return waiting
 
@@ -584,6 +584,7 @@ class LeavingTests(TalkCase):
         self.reactor.advance(RECEIPTS_S - 0.1)
         self.assertNoResult(waiting)
         self.reactor.advance(0.2)
+        self.reactor.settle()
         self.assertIs(self.successResultOf(waiting), False)
 
     def test_no_connection(self):

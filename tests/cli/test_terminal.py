@@ -523,7 +523,6 @@ class KeyTests(TerminalCase):
             it.type(CTRL_D)
             await it.shown("* waiting for the server; Ctrl+C gives up")
             self.reactor.advance(5)  # until the goodbye
-            self.reactor.advance(5)  # until the end of a server that is silent
 
         self.assertEqual(self.converse(script), Status.LOST)
 
