@@ -63,8 +63,8 @@ async def leave(talk: Talk, title: str | None = None, text: str = "") -> None:
         "/join ROOM enters another" if current is None else f"your lines go to {current.name} now"
     )
     talk.display.note(f"you left {place.name}; {rest}")
-    if was_here and current is not None:
-        talk.arrive(current)
+    if was_here:
+        talk.move_on()
 
 
 def _close_conversation(talk: Talk, name: str) -> None:
@@ -75,8 +75,8 @@ def _close_conversation(talk: Talk, name: str) -> None:
     current = talk.places.current
     rest = "/join ROOM enters a room" if current is None else f"your lines go to {current.name} now"
     talk.display.note(f"the conversation with {name} is closed; {rest}")
-    if was_here and current is not None:
-        talk.arrive(current)
+    if was_here:
+        talk.move_on()
     talk.changed()
 
 

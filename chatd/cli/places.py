@@ -99,6 +99,7 @@ class Places:
         self._order: list[_Key] = []
         self._visited: list[_Key] = []
         self._unread: dict[_Key, tuple[int, bool]] = {}
+        self._settled: Place | None = None
 
     @property
     def all(self) -> list[Place]:
@@ -124,6 +125,15 @@ class Places:
         """Return whether typed lines go to a place."""
         current = self.current
         return current is not None and current.key == place.key
+
+    def settle(self) -> Place | None:
+        """Note that the person knows where typed lines go now.
+
+        Returns:
+            The place where they went before, if that is another.
+        """
+        before, self._settled = self._settled, self.current
+        return None if before is None or self.is_current(before) else before
 
     def enter(self, place: Place) -> None:
         """Make a place the current one."""
@@ -160,6 +170,8 @@ class Places:
         }
         self._order = [new.key if key == old.key else key for key in self._order]
         self._visited = [new.key if key == old.key else key for key in self._visited]
+        if self._settled is not None and self._settled.key == old.key:
+            self._settled = new
         if old.key in self._unread:
             self._unread[new.key] = self._unread.pop(old.key)
 

@@ -13,6 +13,7 @@ from prompt_toolkit.application import (
     get_app_session,
     run_in_terminal,
 )
+from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.utils import is_dumb_terminal
 
@@ -37,6 +38,9 @@ class LinePrompt:
         go_to: Goes to the place with a number, or to the next one with unread messages.
         interrupting: Decides whether Ctrl+C leaves.
         stop: Suspends the client, and returns when it goes on.
+
+    Attributes:
+        held: Why the line that was read last must not be carried out; empty if it may be.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class LinePrompt:
         self._interrupting = interrupting
         self._stop = stop
         self._pasted = ""
+        self.held = ""
         self._tab = TabKey()
         self._session: PromptSession[str] = PromptSession(
             erase_when_done=True,
@@ -64,6 +69,7 @@ class LinePrompt:
             bottom_toolbar=lambda: self._choices() or status(self._size.columns),
             input=PasteFindingInput(get_app_session().input),
         )
+        self._session.default_buffer.on_text_changed += self._line_changed
         self._dumb_lines = DumbLines(
             self._write, self._typed, lambda call: asyncio.get_running_loop().call_soon(call)
         )
@@ -85,7 +91,7 @@ class LinePrompt:
             Interrupted: The person pressed Ctrl+C at an empty line.
             twisted.internet.defer.CancelledError: The caller was cancelled.
         """
-        self._pasted = ""
+        self._pasted = self.held = ""
         line = await ask(self._session, self._ask)
         self._interrupting.forget()
         return line
@@ -98,8 +104,18 @@ class LinePrompt:
         """Note a pasted text."""
         self._pasted = text
 
+    def hold(self, why: str) -> None:
+        """Keep the line that is being typed from being carried out, until it is cleared."""
+        if _running_app() is not None and self._session.default_buffer.text:
+            self.held = why
+
+    def _line_changed(self, line: Buffer) -> None:
+        if not line.text:
+            self.held = ""
+
     def cancelled(self) -> None:
         """Note that Ctrl+C has cancelled something."""
+        self.held = ""
         self._interrupting.cancelled()
 
     def may_leave(self) -> bool:

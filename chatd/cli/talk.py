@@ -215,7 +215,16 @@ class Talk:
     def arrive(self, place: Place) -> None:
         """Let the person come to a place, and show its last messages if they are out of sight."""
         self.reading.arrive(place, self.name)
+        self.places.settle()
         self.changed()
+
+    def move_on(self) -> None:
+        """Let the person come to the place where typed lines go after leaving the current one."""
+        current = self.places.current
+        if current is None:
+            self.places.settle()
+        else:
+            self.arrive(current)
 
     async def enter(self, room: str) -> Joined | None:
         """Make a room the current room, and join it if necessary.
@@ -237,12 +246,15 @@ class Talk:
         self._joining.append(room)
         before = self.places.current
         self.places.enter(Place(room))
+        self.places.settle()
         try:
             return await client.join(room)
         except (RequestError, SessionEnded):
             current = self.places.current
             if before is not None and current is not None and current.key == Place(room).key:
                 self.places.enter(before)
+                self.places.settle()
+                self.window.hold(f"you are not in {room}")
             raise
         finally:
             self._joining.remove(room)
@@ -307,6 +319,16 @@ class Talk:
                 self._welcomed(event)
         elif not self.ignored.hides(event):
             self.display.event(event)
+        if self._stage is _Stage.ESTABLISHED:
+            self._follow(is_removed=event["event"] == "removed")
+
+    def _follow(self, *, is_removed: bool = False) -> None:
+        """Tell where typed lines go now, if the person is no longer in the place before."""
+        before, current = self.places.settle(), self.places.current
+        if before is not None and current is not None:
+            self.go_to(current)
+            were = "were removed from" if is_removed else "are no longer in"
+            self.window.hold(f"you {were} {before.name}")
 
     def earlier(self, title: str, messages: Iterable[Message]) -> None:
         """Show earlier messages under a title."""
@@ -337,8 +359,11 @@ class Talk:
         if self._stage is not _Stage.ESTABLISHED:
             self._stage = _Stage.ESTABLISHED
             self._go_back()
+            self.places.settle()
             self._introductions.show_direct(client)
-        elif not self.away.is_marked:  # the missed messages are shown
+            return
+        self._follow()
+        if not self.away.is_marked:  # the missed messages are shown
             self.reading.look_back()
 
     def _go_back(self) -> None:
@@ -347,6 +372,11 @@ class Talk:
         if any(place.key == each.key for each in self.places.all):
             self.places.enter(place)
             self.changed()
+            return
+        current = self.places.current
+        if current is not None and fold(place.name) in map(fold, self._login.rooms):
+            self.go_to(current)
+            self.window.hold(f"you are not in {place.name}")
 
     def _entered(self, place: Place) -> None:
         if not place.is_person:

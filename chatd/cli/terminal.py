@@ -112,6 +112,7 @@ class Terminal:
             retry_policy=self._delay,
             window=Window(
                 redraw=self._prompt.redraw,
+                hold=self._prompt.hold,
                 ask_unseen=self._unseen.ask,
                 clear=self._prompt.clear,
             ),
@@ -159,7 +160,9 @@ class Terminal:
                 return
             if line.strip() == "exit" and not self._prompt.is_pasted(line):
                 return
-            if line.strip() and not self._talk.is_over:
+            if self._prompt.held:
+                self._talk.display.note(f"not sent: {self._prompt.held}; press Up to get the line")
+            elif line.strip() and not self._talk.is_over:
                 doing = Deferred.fromCoroutine(act_on(self._talk, line))
                 doing.addErrback(self._not_done)
 

@@ -24,6 +24,10 @@ def _draw_nothing() -> None:
     pass
 
 
+def _hold_nothing(why: str) -> None:
+    pass
+
+
 @dataclass(slots=True, kw_only=True)
 class Window:
     """What a conversation can do with the terminal; without one, it can do nothing.
@@ -31,9 +35,11 @@ class Window:
     Attributes:
         redraw: Called when what the window tells has changed.
         ask_unseen: Asks for a line without echo; see `chatd.cli.unseen.UnseenPrompt.ask`.
+        hold: Keeps the line that the person is typing now from being sent; gets the reason.
         clear: Clears the screen; raises `NotDone` if the terminal cannot do that.
     """
 
     redraw: Callable[[], None] = _draw_nothing
     ask_unseen: Callable[[str], Deferred[str]] = _cannot_ask
+    hold: Callable[[str], None] = _hold_nothing
     clear: Callable[[], None] = _cannot_clear

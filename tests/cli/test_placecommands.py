@@ -113,7 +113,9 @@ class QueryTests(PlaceCase):
     def test_renamed(self):
         """A conversation follows the person to a new name."""
         self.alice.type("/query bob")
+        self.alice.lines.clear()
         self.bob.type("/name rob")
+        self.assertEqual(self.alice.lines, ["* bob is now called rob"])
         self.assertEqual(self.alice.type("psst"), ["you → rob: psst"])
 
     def test_bad_name(self):

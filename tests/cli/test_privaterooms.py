@@ -138,6 +138,72 @@ class PrivateRoomTests(SynchronousTestCase):
         self.alice.type("/uninvite bob ops")
         self.assertEqual((bob.talk.rooms, rooms[-1]), (["lobby"], ["lobby"]))
 
+    def test_removed_from_the_current_room(self):
+        """A person who is removed from the current room is told where typed lines go now."""
+        held: list[str] = []
+        self.patch(self.bob.talk.window, "hold", held.append)
+        self.bob.type("/join ops")
+        self.bob.lines.clear()
+        self.alice.type("/private ops")
+        self.alice.type("/uninvite bob ops")
+        self.assertEqual(
+            self.bob.lines[1:],
+            [
+                "* you were removed from ops: only invited people may be there",
+                "* your lines go to lobby now",
+            ],
+        )
+        self.assertEqual(held, ["you were removed from ops"])
+
+    def test_removed_from_another_room(self):
+        """After leaving a room, or if it is not the current room, there is nothing to tell."""
+        self.bob.type("/join ops")
+        self.bob.type("/join plans")
+        self.bob.type("/leave plans")
+        self.bob.type("/goto lobby")
+        self.bob.lines.clear()
+        self.alice.type("/private ops")
+        self.alice.type("/uninvite bob ops")
+        self.assertNotIn("your lines go", "".join(self.bob.lines))
+        self.bob.type("/leave")
+        self.bob.lines.clear()
+        self.alice.type("/msg bob hello")
+        self.alice.type("/kick bob")
+        self.reactor.advance(2)
+        self.reactor.settle()
+        self.assertNotIn("your lines go", "".join(self.bob.lines))
+
+    def test_no_way_back_after_a_reconnect(self):
+        """A client that cannot enter the current room again tells where typed lines go now."""
+        held: list[str] = []
+        self.patch(self.bob.talk.window, "hold", held.append)
+        self.bob.type("/join ops")
+        self.bob.client.transport.abortConnection()
+        self.reactor.settle()
+        self.alice.type("/private ops")
+        self.alice.type("/uninvite bob ops")
+        self.bob.lines.clear()
+        self.reactor.advance(2)
+        self.reactor.settle()
+        self.assertEqual(self.bob.lines.count("* your lines go to lobby now"), 1)
+        self.assertEqual(held, ["you are no longer in ops"])
+
+    def test_no_way_back_after_a_restart(self):
+        """So does a client that cannot enter the current room of the last time."""
+        self.alice.type("/private plans")
+        remembered = {"rooms_are_remembered": True, "current": "plans"}
+        self.bob.leave()
+        bob = Talker(self.reactor, "bob", "plans", "ops", password=SECRET, login=remembered)
+        self.assertEqual(bob.lines[-1], "* your lines go to ops now")
+
+    def test_refused_join(self):
+        """A line that was begun for a room is held back if that room refuses the person."""
+        held: list[str] = []
+        self.patch(self.bob.talk.window, "hold", held.append)
+        self.alice.type("/private plans")
+        self.bob.type("/join plans")
+        self.assertEqual(held, ["you are not in plans"])
+
     def test_mistakes(self):
         """The client does not send a bad name or room, and shows a refusal as a note."""
         self.assertIn("a room's name has", self.alice.mistype(f"/private {'x' * 65}"))

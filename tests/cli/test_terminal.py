@@ -698,6 +698,67 @@ class PromptTests(TerminalCase):
             self.reactor = CommandReactor()
 
 
+class HeldLineTests(TerminalCase):
+    """A line that was begun for a room from which the person is then removed."""
+
+    async def removed(self, it):
+        """Begin a line in a room, and lose that room."""
+        await it.shown("* you are alice, in lobby")
+        it.type("/join sec" + ENTER)
+        await it.until(lambda: it.prompt == "sec> ")
+        it.type("half")
+        await it.until(lambda: it.typed == "half")
+        client = it.terminal._talk.service.client
+        client.factory.progress.left("sec")
+        client.event_received({"event": "removed", "room": "sec"})
+        await it.shown("* your lines go to lobby now")
+
+    def test_held(self):
+        """Enter does not send it to another room; the Up key brings it back."""
+
+        async def script(it):
+            await self.removed(it)
+            it.type(" a line" + ENTER)
+            await it.shown("* not sent: you were removed from sec; press Up to get the line")
+            buffer = it.terminal._prompt._session.default_buffer
+            await it.until(lambda: not it.typed and len(buffer._working_lines) > 2)
+            it.type(UP)
+            await it.until(lambda: it.typed == "half a line")
+            it.type(ENTER)
+            await it.shown("alice: half a line")
+            it.type("exit" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+
+    def test_begun_again(self):
+        """A line that was begun after that is sent, however the first was cleared."""
+        for number, clear in enumerate((CTRL_C, "\x7f" * 4)):
+            self.reactor = CommandReactor()
+            self.clear_screen()
+
+            async def script(it, clear=clear, number=number):
+                await self.removed(it)
+                it.type(clear)
+                await it.until(lambda: not it.typed)
+                it.type(f"again {number}" + ENTER)
+                await it.shown(f"alice: again {number}")
+                it.type("exit" + ENTER)
+
+            self.assertEqual(self.converse(script), Status.DONE)
+
+    def test_nothing_begun(self):
+        """At an empty line, nothing is held back."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.terminal._prompt.hold("you were removed from sec")
+            it.type("hello" + ENTER)
+            await it.shown("alice: hello")
+            it.type("exit" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+
+
 class FirstAttemptTests(TerminalCase):
     async def wait(self, it):
         """Type no key."""
