@@ -75,8 +75,9 @@ class Reading:
         )
         for message in seen:
             self._display.message(message, me, is_earlier=True)
-        if new:
-            rest = f": the last {len(new)} of {unread}" if len(new) < unread else ""
+        others = sum(fold(message.sender or "") != fold(me) for message in new)
+        if others:
+            rest = f": the last {others} of {unread}" if others < unread else ""
             self._display.rule(f"new{rest}")
         for message in new:
             self._display.message(message, me, is_earlier=True)

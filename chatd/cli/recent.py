@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import dropwhile
 from typing import NamedTuple
 
 from chatd.chat.names import fold
@@ -26,7 +27,8 @@ class Recap(NamedTuple):
 
     Attributes:
         seen: The messages that the person has seen there.
-        new: The messages that came while the person was elsewhere.
+        new: The messages from the first on that came while the person was elsewhere. Own
+            messages from another client may be among them.
     """
 
     seen: list[Message]
@@ -72,11 +74,11 @@ class Recent:
             line: The number of the last shown line.
         """
         kept = self._kept.get(place.key, deque())
-        new = [each.message for each in kept if each.is_new]
+        new = [each.message for each in dropwhile(lambda each: not each.is_new, kept)]
         if not kept or (not new and line - kept[-1].line < NEAR):
             return Recap([], [])
         last = list(kept)[-max(REPEATED, len(new)) :]
-        seen = [each.message for each in last if not each.is_new]
+        seen = [each.message for each in last[: len(last) - len(new)]]
         self._kept[place.key] = deque(
             (_Kept(each.message, line, False) for each in kept), maxlen=_MAX_NEW
         )

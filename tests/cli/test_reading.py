@@ -57,6 +57,25 @@ class ArrivalTests(CommandsCase):
         for line in ("/leave lobby", "/leave @bob"):
             self.assertEqual(len(self.alice.type(line)), 1)
 
+    def test_own_among_new(self):
+        """What the person wrote from elsewhere stays in order, below the rule, and is not new."""
+        self.alice.type("/goto lobby")
+        self.bob.type("one")
+        self.alice.talk.say("mine", room="ops")
+        self.bob.type("two")
+        self.assertEqual(
+            self.alice.type("/goto ops")[1:],
+            ["--- new ---", "| bob: one", "| alice: mine", "| bob: two"],
+        )
+
+    def test_own_among_ignored(self):
+        """No rule stands before own messages alone."""
+        self.alice.type("/goto lobby")
+        self.bob.type("one")
+        self.alice.talk.say("mine", room="ops")
+        self.alice.type("/ignore bob")
+        self.assertEqual(self.alice.type("/goto ops")[1:], ["| alice: mine"])
+
     def test_ignored(self):
         """The messages of a person who is ignored meanwhile are not shown again."""
         self.alice.type("/goto lobby")

@@ -32,6 +32,14 @@ class RecentTests(SynchronousTestCase):
         self.assertEqual(self.recap(later=1), ([], []))
         self.assertEqual(self.recap(later=NEAR), (["one", "two", "three", "four"], []))
 
+    def test_order(self):
+        """A message that the person wrote among new messages stays in its place."""
+        self.take("one")
+        self.take("two", is_new=True)
+        self.take("three")
+        self.take("four", is_new=True)
+        self.assertEqual(self.recap(), (["one"], ["two", "three", "four"]))
+
     def test_near(self):
         """Seen messages are shown again only if the last is not near the bottom any more."""
         self.take("one")
