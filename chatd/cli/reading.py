@@ -46,7 +46,7 @@ class Reading:
         place = place_of(message, me)
         is_here = place is None or self._places.is_current(place)
         is_own = fold(message.sender or "") == fold(me)
-        if is_here and not is_own and self._is_rule_due:
+        if not is_own and self._is_rule_due:
             self._is_rule_due = False
             self._display.rule("new")
         self._display.message(message, me)

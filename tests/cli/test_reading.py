@@ -108,6 +108,16 @@ class AwayTests(CommandsCase):
             self.bob.type(line)
         self.assertEqual(self.alice.lines, ["--- new ---", "bob: one", "bob: two"])
 
+    def test_direct(self):
+        """It stands before the first message of another, whatever its place is."""
+        self.alice.type("/away at lunch")
+        self.alice.lines.clear()
+        self.bob.type("/msg alice psst")
+        self.bob.type("one")
+        rule = "--- new ---"
+        shown = [line for line in self.alice.lines if not line.startswith("*")]
+        self.assertEqual(shown, [rule, "bob → you: psst", "bob: one"])
+
     def test_back(self):
         """There is none once the person is back, or says something."""
         for line in ("/away", "it is me"):
