@@ -176,8 +176,10 @@ async def _clear(talk: Talk) -> None:
 
 
 async def _quit(talk: Talk, text: str = "") -> None:
-    if text and talk.is_connected and talk.places.current is not None:
-        talk.say(text)
+    if text and talk.places.current is None:
+        talk.display.note(f"not sent: {text} (you are in no room)")
+    elif text:
+        talk.say(text, is_last=True)
     talk.is_over = True
 
 

@@ -261,13 +261,21 @@ class Talk:
 
     # Sending
 
-    def say(self, text: str, *, to: str | None = None, room: str | None = None) -> Deferred[None]:
+    def say(
+        self,
+        text: str,
+        *,
+        to: str | None = None,
+        room: str | None = None,
+        is_last: bool = False,
+    ) -> Deferred[None]:
         """Send a message, at once or as soon as there is a connection.
 
         Args:
             text: The message.
             to: The receiver's name.
             room: The room; without it and a receiver, the current room or conversation.
+            is_last: Whether the person leaves then, and so the client will not reconnect.
 
         Returns:
             A Deferred that fires when the receipt is here, or will not come.
@@ -287,7 +295,7 @@ class Talk:
         if to is not None:
             self.reading.answered(Place(None, to))
             self.changed()
-        if not self.is_connected:
+        if not self.is_connected and not is_last:
             self.display.note("not connected; your message is sent after the client reconnects")
         return said
 

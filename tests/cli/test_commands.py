@@ -258,11 +258,13 @@ class HelpTests(CommandsCase):
             self.assertEqual(self.alice.type(f"/join {room}"), [f"* you are in {room}, 1 here"])
 
     def test_quit_with_a_text(self):
-        """The text of `/quit` is the last message; without a place for it, it is not sent."""
+        """The text of `/quit` is the last message; without a place for it, a note says so."""
         self.assertEqual(self.alice.type("/quit off to tea"), ["alice: off to tea"])
         self.assertTrue(self.alice.talk.is_over)
         self.bob.type("/leave")
-        self.assertEqual(self.bob.type("/quit off to tea"), [])
+        self.assertEqual(
+            self.bob.type("/quit off to tea"), ["* not sent: off to tea (you are in no room)"]
+        )
         self.assertTrue(self.bob.talk.is_over)
 
     def test_clear(self):

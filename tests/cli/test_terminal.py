@@ -810,6 +810,17 @@ class ReconnectTests(TerminalCase):
 
         self.assertEqual(self.converse(script), Status.DONE)
 
+    def test_quit_with_a_text(self):
+        """While not connected, the text of `/quit` is reported like any other unsent line."""
+
+        async def script(it):
+            await self.lose(it)
+            it.type("/quit off to tea" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.LOST)
+        last = self.screen.getvalue().splitlines()[-1]
+        self.assertIn(" * not confirmed: off to tea (the connection was lost)", last)
+
     def test_told_once(self):
         """The client shows the note about reconnecting once for each loss."""
         missing = "* not connected; reconnecting"
