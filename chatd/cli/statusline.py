@@ -90,7 +90,10 @@ def status_line(standing: Standing, width: int) -> str:
     for name, variants in first.items():
         line.add(name, *variants[-1:])
     for name, variants in first.items():
-        line.lengthen(name, *variants)
+        if name == "place":  # the last variant has a cut title already
+            line.lengthen(name, *variants[:-1], may_cut=True)
+        else:
+            line.lengthen(name, *variants)
     if standing.is_away:
         line.add("away", "away")
     if standing.is_connected:
@@ -135,26 +138,27 @@ class _Line:
             self._left = left - width_of(text)
             self._parts[name] = text
 
-    def lengthen(self, name: str, *variants: str) -> None:
+    def lengthen(self, name: str, *variants: str, may_cut: bool = False) -> None:
         """Replace a part that is there with the first variant that fits."""
         if name not in self._parts:
             return
         left = self._left + width_of(self._parts[name])
-        text = _fitting(variants, left, may_cut=False)
+        text = _fitting(variants, left, may_cut=may_cut)
         if text:
             self._left = left - width_of(text)
             self._parts[name] = text
 
 
 def _place(standing: Standing) -> list[str]:
-    """Return the current place: with all that is known, with the members, and alone."""
+    """Return the current place: with all that is known, with the members, alone, and cut."""
     if standing.place is None:
-        return ["(no room)"]
+        return ["(no room)"] * 2
     number, title = standing.place
     members = [] if standing.members is None else [str(standing.members)]
     about = [*members, "private"] if standing.is_private else members
-    alone = f"{number}:{plain(title)}"
-    return [f"{alone} ({', '.join(each)})" for each in (about, members) if each] + [alone]
+    title = plain(title)
+    alone, cut = f"{number}:{title}", f"{number}:{_fitting([title], _LEAST, may_cut=True)}"
+    return [f"{alone} ({', '.join(each)})" for each in (about, members) if each] + [alone, cut]
 
 
 def _unread(unread: Sequence[Unread]) -> list[str]:

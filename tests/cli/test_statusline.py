@@ -108,6 +108,16 @@ class StatusLineTests(SynchronousTestCase):
         """The line cuts the name of the current place before it leaves it out."""
         self.assertEqual(self.line(20, place=(1, "x" * 64)), f" 1:{'x' * 15}…")
 
+    def test_long_name_in_a_narrow_window(self):
+        """It cuts that name before it leaves out the person's name or unread messages."""
+        for width, members, line in (
+            (40, 3, f" alice | 1:{'x' * 18}… | new 3!"),
+            (32, 3, f" alice | 1:{'x' * 10}… | new 3!"),
+            (90, 3, f" alice | 1:{'x' * 30} (3) | new 1:lobby 4, 3:@bob 1! | encrypted"),
+        ):
+            found = self.line(width, name="alice", place=(1, "x" * 30), members=members, topic="")
+            self.assertEqual(found, line)
+
     def test_controls(self):
         """Names and topics cannot control the terminal."""
         self.assertNotIn("\x1b", self.line(place=(1, "\x1b[2J"), topic="\x1b[31m"))
