@@ -111,12 +111,18 @@ def _login(options: argparse.Namespace, profile: Profile | None) -> Login:
         return replace(login, password=ask_password(_named(name)))
     if options.password_file is not None:
         _named(name)
-        return replace(login, password=read_password_file(options.password_file))
+        return _with_file(login, options.password_file, "the password file")
     if own_file is not None:
+        assert profile is not None
         with _blamed(profile, "password_file"):
             _named(name)
-            return replace(login, password=read_password_file(own_file))
+            return _with_file(login, own_file, f"{profile.title}'s password_file")
     return login
+
+
+def _with_file(login: Login, path: str, what: str) -> Login:
+    """Return the login with the password in a file; `what` names the file for the person."""
+    return replace(login, password=read_password_file(path), password_from=f"{what} {path}")
 
 
 def _named(name: str | None) -> str:

@@ -30,6 +30,7 @@ class Login:
         key: The shared key, or None.
         name: The name to ask for; None for the server's choice.
         password: The password of that name, or None.
+        password_from: The file that has the password, in words; empty if the person typed it.
         rooms: The rooms to join; empty for the server's choice.
         rooms_are_remembered: Whether they are those of the last time. Then the client goes on
             without a room that it cannot enter.
@@ -41,6 +42,7 @@ class Login:
     key: bytes | None = field(default=None, repr=False)
     name: str | None = None
     password: str | None = field(default=None, repr=False)
+    password_from: str = ""
     rooms: tuple[str, ...] = ()
     rooms_are_remembered: bool = False
     current: str | None = None

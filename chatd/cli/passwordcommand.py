@@ -34,4 +34,5 @@ async def password(talk: Talk) -> None:
     except LocalProtocolError as error:
         talk.display.note(f"/password: nothing was changed: {error}")
         return
-    talk.display.note("your password was changed")
+    stale = f"; {talk.password_from} has the old one" if talk.password_from else ""
+    talk.display.note(f"your password was changed{stale}")

@@ -144,6 +144,11 @@ class Talk:
         return self._login.password is not None
 
     @property
+    def password_from(self) -> str:
+        """The file that has the password of the login, in words; empty if there is none."""
+        return self._login.password_from
+
+    @property
     def client(self) -> ConsoleClient:
         """The client, for a command.
 

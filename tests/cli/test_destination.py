@@ -84,7 +84,13 @@ class ChoosingTests(DestinationCase):
         )
         destination = self.find()
         self.assertEqual(destination.endpoint, "tcp:a:1")
-        expected = Login(key=key, name="al", password="open sesame", rooms=("ops",))
+        expected = Login(
+            key=key,
+            name="al",
+            password="open sesame",
+            password_from=f"work's password_file {self.directory / 'al.password'}",
+            rooms=("ops",),
+        )
         self.assertEqual(destination.login, expected)
 
     def test_options_go_before(self):
@@ -170,6 +176,7 @@ class RejoinTests(DestinationCase):
         self.write_profile('endpoint = "tcp:a:1"', "rejoin = true")
         login = self.find().remembering(self.environment, self.fail).login
         self.assertIsNone(login.current)
+        login.rooms_changed(["ops"])
         login.current_changed("ops")
         login = self.find().remembering(self.environment, self.fail).login
         self.assertEqual(login.current, "ops")

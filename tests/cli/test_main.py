@@ -338,13 +338,15 @@ class TerminalTests(CommandCase):
         path.write_text("open sesame\n")
         path.chmod(0o600)
         self.patch(getpass, "getpass", lambda prompt: "typed")
-        for option, password in (
-            (["--password-file", path], "open sesame"),
-            (["--password"], "typed"),
+        for option, password, source in (
+            (["--password-file", path], "open sesame", f"the password file {path}"),
+            (["--password"], "typed", ""),
         ):
             shown = self.converse(Status.DONE, "--name", "al", *option)
             self.assertEqual(shown, (Status.DONE, "", ""))
-            self.assertEqual(self.terminal.made[1], Login(name="al", password=password))
+            self.assertEqual(
+                self.terminal.made[1], Login(name="al", password=password, password_from=source)
+            )
 
     def test_signal_where_a_password_is_asked_for(self):
         """A signal at the prompt ends its line and the command."""

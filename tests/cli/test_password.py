@@ -45,6 +45,7 @@ class PasswordTests(TerminalCase):
     def setUp(self):
         super().setUp()
         self.last: Any = None
+        self.source = ""
         self.checker = Checker()
         self.reactor = CommandReactor(accounts=Accounts(Clock(), [self.checker]))
 
@@ -74,7 +75,8 @@ class PasswordTests(TerminalCase):
             self.remembered = it.terminal._prompt._session.history.get_strings()
             it.type(CTRL_D)
 
-        self.assertEqual(self.converse(script, password=OLD), Status.DONE)
+        login = {"password": OLD, "password_from": self.source}
+        self.assertEqual(self.converse(script, **login), Status.DONE)
         for secret in (OLD, NEW):
             self.assertNotIn(secret, self.screen.getvalue())
             self.assertNotIn(secret, "".join(self.remembered))
@@ -84,6 +86,13 @@ class PasswordTests(TerminalCase):
         new = NEW + ENTER
         self.change(OLD + ENTER, new, new, shown="* your password was changed")
         self.assertEqual(self.checker.password, NEW)
+
+    def test_file(self):
+        """The note names the file that has the old password."""
+        new = NEW + ENTER
+        self.source = "work's password_file al.password"
+        shown = f"* your password was changed; {self.source} has the old one"
+        self.change(OLD + ENTER, new, new, shown=shown)
 
     def test_wrong(self):
         """A refusal of the server is a note."""
