@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from chatd.chat.names import check_name, check_room
+from chatd.chat.names import check_name, check_room, fold
 from chatd.config.ownfile import read_regular_file, replace_private_file, why
 from chatd.errors import RequestError
 
@@ -97,12 +97,13 @@ class RememberedRooms:
     def __init__(self, directory: Path, title: str, complain: Callable[[str], None]) -> None:
         self._file = _StateFile(directory / f"{title}.rooms.json", _Rooms, "your rooms", complain)
         self._complain = complain
-        self._state = _Rooms(())
+        self._rooms: tuple[str, ...] = ()
+        self._current: str | None = None
 
     @property
     def current(self) -> str | None:
         """The room that typed lines went to; None if it is not known."""
-        return self._state.current
+        return self._current
 
     def load(self) -> tuple[str, ...] | None:
         """Return the rooms of the last time; None if they are not known."""
@@ -110,7 +111,7 @@ class RememberedRooms:
         if state is None:
             return None
         rooms = tuple(room for room in state.rooms if self._is_allowed(room))
-        self._state = _Rooms(rooms, state.current)
+        self._rooms, self._current = rooms, state.current
         return rooms
 
     def _is_allowed(self, room: str) -> bool:
@@ -124,15 +125,19 @@ class RememberedRooms:
 
     def save(self, rooms: Sequence[str]) -> None:
         """Remember rooms."""
-        self._save(_Rooms(tuple(rooms), self.current))
+        self._rooms = tuple(rooms)
+        self._save()
 
     def save_current(self, room: str) -> None:
         """Remember the room that typed lines go to."""
-        self._save(_Rooms(self._state.rooms, room))
+        self._current = room
+        self._save()
 
-    def _save(self, state: _Rooms) -> None:
-        self._state = state
-        self._file.save(state)
+    def _save(self) -> None:
+        """Write the rooms; the current room is written only while the person is in it."""
+        current = self._current
+        is_there = current is not None and fold(current) in map(fold, self._rooms)
+        self._file.save(_Rooms(self._rooms, current if is_there else None))
 
 
 class RememberedPeople:

@@ -47,6 +47,20 @@ class RememberedTests(SynchronousTestCase):
         self.file.write_text('{"rooms": []}')
         self.assertEqual((self.remembered().load(), self.complaints), ((), []))
 
+    def test_left_current(self):
+        """The current room is forgotten when the person leaves it, but not while entering it."""
+        remembered = self.remembered()
+        remembered.save(["ops"])
+        remembered.save_current("OPS")
+        self.assertIn(b"OPS", self.file.read_bytes())
+        remembered.save([])
+        self.assertNotIn(b"OPS", self.file.read_bytes())
+        remembered.save_current("attic")
+        remembered.save(["ops"])
+        remembered.save(["ops", "attic"])
+        remembered = self.remembered()
+        self.assertEqual((remembered.load(), remembered.current), (("ops", "attic"), "attic"))
+
     def test_unchanged(self):
         """The client does not write known rooms again."""
         remembered = self.remembered()
