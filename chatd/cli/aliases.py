@@ -10,6 +10,7 @@ ALIASES = {
     "p": "leave",
     "close": "leave",
     "g": "goto",
+    "win": "goto",
     "list": "rooms",
     "names": "who",
     "n": "who",

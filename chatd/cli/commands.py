@@ -103,6 +103,10 @@ async def _join(talk: Talk, room: str) -> None:
     is_new = joined is not None and joined.members == 1 and joined.seq == 0
     if meant != room and meant and is_new:  # irssi adds the # by itself
         talk.display.note(f"{room} is a new room; if you meant {meant}: /leave, then /join {meant}")
+    several = [each for each in room.split(",") if each]
+    if len(several) > 1 and is_new:  # irssi joins each
+        meant, first = " and ".join(several), several[0]
+        talk.display.note(f"{room} is a new room; if you meant {meant}: /leave, then /join {first}")
 
 
 async def _say(talk: Talk, text: str) -> None:

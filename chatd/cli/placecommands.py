@@ -17,8 +17,8 @@ QUERY = "without NAME: close the conversation; /msg sends one message"
 
 
 async def go_to(talk: Talk, text: str) -> None:
-    """Let typed lines go to a place, by its name, title or number."""
-    place = talk.places.find(text)
+    """Let typed lines go to a place, by its name, title or number, or by its beginning."""
+    place = talk.places.find(text) or talk.places.beginning(text)
     if place is None:
         raise NotDone(f"you are not in {text}; enter it with /join, or see /query")
     talk.go_to(place)

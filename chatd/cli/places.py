@@ -184,6 +184,15 @@ class Places:
                     return place
         return self.at(int(text)) if text.isascii() and text.isdecimal() else None
 
+    def beginning(self, text: str) -> Place | None:
+        """Return the only place whose title or name begins with a text; None if it is not alone."""
+        found = [
+            place
+            for place in self.all
+            if fold(place.title).startswith(fold(text)) or fold(place.name).startswith(fold(text))
+        ]
+        return found[0] if len(found) == 1 else None
+
     def at(self, number: int) -> Place | None:
         """Return the place with a number; the first is 1."""
         places = self.all

@@ -257,6 +257,12 @@ class HelpTests(CommandsCase):
         for room in ("ops", "#"):
             self.assertEqual(self.alice.type(f"/join {room}"), [f"* you are in {room}, 1 here"])
 
+    def test_join_several(self):
+        """So does a new room with a comma, which separates rooms in irssi."""
+        hint = "* a,b is a new room; if you meant a and b: /leave, then /join a"
+        self.assertEqual(self.alice.type("/join a,b"), ["* you are in a,b, 1 here", hint])
+        self.assertNotIn(hint, self.bob.type("/join a,b"))
+
     def test_quit_with_a_text(self):
         """The text of `/quit` is the last message; without a place for it, a note says so."""
         self.assertEqual(self.alice.type("/quit off to tea"), ["alice: off to tea"])

@@ -27,6 +27,16 @@ class GotoTests(PlaceCase):
         self.assertEqual(self.alice.type("/goto @bob"), ["* your lines go to bob now"])
         self.assertEqual(self.prompt(), "@bob")
 
+    def test_beginning(self):
+        """The beginning of a name is enough if no other place begins so."""
+        for room in ("ops", "open", "lab"):
+            self.alice.type(f"/join {room}")
+        self.alice.type("/query bob")
+        self.assertEqual(self.alice.type("/goto OPS"), ["* your lines go to ops now"])
+        self.assertEqual(self.alice.type("/goto Ope"), ["* your lines go to open now"])
+        self.assertEqual(self.alice.type("/win @b"), ["* your lines go to bob now"])
+        self.assertIn("you are not in op;", self.alice.mistype("/goto op"))
+
     def test_not_there(self):
         """The client reports a place that the person is not in."""
         self.assertIn("you are not in attic;", self.alice.mistype("/goto attic"))
