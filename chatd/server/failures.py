@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Awaitable
 
 from twisted.internet.interfaces import IReactorTime
@@ -60,7 +61,7 @@ class FailureLog:
         """Start a coroutine, and log its failure, now or later."""
         try:
             started = start(awaitable)
-        except Exception as error:
+        except (Exception, CancelledError) as error:
             self.failed(error)
             return
         if started is not None:

@@ -255,12 +255,11 @@ class ServerProtocol(SessionProtocol):
 
     def _refuse(self, failure: Failure, message: Message) -> None:
         """Answer a hook's exception with an ERROR."""
-        self.unanswered = None
-        if failure.check(SessionEnded):  # the hook sent to a session that has ended
-            return
+        is_answered, self.unanswered = self.unanswered is None, None
+        if failure.check(SessionEnded) and (is_answered or self.connection.is_over):
+            return  # the hook sent to a session that has ended
         is_command = message.type == MessageType.COMMAND
         error = self._told_of(failure, "command_received" if is_command else "message_received")
-        ref = error.ref
-        if ref is None:
-            ref = message.header["id"] if isinstance(message.header, dict) else message.id
+        # Not the error's own `ref`: an error of another server names a message of that server.
+        ref = message.header["id"] if isinstance(message.header, dict) else message.id
         self._answer_fault(RequestError(error.code, error.message, ref=ref))

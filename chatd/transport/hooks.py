@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import isfuture
+from asyncio import CancelledError, isfuture
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from types import CoroutineType
@@ -61,7 +61,7 @@ def call_hook(
         if result is None or result is DONE:
             return None
         deferred = result if isinstance(result, Deferred) else start(result)
-    except Exception:
+    except (Exception, CancelledError):  # asyncio's is no Exception, and cancels only a task
         failed(Failure(), about)
         return None
     if deferred is None:
@@ -100,6 +100,9 @@ def _go_on(
         try:
             # A hook may wait for asyncio's futures too, if the reactor runs in asyncio's loop.
             result = yield Deferred.fromFuture(awaited) if isfuture(awaited) else awaited
+        except GeneratorExit:  # nothing will ever fire what the hook awaits
+            context.run(coroutine.close)
+            raise
         except BaseException as error:
             failure = error  # thrown below, outside of this handler
         try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
+
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 
-from chatd.errors import RequestError, SessionEnded
+from chatd.errors import RequestError, SessionEnded, SessionRefused
 from chatd.server.session import Session
 from chatd.wire.messages import Message, MessageType
 from tests.fakes.peers import Peer, hand_client, settle
@@ -19,7 +21,7 @@ class PlainHookTests(ServerCase):
         super().setUp()
         self.client = hand_client(self.factory)
 
-    def raising(self, error: Exception) -> None:
+    def raising(self, error: BaseException) -> None:
         """Raise the test's exception."""
 
         def hook(session: Session, message: Message) -> None:
@@ -37,10 +39,14 @@ class PlainHookTests(ServerCase):
         )
 
     def test_request_error_for_another_frame(self) -> None:
-        """The server sends a `RequestError` that names a frame itself unchanged."""
+        """A `RequestError` of another server names that server's message; the answer does not."""
         self.raising(RequestError("not-today", "come back tomorrow", ref="another"))
         self.client.say("one")
-        self.assertEqual(self.told(self.client), [(MessageType.ERROR, "not-today", "another")])
+        self.client.send(Message(MessageType.COMMAND, {"id": "c1", "command": "dance"}))
+        self.assertEqual(
+            self.told(self.client),
+            [(MessageType.ERROR, "not-today", "one"), (MessageType.ERROR, "not-today", "c1")],
+        )
 
     def test_request_error_for_a_command(self) -> None:
         """A `RequestError` for a COMMAND names the command's id."""
@@ -71,10 +77,65 @@ class PlainHookTests(ServerCase):
         self.flushLoggedErrors(ValueError)
 
     def test_spoke_to_a_session_that_is_over(self) -> None:
-        """A hook that sends to a session that is over has not failed."""
-        self.raising(SessionEnded("goodbye", "gone"))
+        """After the answer, a hook that sends to a session that is over has not failed."""
+
+        def hook(session: Session, message: Message) -> None:
+            if message.type == MessageType.COMMAND:
+                session.send_result(message)
+            else:
+                session.reply(message, "yes")
+            raise SessionEnded("goodbye", "gone")
+
+        self.factory.hook = hook
         self.client.say("one")
-        self.assertEqual(self.told(self.client), [])
+        self.client.send(Message(MessageType.COMMAND, {"id": "c1", "command": "dance"}))
+        settle(self.factory)
+        types = [each.type for each in self.client.take()]
+        self.assertEqual(types, [MessageType.MESSAGE, MessageType.RESULT])
+
+    def test_own_session_is_over(self) -> None:
+        """A hook that sends to its client after the session's end has not failed."""
+
+        def hook(session: Session, message: Message) -> None:
+            session.end("enough", "that was enough")
+            session.send("and another thing")
+
+        self.factory.hook = hook
+        self.client.say("one")
+        self.assertEqual(self.told(self.client), [(MessageType.DISCONNECT, "enough", None)])
+
+    def test_end_of_another_session(self) -> None:
+        """If a session with another server ends before the answer, the client is told."""
+        for end in (SessionEnded, SessionRefused):
+            self.raising(end("goodbye", "gone"))
+            self.client.say("one")
+            self.client.send(Message(MessageType.COMMAND, {"id": "c1", "command": "dance"}))
+            self.assertEqual(
+                self.told(self.client),
+                [
+                    (MessageType.ERROR, "internal-error", "one"),
+                    (MessageType.ERROR, "internal-error", "c1"),
+                ],
+            )
+            self.assertEqual(len(self.flushLoggedErrors(end)), 2)
+
+    def test_cancelled(self) -> None:
+        """A cancelled task of asyncio is a failure like any other, and the session goes on."""
+
+        async def hook(session: Session, message: Message) -> None:
+            raise CancelledError
+
+        self.raising(CancelledError())
+        self.client.say("one")
+        self.client.send(Message(MessageType.COMMAND, {"id": "c1", "command": "dance"}))
+        self.factory.hook = hook
+        self.client.say("two")
+        self.client.send(Message(MessageType.COMMAND, {"id": "c2", "command": "dance"}))
+        self.assertEqual(
+            self.told(self.client),
+            [(MessageType.ERROR, "internal-error", each) for each in ("one", "c1", "two", "c2")],
+        )
+        self.assertEqual(len(self.flushLoggedErrors(CancelledError)), 4)
 
     def test_what_fails_after_the_end(self) -> None:
         """The log has a hook's failure after it ended the session; no client gets it."""
@@ -154,6 +215,17 @@ class AsyncHookTests(ServerCase):
         self.assertEqual(self.told(self.client), [(MessageType.ERROR, "internal-error", "one")])
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
         self.assertEqual(self.factory.texts, ["one", "two"])
+
+    def test_end_of_another_session(self) -> None:
+        """An error of another server that arrives later answers the message at hand."""
+        self.client.say("one", "two")
+        self.gates["one"].errback(SessionEnded("goodbye", "gone"))
+        self.gates["two"].errback(RequestError("not-today", "come back", ref="another"))
+        self.assertEqual(
+            self.told(self.client),
+            [(MessageType.ERROR, "internal-error", "one"), (MessageType.ERROR, "not-today", "two")],
+        )
+        self.assertEqual(len(self.flushLoggedErrors(SessionEnded)), 1)
 
     def test_session_ends_while_it_runs(self) -> None:
         """If the session ends first, the server drops the hook's answer, and logs no failure."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from asyncio import CancelledError
 from contextvars import ContextVar
@@ -82,6 +83,15 @@ class PlainHookTests(HookTests):
 
         self.assertIsNone(self.call(hook))
         self.assertEqual(self.failures, [(ValueError, "the hook")])
+
+    def test_cancelled(self) -> None:
+        """A hook that raises asyncio's `CancelledError` has failed."""
+
+        async def hook() -> None:
+            raise CancelledError
+
+        self.assertIsNone(self.call(hook))
+        self.assertEqual(self.failures, [(CancelledError, "the hook")])
 
     def test_exit_is_not_a_failure(self) -> None:
         """An exception that ends the program is not caught."""
@@ -253,6 +263,21 @@ class StartTests(SynchronousTestCase):
         failure = self.failureResultOf(started, ValueError)
         self.assertEqual(self.steps, ["cancelled", None])
         self.assertIsNone(failure.value.__context__)
+
+    def test_waits_for_ever(self) -> None:
+        """A coroutine whose Deferred is lost is closed without an error."""
+
+        async def run() -> None:
+            try:
+                await Deferred()
+            finally:
+                self.steps.append("finally")
+
+        unraisable: list[BaseException] = []
+        self.patch(sys, "unraisablehook", lambda event: unraisable.append(event.exc_value))
+        start(run())
+        gc.collect()
+        self.assertEqual((self.steps, unraisable), (["finally"], []))
 
     def test_cancel(self) -> None:
         """Cancelling cancels the awaited Deferred, and the coroutine's `finally` runs."""
