@@ -29,7 +29,7 @@ from chatd.client.servicestates import (
     check_follows,
 )
 from chatd.errors import ConfigurationError, ErrorCode, SessionEnded
-from chatd.transport.eventloop import check_runs
+from chatd.transport.eventloop import check_runs, stop_at_end
 from chatd.transport.promise import Promise, fail_ended, promised
 from chatd.wire.messages import Message
 
@@ -98,6 +98,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         self._retry_policy = retry_policy or backoffPolicy()
         self._state: ServiceState = NotStarted()
         self._failures = 0
+        self._forget_end: Callable[[], None] = lambda: None
         self._waiters: list[tuple[Deferred[ClientT], int | None]] = []
         self._gave_up: Milestone[SessionEnded | ConfigurationError] = Milestone()
 
@@ -198,6 +199,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         check_runs(self._reactor)
         if not self.running:
             super().startService()
+            self._forget_end = stop_at_end(self._reactor, self.stopService)
             self._factory.progress.be_kept()
             self._failures = 0
             if self._gave_up.is_reached:
@@ -214,6 +216,8 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             A Deferred that fires with None when the connection is closed.
         """
         super().stopService()
+        self._forget_end()
+        self._forget_end = lambda: None
         if not isinstance(self._state, GivenUp):
             self._enter(Stopped())
         for waiter in self._take_waiters():

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import twisted.internet
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.base import ReactorBase
+from twisted.internet.defer import Deferred
 from twisted.internet.main import CONNECTION_LOST, installReactor
 
 from chatd.errors import LocalProtocolError
 
-__all__ = ["asyncio_reactor", "check_runs"]
+__all__ = ["asyncio_reactor", "check_runs", "stop_at_end"]
 
 _REACTOR = "twisted.internet.reactor"
 
@@ -29,8 +30,10 @@ async def asyncio_reactor() -> AsyncIterator[Any]:
         async with chatd.asyncio_reactor() as reactor:
             client = await chatd.connect(reactor, "tcp:localhost:9999", name="web")
 
-    Until its end it is Twisted's global reactor, which TLS connections need. At the end, everything
-    that is still open on it is closed. It leaves the signals to asyncio, so it does not notice the
+    Until its end it is Twisted's global reactor, which TLS connections need. Contexts that overlap,
+    for example in two tasks, share it, and it ends with the last of them. At its end, each
+    `ChatClientService` that still runs on it is stopped, and everything that is still open on it is
+    closed. It leaves the signals to asyncio, so it does not notice the
     end of child processes. If the program runs under Twisted's asyncio reactor already, the context
     gets that reactor, which goes on.
 
@@ -45,14 +48,34 @@ async def asyncio_reactor() -> AsyncIterator[Any]:
             f"Twisted's reactor is {type(installed).__name__}, which does not run in asyncio's "
             "event loop; a program under asyncio must not import twisted.internet.reactor"
         )
-    if installed is not None:
+    if installed is not None and not isinstance(installed, _LoopReactor):
         yield installed
         return
-    reactor = _LoopReactor(loop)
+    reactor = _LoopReactor(loop) if installed is None else installed
+    reactor.contexts += 1
     try:
         yield reactor
     finally:
-        await reactor.close()
+        reactor.contexts -= 1
+        if not reactor.contexts:
+            await reactor.close()
+
+
+def stop_at_end(reactor: object, stop: Callable[[], Deferred[None]]) -> Callable[[], None]:
+    """Have something stopped at the end of the `asyncio_reactor`.
+
+    Nothing else stops it. The other reactors belong to an application, which stops its services.
+
+    Args:
+        reactor: Any reactor.
+        stop: Called at the end; the end waits for its Deferred.
+
+    Returns:
+        A function to call when it is stopped, which takes the wish back.
+    """
+    if not isinstance(reactor, _LoopReactor):
+        return lambda: None
+    return reactor.before_end(stop)
 
 
 def check_runs(reactor: object) -> None:
@@ -86,10 +109,15 @@ def _is_in(reactor: object, loop: asyncio.AbstractEventLoop) -> bool:
 
 
 class _LoopReactor(AsyncioSelectorReactor):
-    """A reactor in an event loop that it neither starts nor stops."""
+    """A reactor in an event loop that it neither starts nor stops.
+
+    Attributes:
+        contexts: How many contexts use it; the last that ends closes it.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
+        self.contexts = 0
         self._closed: asyncio.Future[None] = loop.create_future()
         installReactor(self)
         self.startRunning(installSignalHandlers=False)
@@ -97,6 +125,22 @@ class _LoopReactor(AsyncioSelectorReactor):
     def crash(self) -> None:
         """Stop the reactor, and let the event loop go on."""
         super(AsyncioSelectorReactor, self).crash()
+
+    def before_end(self, stop: Callable[[], Deferred[None]]) -> Callable[[], None]:
+        """Call a function once before the end; the result of this method prevents the call."""
+        has_begun = False
+
+        def begin() -> Deferred[None]:
+            nonlocal has_begun
+            has_begun = True
+            return stop()
+
+        def forget() -> None:
+            if not has_begun:  # Twisted warns about a trigger that has fired
+                self.removeSystemEventTrigger(trigger)
+
+        trigger = self.addSystemEventTrigger("before", "shutdown", begin)
+        return forget
 
     async def close(self) -> None:
         """Stop the reactor, unless the program did, and close all that is open on it."""

@@ -190,3 +190,60 @@ def test_stopped_by_the_program():
         asyncio.run(main())
     """
     assert run(program) == (0, "")
+
+
+def test_service_that_still_runs():
+    """A service that runs at the context's end is stopped: no send or loop waits for ever."""
+    program = """
+        async def main():
+            async with chatd.asyncio_reactor() as reactor:
+                factory = chatd.ChatFactory(reactor)
+                async with running_server(reactor, factory, "unix") as server:
+                    clients = chatd.ChatClientFactory(reactor, name="alice")
+                    service = chatd.ChatClientService(reactor, server.endpoint, clients)
+                    service.startService()
+                    await service.send("hello")
+                    ended = chatd.ChatClientService(
+                        reactor, server.endpoint, chatd.ChatClientFactory(reactor)
+                    )
+                    ended.startService()
+                    await ended.stopService()
+                loop = asyncio.ensure_future(anext(aiter(service)))
+                pending = asyncio.ensure_future(service.send("nobody is there"))
+                await asyncio.sleep(0)
+            for waiting in (pending, service.send("too late"), loop):
+                try:
+                    await asyncio.wait_for(waiting, 10)
+                except chatd.SessionEnded as end:
+                    assert end.code == "goodbye", end
+                except StopAsyncIteration:
+                    assert waiting is loop
+                else:
+                    raise AssertionError(waiting)
+
+        asyncio.run(main())
+    """
+    assert run(program) == (0, "")
+
+
+def test_contexts_that_overlap():
+    """Two tasks with a context each share the reactor; the first to leave does not end it."""
+    program = """
+        async def serve(is_there, may_leave):
+            async with chatd.asyncio_reactor() as reactor:
+                is_there.set()
+                await may_leave.wait()
+
+        async def main():
+            is_there, may_leave = asyncio.Event(), asyncio.Event()
+            first = asyncio.ensure_future(serve(is_there, may_leave))
+            await is_there.wait()
+            async with chatd.asyncio_reactor() as reactor:
+                async with running_server(reactor, chatd.ChatFactory(reactor), "unix") as server:
+                    may_leave.set()
+                    await first
+                    await talk(server.endpoint, reactor)
+
+        asyncio.run(main())
+    """
+    assert run(program) == (0, "")

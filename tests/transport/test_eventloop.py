@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import twisted.internet
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.defer import Deferred
 from twisted.internet.selectreactor import SelectReactor
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import LocalProtocolError
-from chatd.transport.eventloop import asyncio_reactor, check_runs
+from chatd.transport.eventloop import asyncio_reactor, check_runs, stop_at_end
 
 REACTOR = "twisted.internet.reactor"
 
@@ -99,6 +101,47 @@ class AsyncioReactorTests(SynchronousTestCase):
                 self.assertTrue(outer.running)
 
         asyncio.run(main())
+
+    def test_overlapping(self) -> None:
+        """Contexts of two tasks share the reactor, which ends with the last."""
+
+        async def main() -> None:
+            first, second = asyncio_reactor(), asyncio_reactor()
+            reactor = await first.__aenter__()
+            self.assertIs(await second.__aenter__(), reactor)
+            await first.__aexit__(None, None, None)
+            self.assertTrue(reactor.running)
+            await second.__aexit__(None, None, None)
+            self.assertFalse(reactor.running)
+
+        asyncio.run(main())
+        self.assertNotIn(REACTOR, sys.modules)
+
+    def test_stop_at_end(self) -> None:
+        """The end waits until all that still runs on the reactor is stopped."""
+        stopped: list[str] = []
+
+        def stop(name: str, *forgets: Callable[[], None]) -> Deferred[None]:
+            stopped.append(name)
+            for forget in forgets:
+                forget()
+            reactor: Any = sys.modules[REACTOR]
+            return deferLater(reactor, 0, stopped.append, f"{name} has stopped")
+
+        async def main() -> None:
+            async with asyncio_reactor() as reactor:
+                stop_at_end(reactor, lambda: stop("forgotten"))()
+                forget_first = stop_at_end(
+                    reactor, lambda: stop("first", forget_first, forget_second)
+                )
+                forget_second = stop_at_end(reactor, lambda: stop("second"))
+
+        asyncio.run(main())
+        self.assertEqual(stopped, ["first", "first has stopped"])
+
+    def test_stop_at_no_end(self) -> None:
+        """Other reactors are their application's, which stops its services itself."""
+        stop_at_end(Clock(), self.fail)()
 
     def test_another_reactor(self) -> None:
         """A program with another reactor gets an error that says so."""
