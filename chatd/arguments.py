@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-__all__ = ["check_names", "check_type", "wrong_type"]
+__all__ = ["check_names", "check_number", "check_type", "wrong_type"]
 
 
 def check_type(argument: str, given: object, types: type | tuple[type, ...], wanted: str) -> None:
@@ -38,6 +38,15 @@ def check_names(argument: str, given: object) -> None:
         for name in given:
             if not isinstance(name, str):
                 raise wrong_type(f"each of {argument}", name, "text")
+
+
+def check_number(argument: str, given: object) -> None:
+    """Check that an argument is a number.
+
+    Raises:
+        TypeError: The argument is something else.
+    """
+    check_type(argument, given, (int, float), "a number")
 
 
 def wrong_type(argument: str, given: object, wanted: str) -> TypeError:

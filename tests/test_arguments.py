@@ -202,6 +202,43 @@ class ArgumentTests(SynchronousTestCase):
         self.assertEqual(event["d"], [1, 2])
         self.assertEqual({"a": event["a"], "b": event["b"]}, fields)
 
+    def test_numbers(self) -> None:
+        """A number is not the text of a number."""
+        text: Any = "5"
+        factory: Any = chatd.ChatFactory
+        self.check(
+            (
+                lambda: factory(self.clock, heartbeat_s=text),
+                "heartbeat_s must be a number, not str",
+            ),
+            (
+                lambda: factory(self.clock, max_content=text),
+                "max_content must be a number, not str",
+            ),
+            (lambda: chatd.Limits(max_waiting=text), "max_waiting must be a number, not str"),
+            (lambda: chatd.Policy(max_rooms=text), "max_rooms must be a number, not str"),
+            (lambda: chatd.Policy(presence_limit=text), "presence_limit must be a number, not str"),
+        )
+
+    def test_accounts(self) -> None:
+        """Accounts take a list of checkers."""
+        accounts: Any = chatd.Accounts
+        self.check(
+            (lambda: accounts(5, []), "the clock must be the reactor or a Clock, not int"),
+            (
+                lambda: accounts(self.clock, object()),
+                "checkers must be a list of checkers, not object",
+            ),
+            (
+                lambda: accounts(self.clock, [], attempts=5),
+                "attempts must be an Attempts, not int",
+            ),
+            (
+                lambda: accounts(self.clock, [], max_checks="5"),
+                "max_checks must be a number, not str",
+            ),
+        )
+
     def test_parts_of_a_server(self) -> None:
         """A server checks its parts when it gets them."""
         factory: Any = chatd.ChatFactory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chatd.arguments import check_names
+from chatd.arguments import check_names, check_number
 from chatd.chat.names import check_name, check_room
 from chatd.chat.rooms import LOBBY, MAX_ROOMS, PRESENCE_LIMIT
 from chatd.errors import ConfigurationError, RequestError
@@ -42,6 +42,8 @@ class Policy:
                 check_name(name)
         except RequestError as error:
             raise ConfigurationError(error.message) from error
+        check_number("presence_limit", self.presence_limit)
+        check_number("max_rooms", self.max_rooms)
         if self.presence_limit < 0:
             raise ConfigurationError(f"a presence limit is 0 or more, not {self.presence_limit}")
         if self.max_rooms < max(1, len(self.rooms)):

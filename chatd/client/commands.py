@@ -73,7 +73,8 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
             fields: The command's fields: JSON values, and lists and dictionaries of these.
 
         Returns:
-            A Deferred that fires with the fields of the RESULT.
+            A Deferred that fires with the fields of the RESULT, which are those of
+            `Session.send_result`.
 
         Raises:
             LocalProtocolError: A field is named `id` or `command`, which chatd uses itself, or its
@@ -81,7 +82,11 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
         """
         check_type("the command", command, str, "the name of a command")
         check_fields(fields, ("id", "command"))
-        return self._give(uuid4().hex, command, fields)
+
+        def without_id(result: dict[str, Any]) -> dict[str, Any]:
+            return {name: value for name, value in result.items() if name != "id"}
+
+        return self._give(uuid4().hex, command, fields).addCallback(without_id)
 
     # Rooms
 

@@ -7,13 +7,15 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import msgspec
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
 from chatd.client.fields import convert, given
 from chatd.client.historypages import HistoryPages
 from chatd.client.pages import Pages
 from chatd.client.refusals import malformed
 from chatd.client.results import History
+from chatd.errors import ErrorCode, RequestError
+from chatd.transport.promise import promised
 
 __all__ = ["HistoryCommands"]
 
@@ -60,6 +62,10 @@ class HistoryCommands:
         Returns:
             A Deferred that fires with the messages. They reach neither the hooks nor the iteration.
         """
+        if (room is None) is (other is None):
+            return promised(
+                fail(RequestError(ErrorCode.BAD_REQUEST, "give either `room` or `other`"))
+            )
         place = {"with": other, "after": after, "before": before, "after_id": after_id}
         fields = given(room=room, epoch=epoch, limit=limit, **place)
 

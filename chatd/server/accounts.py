@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatd.arguments import check_number, check_type, wrong_type
 from chatd.chat.names import GUEST, check_name, fold
 from chatd.errors import ConfigurationError, ErrorCode, RequestError
 from chatd.server.attempts import Attempts
@@ -64,6 +65,12 @@ class Accounts:
         attempts: Attempts | None = None,
         max_checks: int = MAX_CHECKS,
     ) -> None:
+        if not callable(getattr(clock, "callLater", None)):
+            raise wrong_type("the clock", clock, "the reactor or a Clock")
+        if not isinstance(checkers, Iterable):
+            raise wrong_type("checkers", checkers, "a list of checkers")
+        check_type("attempts", attempts, (Attempts, type(None)), "an Attempts")
+        check_number("max_checks", max_checks)
         self._clock = clock
         self._attempts = Attempts() if attempts is None else attempts
         self._line = FairQueue(max_checks)
@@ -73,7 +80,7 @@ class Accounts:
         self._are_some_unknown = False
         with_passwords = []
         for checker in checkers:
-            interfaces = set(checker.credentialInterfaces)
+            interfaces = set(getattr(checker, "credentialInterfaces", ()))
             if not interfaces & {IUsernamePassword, IAnonymous}:
                 kind = type(checker).__name__
                 raise ConfigurationError(f"{kind} checks neither passwords nor anonymous guests")

@@ -7,6 +7,7 @@ from uuid import uuid4
 from twisted.internet.interfaces import IReactorTime
 
 from chatd._version import __version__
+from chatd.arguments import check_number
 from chatd.connection.limits import HandshakeLimits
 from chatd.connection.server import ServerConnection
 from chatd.errors import ConfigurationError
@@ -34,6 +35,7 @@ class Greeter:
     def __init__(
         self, keyring: Keyring, clock: IReactorTime, heartbeat_s: float, limits: Limits
     ) -> None:
+        check_number("heartbeat_s", heartbeat_s)
         if not MIN_HEARTBEAT_S <= heartbeat_s <= MAX_HEARTBEAT_S:
             raise ConfigurationError(
                 f"the heartbeat must be {MIN_HEARTBEAT_S} to {MAX_HEARTBEAT_S:g} seconds, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+from chatd.arguments import check_number
 from chatd.connection.limits import HANDSHAKE_TIMEOUT_S, MAX_UNESTABLISHED_FRAME
 from chatd.errors import ConfigurationError
 from chatd.transport.protocol import MAX_PENDING
@@ -66,6 +67,7 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value, least = getattr(self, field.name), _LEAST.get(field.name)
+            check_number(field.name, value)
             is_enough = value > 0 if least is None else value >= least
             if not is_enough or not math.isfinite(value):
                 what = "more than 0" if least is None else f"{least} or more"

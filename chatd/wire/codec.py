@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from chatd.arguments import check_type, wrong_type
+from chatd.arguments import check_number, check_type, wrong_type
 from chatd.errors import (
     ConfigurationError,
     ErrorCode,
@@ -82,6 +82,7 @@ class Codec:
     __slots__ = ("_sealer", "max_content")
 
     def __init__(self, key: bytes | None = None, *, max_content: int = MAX_CONTENT) -> None:
+        check_number("max_content", max_content)
         if not MIN_MAX_CONTENT <= max_content <= MAX_MAX_CONTENT:
             raise ConfigurationError(
                 f"the content limit must be {MIN_MAX_CONTENT} to {MAX_MAX_CONTENT} bytes, "

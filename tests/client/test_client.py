@@ -147,7 +147,7 @@ class AnswerTests(ClientCase):
         """A command's Deferred fires with the fields of its RESULT."""
         adding = self.alice.command("add", numbers=[1, 2, 3])
         self.pump()
-        self.assertEqual(self.successResultOf(adding)["sum"], 6)
+        self.assertEqual(self.successResultOf(adding), {"sum": 6})
 
     def test_command_fails(self) -> None:
         """A command that fails at the server fails here, and the server's log says why."""

@@ -50,13 +50,17 @@ class HistoryTests(CommandsCase):
     def test_refused(self) -> None:
         """The server refuses an invalid request."""
         for asked in (
-            self.bob.history(),
-            self.bob.history("lobby", other="alice"),
             self.bob.history("lobby", after=1, before=2),
             self.bob.history("lobby", limit=501),
         ):
             self.assertEqual(self.error(asked), "bad-request")
         self.assertEqual(self.error(self.bob.history("cellar")), "not-in-room")
+
+    def test_no_place(self) -> None:
+        """Without a place, or with two, the error names the method's arguments."""
+        for asked in (self.bob.history(), self.bob.history("lobby", other="alice")):
+            error = self.failureResultOf(asked, RequestError).value
+            self.assertEqual(str(error), "bad-request: give either `room` or `other`")
 
     def test_not_news(self) -> None:
         """A room's history reaches neither the hooks nor the iteration."""

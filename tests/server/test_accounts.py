@@ -130,6 +130,9 @@ class PasswordTests(AccountsTestCase):
 
     def test_other_checkers(self):
         """A checker that accepts neither passwords nor guests is an error."""
+        unknown: Any = object()
+        with self.assertRaisesRegex(ConfigurationError, "^object checks neither"):
+            Accounts(Clock(), [unknown])
         with self.assertRaisesRegex(ConfigurationError, "^Checker checks neither"):
             self.accounts(Checker(interfaces=(IUsernameHashedPassword,)))
 
