@@ -98,7 +98,7 @@ def make_service(
         expiry.setServiceParent(service)
         reloading.add_check(expiry.look)
     in_force.setServiceParent(service)
-    RereadingService(reads, needed).setServiceParent(service)
+    RereadingService(reads, needed, reloading.told).setServiceParent(service)
     if passwords is not None and not any(_knows_accounts(each) for each in settings.checkers):
         check = OperatorAccounts(factory.operators, lambda: passwords.accounts)
         check.setServiceParent(service)

@@ -28,6 +28,8 @@ class Reloading:
     def __init__(self, steps: Mapping[str, Step] = MappingProxyType({})) -> None:
         self._steps: list[tuple[str, Step, str]] = []
         self._checks: list[Callable[[], None]] = []
+        self._told: dict[str, str] = {}
+        self._still_wrong: list[str] = []
         for what, step in steps.items():
             self.add(what, step)
 
@@ -45,10 +47,23 @@ class Reloading:
         """Add a check of the files together; it runs when all steps have begun."""
         self._checks.append(check)
 
+    def told(self, what: str, error: ConfigurationError) -> None:
+        """Note that the log has an error already, which the step of that name will meet again.
+
+        All steps that still meet such an error have one line together.
+        """
+        self._told[what] = str(error)
+
     def __call__(self) -> None:
         """Take all steps, and log the result of each."""
+        self._still_wrong.clear()
         for what, step, done in self._steps:
             Deferred.fromCoroutine(self._take(what, step, done))
+        if self._still_wrong:
+            self.log.error(
+                "not read again, for the reasons in the warnings of the start: {whats}",
+                whats=", ".join(self._still_wrong),
+            )
         for check in self._checks:
             check()
 
@@ -58,6 +73,9 @@ class Reloading:
             if reading is not None:
                 await reading
         except ConfigurationError as error:
+            if self._told.get(what) == str(error):
+                self._still_wrong.append(what)
+                return
             self.log.error(
                 "{what}: not {done}, nothing changes: {error}",
                 what=what,

@@ -23,13 +23,18 @@ class RereadingService(Service):
         anew: Readers of the files that SIGHUP reads again, by their names in the log. The daemon
             can serve without reading them again: their earlier content stays valid.
         needed: Checks the files that the daemon needs for serving.
+        told: Gets the name and the error of each file that SIGHUP cannot read.
     """
 
     log = Logger()
 
     def __init__(
-        self, anew: Mapping[str, Callable[[], object]], needed: Callable[[], object] | None = None
+        self,
+        anew: Mapping[str, Callable[[], object]],
+        needed: Callable[[], object] | None = None,
+        told: Callable[[str, ConfigurationError], None] = lambda *_: None,
     ) -> None:
+        self._told = told
         self._anew = anew
         self._needed = needed
 
@@ -47,6 +52,7 @@ class RereadingService(Service):
                 self.log.warn(
                     "{what}: SIGHUP will not read it again: {error}", what=what, error=error
                 )
+                self._told(what, error)
         if self._needed is not None:
             try:
                 self._needed()

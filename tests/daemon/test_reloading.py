@@ -186,6 +186,34 @@ class ReloadTests(MakeServiceCase):
             )
         self.assertNotIn("no account", "".join(map(str, map(formatEvent, events))))
 
+    def test_unreadable_since_the_start(self) -> None:
+        """Files of which the start warned have one line at SIGHUP, until they can be read."""
+        service = self.make(key_file=self.key_file, operator_file=self.files["operator_file"])
+        self.addCleanup(self.stop, service)
+        for file in (self.key_file, self.files["operator_file"]):
+            file.rename(file.with_suffix(".away"))
+        service.startService()
+        for _ in range(2):
+            lines = [line for line in self.reload(service) if "not read again" in line]
+            self.assertEqual(
+                lines,
+                [
+                    "not read again, for the reasons in the warnings of the start: "
+                    "key file, operators"
+                ],
+            )
+        self.key_file.write_text("wrong")
+        self.key_file.chmod(0o600)
+        lines = [line for line in self.reload(service) if "not read again" in line]
+        self.assertEqual(len(lines), 2)
+        self.assertIn("key file: not read again, nothing changes", lines[0])
+        self.assertEqual(lines[1][-9:], "operators")
+        self.write_key(KEY)
+        self.files["operator_file"].write_text("bob\n")
+        lines = self.reload(service)
+        self.assertIn("key file: read again", lines)
+        self.assertFalse([line for line in lines if "not read again" in line])
+
     def test_a_failure(self) -> None:
         """The daemon logs any other failure, and reads the other files."""
         read: list[str] = []
