@@ -28,6 +28,7 @@ def backup(options: argparse.Namespace) -> Status:
     # Imported here: it would slow the start of the other commands.
     from chatd.storage.sqlite.copying import copy_database, why_not_copied  # noqa: PLC0415
 
+    _take_rights_of(options.directory)
     copy_database(options.directory, options.copy)
     source, target = (os.path.join(path, _BANS) for path in (options.directory, options.copy))
     try:
@@ -38,6 +39,21 @@ def backup(options: argparse.Namespace) -> Status:
         ) from error
     tell(plain(f"copied {options.directory} to {options.copy}"))
     return Status.DONE
+
+
+def _take_rights_of(directory: str) -> None:
+    """As root, act as the owner of the data directory from now on.
+
+    SQLite acts on the files that it finds beside a database, whoever put them there.
+    """
+    try:
+        status = os.stat(directory)
+    except OSError:
+        return  # the copy fails, and says why
+    if os.geteuid() == 0 != status.st_uid:
+        os.setgroups([])
+        os.setgid(status.st_gid)
+        os.setuid(status.st_uid)
 
 
 def _copy_bans(source: str, target: str) -> None:

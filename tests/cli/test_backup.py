@@ -1,6 +1,7 @@
 """`chatd backup`, from its arguments to its exit status."""
 
 import io
+import os
 import sqlite3
 import sys
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.cli.backup import _take_rights_of
 from chatd.cli.main import main
 from chatd.cli.status import Status
 from chatd.storage.sqlite.database import Database
@@ -57,6 +59,18 @@ class BackupTests(SynchronousTestCase):
         self.assertEqual(status, Status.DONE)
         self.assertEqual(complaints, f"chatd: there is no {bans}; {kept} stays as it is\n")
         self.assertEqual(kept.read_bytes(), BANS)
+
+    def test_rights(self):
+        """As root, the command acts as the owner of the data directory; others as themselves."""
+        acts = []
+        for name in ("setgroups", "setgid", "setuid"):
+            self.patch(os, name, lambda given, name=name: acts.append((name, given)))
+        status = os.stat_result((0o40700, 0, 0, 0, 1234, 60, 0, 0, 0, 0))
+        self.patch(os, "stat", lambda _: status)
+        for euid in (1234, 0):
+            self.patch(os, "geteuid", lambda euid=euid: euid)
+            _take_rights_of("data")
+        self.assertEqual(acts, [("setgroups", []), ("setgid", 60), ("setuid", 1234)])
 
     def test_failed(self):
         """A copy that cannot be made has one line, and a status of its own."""

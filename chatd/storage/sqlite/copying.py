@@ -6,6 +6,7 @@ import fcntl
 import os
 import pwd
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -48,17 +49,14 @@ def copy_database(
         _check(source, copies)
         is_new = not copies.path.exists()
         copies.make()
-        lock = os.open(copies.path, os.O_RDONLY)
+        _check_owner(copies.path)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _copy(source.database, copies, connect)
         except BaseException:
             if is_new:
                 with suppress(OSError):  # somebody put a file there meanwhile
                     copies.path.rmdir()
             raise
-        finally:
-            os.close(lock)
     except BlockingIOError as error:
         raise ConfigurationError(f"another backup writes to {copies.path} now") from error
     except (sqlite3.Error, OSError) as error:
@@ -120,6 +118,15 @@ def _check(source: Directory, copies: Directory) -> None:
     raise ConfigurationError(f"{copies.database} is not a database of chatd; it stays as it is")
 
 
+def _check_owner(target: Path) -> None:
+    """Check that nobody else can change files in the directory while they are written."""
+    status = target.stat()
+    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ConfigurationError(
+            f"{target} must belong to the user of this command, and others must not write to it"
+        )
+
+
 def _beside(database: Path) -> list[Path]:
     """Return the paths of the files that SQLite makes beside a database."""
     return [database.with_name(database.name + ending) for ending in _LEFTOVERS]
@@ -127,10 +134,17 @@ def _beside(database: Path) -> list[Path]:
 
 def _copy(database: Path, copies: Directory, connect: Callable[[str], sqlite3.Connection]) -> None:
     """Write the copy under another name, and rename it when it is on the disk."""
-    unfinished = copies.path / _UNFINISHED
-    unfinished.unlink(missing_ok=True)  # from a copy that was killed
-    descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    unfinished = copies.path / _UNFINISHED  # it may be there from a copy that was killed
+    descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not unfinished.exists() or not os.path.samestat(os.fstat(descriptor), unfinished.stat()):
+            raise BlockingIOError  # another copy was finished under this name
+    except BaseException:
+        os.close(descriptor)
+        raise
+    try:
+        os.ftruncate(descriptor, 0)
         with closing(connect(str(database))) as connection:
             if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
                 raise ConfigurationError(f"{database} is not a database of chatd")

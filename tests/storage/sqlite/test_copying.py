@@ -157,8 +157,43 @@ class CopyingTests(SqliteCase):
 
     def test_two_at_once(self):
         """Two copies into the same directory do not mix."""
-        self.target.mkdir()
-        lock = os.open(self.target, os.O_RDONLY)
+        self.target.mkdir(0o700)
+        unfinished = self.target / "chatd.unfinished-copy"
+        lock = os.open(unfinished, os.O_RDWR | os.O_CREAT, 0o600)
         self.addCleanup(os.close, lock)
         fcntl.flock(lock, fcntl.LOCK_EX)
+        error = self.assertRaises(ConfigurationError, self.copy)
+        self.assertIn("another backup writes to", str(error))
+        self.assertTrue(unfinished.exists())
+
+    def test_finished_meanwhile(self):
+        """A copy whose file another copy has renamed is refused; that other copy is whole."""
+        self.target.mkdir(0o700)
+        lock = fcntl.flock
+
+        def finish_other(descriptor, how):
+            lock(descriptor, how)
+            (self.target / "chatd.unfinished-copy").rename(self.target / "other")
+
+        self.patch(fcntl, "flock", finish_other)
         self.assert_refused("another backup writes to")
+        self.assertEqual((self.target / "other").read_bytes(), b"")
+
+    def test_directory_of_others(self):
+        """A directory that others can write to is refused, and so is that of another user."""
+        self.target.mkdir()
+        for mode in (0o770, 0o707):
+            self.target.chmod(mode)
+            self.assert_refused("must belong to the user of this command")
+        self.target.chmod(0o700)
+        self.patch(os, "geteuid", lambda: os.getuid() + 1)
+        self.assert_refused("must belong to the user of this command")
+
+    def test_link_in_the_way(self):
+        """The copy follows no link."""
+        self.target.mkdir(0o700)
+        victim = self.target / "victim"
+        victim.write_text("kept")
+        (self.target / "chatd.unfinished-copy").symlink_to(victim)
+        self.assertRaises(ConfigurationError, self.copy)
+        self.assertEqual(victim.read_text(), "kept")
