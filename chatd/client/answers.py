@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 
 from chatd.arguments import check_type
-from chatd.client.backlog import Backlog
+from chatd.client.backlog import Backlog, maybe_stored
 from chatd.client.progress import Progress
 from chatd.errors import LocalProtocolError, SessionEnded
 from chatd.transport.promise import Promise, fail_ended
@@ -149,16 +149,15 @@ class PendingAnswers:
         After a clean end, an answer that nobody waits for is no unhandled error.
         """
         kept = self._progress.unconfirmed
-        failing: list[Deferred[Any]] = [
-            answer for id, answer in self._receipts.items() if id not in kept
-        ]
-        failing += self._results.values()
+        sent = [answer for id, answer in self._receipts.items() if id not in kept]
+        failing: list[Deferred[Any]] = [*self._results.values()]
         failing += [pong for pong, _ in self._pings.values()]
         self._receipts.clear()
         self._results, self._pings = {}, {}
-        for answer in failing:
-            if not answer.called:  # called: it was cancelled, perhaps by the errback of another
-                fail_ended(answer, reason)
+        for answers, end in ((sent, maybe_stored(reason)), (failing, reason)):
+            for answer in answers:
+                if not answer.called:  # called: it was cancelled, perhaps by another's errback
+                    fail_ended(answer, end)
         self.backlog.fail(reason)
 
 

@@ -10,12 +10,29 @@ from twisted.internet.defer import Deferred, fail
 from chatd.errors import SessionEnded
 from chatd.transport.promise import Promise
 
-__all__ = ["MAX_UNCONFIRMED", "READY_BELOW", "Backlog"]
+__all__ = ["MAX_UNCONFIRMED", "READY_BELOW", "Backlog", "maybe_stored", "without_receipt"]
 
 MAX_UNCONFIRMED = 10_000
 """Limit on the messages of a service that wait for a connection or a receipt."""
 READY_BELOW = MAX_UNCONFIRMED // 2
 """Number of unconfirmed messages below which a sender need not wait."""
+
+
+def without_receipt(n: int) -> str:
+    """Return the words for a number of messages that a program loses the receipts of."""
+    return "1 message has no receipt" if n == 1 else f"{n} messages have no receipt"
+
+
+def maybe_stored(end: SessionEnded) -> SessionEnded:
+    """Return the reason for a sent message without a receipt.
+
+    A session that ended on purpose must not read as if the message was not sent.
+    """
+    if not end.is_clean:
+        return end
+    return type(end)(
+        end.code, f"{end.reason}; the server may have stored the message", retry=end.retry
+    )
 
 
 class Backlog:

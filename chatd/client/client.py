@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from chatd.arguments import check_type
 from chatd.chat.names import fold
+from chatd.client.backlog import without_receipt
 from chatd.client.sending import Sending
 from chatd.client.session import ClientSession
 from chatd.connection.client import ClientConnection
@@ -181,8 +182,9 @@ class ChatClient(Sending, ClientSession):
         self.end_session(ErrorCode.GOODBYE, "the client is leaving")
 
     def _leave_without_receipts(self) -> None:
-        n = self._answers.unconfirmed
-        self.log.warn("the client is leaving: {n} messages have no receipt", n=n)
+        if not self._progress.is_kept:  # otherwise the service tells
+            lost = without_receipt(self._answers.unconfirmed)
+            self.log.warn("the client is leaving: {lost}", lost=lost)
         self._say_goodbye()
 
     def ping(self) -> Deferred[float]:
@@ -202,7 +204,8 @@ class ChatClient(Sending, ClientSession):
         """Say goodbye, and close the connection after everything before is sent.
 
         If messages wait for their receipts, the goodbye waits for these, for up to 5 seconds. After
-        that, the messages fail with `SessionEnded`: the server may have stored them or not.
+        that, the messages fail with `SessionEnded`: the server may have stored them or not. The
+        connection is cut if the server does not read the goodbye within 5 more seconds.
 
         Returns:
             A Deferred that fires with the reason of the session's end, when the connection is
@@ -237,7 +240,10 @@ class ChatClient(Sending, ClientSession):
         return self._ended.wait()
 
     def __aiter__(self) -> Self:
-        """Iterate over the messages of others; all loops over a client share its messages."""
+        """Iterate over the messages of others; all loops over a client share its messages.
+
+        Each message reaches only one of the loops.
+        """
         return self
 
     async def __anext__(self) -> Message:

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.arguments import check_type, wrong_type
+from chatd.client.backlog import maybe_stored, without_receipt
 from chatd.client.client import ClientT
 from chatd.client.endpoints import client_endpoint
 from chatd.client.factory import ChatClientFactory
@@ -176,7 +177,10 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         return self._factory.progress.gaps
 
     def __aiter__(self) -> ChatClientService[ClientT]:
-        """Iterate over the messages of others; all loops over a service share its messages."""
+        """Iterate over the messages of others; all loops over a service share its messages.
+
+        Each message reaches only one of the loops.
+        """
         return self
 
     async def __anext__(self) -> Message:
@@ -209,8 +213,9 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
     def stopService(self) -> Deferred[None]:
         """Say goodbye, and stop reconnecting.
 
-        Messages that were sent get their receipts first; see `ChatClient.disconnect`. A message
-        that waits for a session fails with `SessionEnded`.
+        Messages that were sent get their receipts first, which takes up to 5 seconds, and closing
+        the connection up to 5 more; see `ChatClient.disconnect`. A message that waits for a session
+        fails with `SessionEnded`.
 
         Returns:
             A Deferred that fires with None when the connection is closed.
@@ -227,12 +232,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
 
     def _gone(self) -> None:
         if not self.running:  # otherwise it was started again
-            progress = self._factory.progress
-            if progress.unconfirmed:
-                self.log.warn(
-                    "the service stopped: {n} messages have no receipt", n=len(progress.unconfirmed)
-                )
-            self._close(_STOPPED)
+            self._close("the service stopped", _STOPPED)
 
     def _enter(self, state: ServiceState) -> None:
         check_follows(self._state, state)
@@ -305,14 +305,19 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             waiter.errback(end)
         if not isinstance(end, SessionEnded):
             end = SessionEnded(ErrorCode.CONNECTION_LOST, str(end))
-        self._close(end)
+        self._close("the service gave up", end)
         self._gave_up.reach(given_up.again)
 
-    def _close(self, reason: SessionEnded) -> None:
+    def _close(self, why: str, end: SessionEnded) -> None:
         """Tell of all that no further session will send or fetch."""
         if self.client is not None:  # without a client, no message has come
             self.client.fetch_no_more()
-        self._factory.progress.close(reason)
+        progress = self._factory.progress
+        if progress.unconfirmed:
+            lost = without_receipt(len(progress.unconfirmed))
+            self.log.warn("{why}: {lost}", why=why, lost=lost)
+            end = maybe_stored(end) if progress.was_connected else end
+        progress.close(end)
 
     def _take_waiters(self) -> list[Deferred[ClientT]]:
         waiters, self._waiters = self._waiters, []

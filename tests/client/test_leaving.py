@@ -94,8 +94,11 @@ class NoReceiptTests(ClientCase):
     def test_fails(self) -> None:
         """After five seconds the client leaves, and the messages fail."""
         sending = self.alice.send("hello")
-        self.assertEqual(self.leave(), ["the client is leaving: 1 messages have no receipt"])
-        self.assertEqual(self.failureResultOf(sending, SessionEnded).value.code, "goodbye")
+        self.assertEqual(self.leave(), ["the client is leaving: 1 message has no receipt"])
+        self.assertEqual(
+            str(self.failureResultOf(sending, SessionEnded).value),
+            "goodbye: the client is leaving; the server may have stored the message",
+        )
 
     def test_nobody_waits(self) -> None:
         """For messages that nobody waits for, there is one line, and no unhandled errors."""
@@ -133,6 +136,41 @@ class StopServiceTests(LastingTests):
         self.assertEqual([self.successResultOf(each).seq for each in sending], [1, 2, 3])
         self.successResultOf(stopping)
 
+    def test_no_receipt(self) -> None:
+        """The loss of a message that was sent has one line, and the sender learns what it means."""
+        self.start()
+        sending = self.service.send("hello")
+        with capturedLogs() as events:
+            stopping = self.service.stopService()
+            self.reactor.advance(RECEIPTS_S)
+            self.network.pump()
+            self.successResultOf(stopping)
+        self.assertEqual(
+            str(self.failureResultOf(sending, SessionEnded).value),
+            "goodbye: the client is leaving; the server may have stored the message",
+        )
+        own = [event for event in events if event["log_namespace"].startswith("chatd.client")]
+        self.assertEqual(
+            [formatEvent(event) for event in own],
+            ["the service stopped: 1 message has no receipt"],
+        )
+
+    def test_client_leaves(self) -> None:
+        """If the program ends the session itself, the loss has one line too."""
+        client = self.start()
+        sending = self.service.send("hello")
+        with capturedLogs() as events:
+            client.disconnect()
+            self.reactor.advance(RECEIPTS_S)
+            self.network.pump()
+        reason = self.failureResultOf(sending, SessionEnded).value
+        self.assertIn("may have stored", reason.reason)
+        lines = [formatEvent(event) for event in events]
+        self.assertEqual(
+            [line for line in lines if "receipt" in line],
+            ["the service gave up: 1 message has no receipt"],
+        )
+
     def test_without_a_session(self) -> None:
         """Messages that wait for a session fail, with one line of the log."""
         self.service.startService()
@@ -143,7 +181,8 @@ class StopServiceTests(LastingTests):
             self.successResultOf(self.service.stopService())
             self.service.send("too late")
             gc.collect()
-        self.failureResultOf(waiting, SessionEnded)
+        reason = self.failureResultOf(waiting, SessionEnded).value
+        self.assertEqual(str(reason), "goodbye: the client is leaving")  # it was never sent
         self.assertEqual(
             [formatEvent(event) for event in events],
             ["the service stopped: 3 messages have no receipt"],
