@@ -21,7 +21,7 @@ from chatd.cli.placecommands import GOTO, LEAVE, QUERY, act, go_to, leave, query
 from chatd.cli.privaterooms import invite, invited, private, public, uninvite
 from chatd.cli.talk import Talk
 from chatd.cli.typed import command_in, message_in
-from chatd.errors import RequestError, SessionEnded
+from chatd.errors import ErrorCode, RequestError, SessionEnded
 
 __all__ = ["COMMANDS", "Command", "act_on", "is_command"]
 
@@ -127,7 +127,12 @@ async def _rooms(talk: Talk) -> None:
 
 async def _who(talk: Talk, room: str | None = None) -> None:
     room = room_or_current(talk, room)
-    people = await talk.client.people(room)
+    try:
+        people = await talk.client.people(room)
+    except RequestError as error:
+        if error.code != ErrorCode.NO_SUCH_ROOM:
+            raise
+        raise RequestError(error.code, f"{error.message}; for a person: /whois {room}") from error
     more = f" and {len(people) - _MAX_LISTED} more" if len(people) > _MAX_LISTED else ""
     listed = ", ".join(map(name_of, people[:_MAX_LISTED])) + more
     talk.display.note(f"{len(people)} in {room}: {listed}")

@@ -2,7 +2,7 @@
 
 import re
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import ChatFactory, RequestError
@@ -262,6 +262,13 @@ class HelpTests(CommandsCase):
         hint = "* a,b is a new room; if you meant a and b: /leave, then /join a"
         self.assertEqual(self.alice.type("/join a,b"), ["* you are in a,b, 1 here", hint])
         self.assertNotIn(hint, self.bob.type("/join a,b"))
+
+    def test_who_with_a_name(self):
+        """A room with nobody in it may be meant as a name, and so `/who` hints at `/whois`."""
+        hint = "* /who: nobody is in a room of that name; for a person: /whois bob"
+        self.assertEqual(self.alice.type("/who bob"), [hint])
+        self.alice.talk.client.people = lambda room: fail(RequestError("not-allowed", "no"))
+        self.assertEqual(self.alice.type("/who bob"), ["* /who: no"])
 
     def test_quit_with_a_text(self):
         """The text of `/quit` is the last message; without a place for it, a note says so."""
