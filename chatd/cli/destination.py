@@ -13,7 +13,7 @@ from chatd.cli.directories import configuration_file, state_directory
 from chatd.cli.ignored import Ignored
 from chatd.cli.login import Login, ask_password, read_password_file
 from chatd.cli.profiles import Profile, find_profile
-from chatd.cli.remembered import RememberedPeople, RememberedRooms
+from chatd.cli.remembered import RememberedDirect, RememberedPeople, RememberedRooms
 from chatd.client.endpoints import client_endpoint
 from chatd.config.keyfile import load_key
 from chatd.errors import ConfigurationError, RequestError
@@ -51,7 +51,8 @@ class Destination:
     ) -> Destination:
         """Return the same destination with what its profile remembers from the last time.
 
-        Those are the ignored names and, if the profile wants them, the rooms.
+        Those are the ignored names, the direct messages that were shown, and, if the profile wants
+        them, the rooms.
 
         Args:
             environment: The environment variables.
@@ -61,13 +62,15 @@ class Destination:
             return self
         directory = state_directory(environment)
         people = RememberedPeople(directory, self.profile.title, complain)
-        known = replace(self, ignored=Ignored(people.load(), people.save))
+        direct = RememberedDirect(directory, self.profile.title, complain)
+        login = replace(self.login, direct_shown=direct.load(), direct_changed=direct.save)
+        known = replace(self, login=login, ignored=Ignored(people.load(), people.save))
         if not self.profile.rejoin:
             return known
         remembered = RememberedRooms(directory, self.profile.title, complain)
         rooms = remembered.load()
         login = replace(
-            self.login,
+            login,
             rooms=self.login.rooms if rooms is None else rooms,
             rooms_are_remembered=bool(rooms),
             current=remembered.current,

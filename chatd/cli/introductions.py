@@ -36,7 +36,8 @@ class Introductions:
         reading: Shows messages.
         browsing: Learns which messages were shown.
         states: The states of the rooms, which get the topics.
-        missed: Called with the name of each person who wrote, and the number of shown messages.
+        missed: Called with the name of each person who wrote, and the number of messages that are
+            new to the person.
         needs_room_names: Returns whether a note about a topic must name the room.
         ignored: The people whose messages are not shown.
     """
@@ -133,21 +134,25 @@ class Introductions:
                 unanswered = [message for message in unanswered if message.id not in shown]
                 if unanswered:
                     sender = unanswered[-1].sender or ""
-                    self._missed(sender, len(unanswered))
+                    unshown = self._reading.unshown(sender, unanswered)
+                    self._missed(sender, unshown)
                     is_all = page.complete and len(unanswered) == len(page.messages)
                     first = None if is_all else unanswered[0].seq
                     self._browsing.shown(Place(None, sender), page.epoch, first)
                     title = f"earlier messages from {sender}"
-                    self._earlier(client, title, unanswered, is_new=True)
+                    first_new = len(unanswered) - unshown
+                    self._display.note(f"{title}:")
+                    self._reading.earlier(unanswered[:first_new], client.name)
+                    if 0 < first_new < len(unanswered):
+                        self._display.rule("new")
+                    self._reading.earlier(unanswered[first_new:], client.name, is_new=True)
         self._direct = None
 
-    def _earlier(
-        self, client: ConsoleClient, title: str, messages: list[Message], *, is_new: bool = False
-    ) -> None:
+    def _earlier(self, client: ConsoleClient, title: str, messages: list[Message]) -> None:
         shown = [message for message in messages if not self._ignored.hides(message)]
         if shown:
             self._display.note(f"{title}:")
-            self._reading.earlier(shown, client.name, is_new=is_new)
+            self._reading.earlier(shown, client.name)
 
     def _not_shown(self, failure: Failure) -> None:
         self.log.failure("showing earlier messages failed", failure)

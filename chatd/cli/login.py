@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -37,6 +37,8 @@ class Login:
         current: The room that typed lines go to at first; None for the first of the rooms.
         rooms_changed: Called with all rooms of the client when it has joined or left some.
         current_changed: Called with the room that typed lines go to from now on.
+        direct_shown: The ids of the last direct messages shown, by the folded names of the people.
+        direct_changed: Called with such ids at the end of a session.
     """
 
     key: bytes | None = field(default=None, repr=False)
@@ -48,6 +50,8 @@ class Login:
     current: str | None = None
     rooms_changed: Callable[[Sequence[str]], None] = _ignore
     current_changed: Callable[[str], None] = _ignore
+    direct_shown: Mapping[str, str] = field(default_factory=dict)
+    direct_changed: Callable[[Mapping[str, str]], None] = _ignore
 
 
 def read_password_file(path: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from chatd.chat.names import fold
 from chatd.cli.display import TextDisplay
@@ -12,6 +13,9 @@ from chatd.cli.recent import Recent, place_of
 from chatd.wire.messages import Message
 
 __all__ = ["Reading"]
+
+_MAX_DIRECT = 1_000
+"""Limit on the people whose last shown direct message is known."""
 
 
 class Reading:
@@ -24,9 +28,20 @@ class Reading:
         display: Shows messages.
         places: The rooms and conversations.
         ignored: The people whose messages are not shown.
+        direct: The ids of the last direct messages shown, by the folded names of the people.
+
+    Attributes:
+        direct: The same ids as they are now.
     """
 
-    def __init__(self, display: TextDisplay, places: Places, ignored: Ignored) -> None:
+    def __init__(
+        self,
+        display: TextDisplay,
+        places: Places,
+        ignored: Ignored,
+        direct: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.direct = dict(direct)
         self._display = display
         self._places = places
         self._ignored = ignored
@@ -51,6 +66,14 @@ class Reading:
             self._display.rule("new")
         self._display.message(message, me)
         self._keep(message, me, is_new=not is_here and not is_own)
+
+    def unshown(self, other: str, messages: Sequence[Message]) -> int:
+        """Return how many of the last direct messages with a person were never shown."""
+        last = self.direct.get(fold(other))
+        for number, message in enumerate(reversed(messages)):
+            if last is not None and message.id == last:
+                return number
+        return len(messages)
 
     def earlier(self, messages: Iterable[Message], me: str, *, is_new: bool = False) -> None:
         """Show earlier messages, and keep them for the time when the person comes to their place.
@@ -95,3 +118,8 @@ class Reading:
         place = place_of(message, me)
         if place is not None:
             self._recent.take(place, message, line=self._display.lines, is_new=is_new)
+            if place.is_person and message.id is not None:
+                self.direct.pop(fold(place.name), None)
+                self.direct[fold(place.name)] = message.id
+                if len(self.direct) > _MAX_DIRECT:
+                    del self.direct[next(iter(self.direct))]

@@ -1,8 +1,11 @@
-"""What the client remembers from the last use of a profile: its rooms, and the ignored names."""
+"""What the client remembers from the last use of a profile.
+
+These are the rooms, the ignored names, and the direct messages that were shown.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -12,7 +15,7 @@ from chatd.chat.names import check_name, check_room, fold
 from chatd.config.ownfile import read_regular_file, replace_private_file, why
 from chatd.errors import RequestError
 
-__all__ = ["RememberedPeople", "RememberedRooms"]
+__all__ = ["RememberedDirect", "RememberedPeople", "RememberedRooms"]
 
 _MAX_FILE_BYTES = 1024 * 1024
 
@@ -28,6 +31,10 @@ class _People(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         for name in self.names:
             check_name(name)
+
+
+class _Direct(msgspec.Struct, frozen=True):
+    last: dict[str, str]
 
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -162,3 +169,27 @@ class RememberedPeople:
     def save(self, names: Sequence[str]) -> None:
         """Remember names."""
         self._file.save(_People(tuple(names)))
+
+
+class RememberedDirect:
+    """The last direct message with each person that was shown with a profile.
+
+    Args:
+        directory: The person's state directory for chatd.
+        title: The name of the profile.
+        complain: Shows an error, one line.
+    """
+
+    def __init__(self, directory: Path, title: str, complain: Callable[[str], None]) -> None:
+        self._file = _StateFile(
+            directory / f"{title}.direct.json", _Direct, "the direct messages shown", complain
+        )
+
+    def load(self) -> Mapping[str, str]:
+        """Return the ids of the messages by the folded names; none if they are not known."""
+        state = self._file.load()
+        return {} if state is None else state.last
+
+    def save(self, last: Mapping[str, str]) -> None:
+        """Remember ids of messages."""
+        self._file.save(_Direct(dict(last)))

@@ -99,16 +99,17 @@ class Talk:
             login,
             room_joined=self.room_joined,
             established=self._established,
-            client_ended=client_ended,
+            client_ended=self._client_ended,
             silent=lambda: display.note(SILENT),
         )
         self.service = ChatClientService(reactor, endpoint, self._factory, retry_policy)
         self._login = login
+        self._tell_end = client_ended
         self.places = Places(lambda: self.rooms, self._entered)
         self.states = RoomStates()
         self.window = Window() if window is None else window
         self.ignored = Ignored() if ignored is None else ignored
-        self.reading = Reading(display, self.places, self.ignored)
+        self.reading = Reading(display, self.places, self.ignored, login.direct_shown)
         self._introductions = Introductions(
             display,
             self.reading,
@@ -379,6 +380,10 @@ class Talk:
         if not self.away.is_marked:  # the missed messages are shown
             self.reading.look_back()
 
+    def _client_ended(self, client: ConsoleClient, end: SessionEnded) -> None:
+        self._login.direct_changed(self.reading.direct)
+        self._tell_end(client, end)
+
     def _go_back(self) -> None:
         """Let typed lines go to the room of the last time, if the person is there."""
         place = Place(self._login.current or "")
@@ -397,7 +402,9 @@ class Talk:
 
     def _missed(self, sender: str, messages: int) -> None:
         """Count direct messages that came while the person was not connected as unread."""
-        self.places.heard(self.places.open(sender), is_for_you=True, messages=messages)
+        place = self.places.open(sender)
+        if messages:
+            self.places.heard(place, is_for_you=True, messages=messages)
         self.changed()
 
     def _note_message(self, message: Message, me: str) -> None:

@@ -189,6 +189,15 @@ class RejoinTests(DestinationCase):
         self.assertEqual(rooms, ("attic",))
         self.assertEqual(self.rooms()[0], ())
 
+    def test_direct(self):
+        """A profile remembers which direct messages were shown, also without `rejoin`."""
+        self.write_profile('endpoint = "tcp:a:1"')
+        login = self.find().remembering(self.environment, self.fail).login
+        self.assertEqual(login.direct_shown, {})
+        login.direct_changed({"bob": "m1"})
+        login = self.find().remembering(self.environment, self.fail).login
+        self.assertEqual(login.direct_shown, {"bob": "m1"})
+
     def test_ignored(self):
         """A profile remembers the ignored names, also without `rejoin`; an endpoint does not."""
         self.write_profile('endpoint = "tcp:a:1"')

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import ChatFactory, RequestError
 from chatd.chat.policy import Policy
-from chatd.cli import talk
+from chatd.cli import reading, talk
 from chatd.cli.console import ConsoleClient
 from chatd.client.client import RECEIPTS_S
 from chatd.storage.memory import MemoryStore
@@ -183,6 +183,41 @@ class DirectTests(TalkCase):
             [line for line in again.lines if "messages from" in line],
             ["* earlier messages from alice:"],
         )
+
+    def test_shown_the_last_time(self):
+        """Those that were shown the last time are shown again, but do not count as new."""
+        saved: dict[str, str] = {}
+
+        def alice():
+            login = {"direct_shown": dict(saved), "direct_changed": saved.update}
+            return Talker(self.reactor, "alice", login=login)
+
+        def unread(talker):
+            return [(each.place.title, each.messages) for each in talker.talk.places.unread]
+
+        bob = self.talker("bob")
+        bob.type("/msg alice one")
+        first = alice()
+        self.assertEqual(unread(first), [("@bob", 1)])
+        bob.type("/msg alice two")
+        first.leave()
+        second = alice()
+        self.assertEqual(unread(second), [])
+        self.assertEqual(second.lines[-2:], ["| bob → you: one", "| bob → you: two"])
+        self.assertEqual([place.title for place in second.talk.places.all], ["lobby", "@bob"])
+        second.leave()
+        bob.type("/msg alice three")
+        third = alice()
+        self.assertEqual(unread(third), [("@bob", 1)])
+        self.assertEqual(third.lines[-2:], ["--- new ---", "| bob → you: three"])
+
+    def test_many_people(self):
+        """The client knows what it has shown of the latest people alone."""
+        self.patch(reading, "_MAX_DIRECT", 1)
+        alice, bob, dave = map(self.talker, ("alice", "bob", "dave"))
+        bob.type("/msg alice one")
+        dave.type("/msg alice two")
+        self.assertEqual(list(alice.talk.reading.direct), ["dave"])
 
     def test_after_the_rooms(self):
         """The client shows them after the messages of the rooms, even if those come late."""
