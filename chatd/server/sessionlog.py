@@ -76,6 +76,8 @@ class SessionLog:
 
     def password_refused(self, who: object, error: RequestError, address: str, name: str) -> None:
         """Log that a session could not change the password of its account."""
+        if not self._of_sessions.may_log(address):
+            return
         self.log.info(
             "{who}: password refused: code={code} address={address} name={name!r} reason={reason}",
             who=who,

@@ -6,9 +6,11 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.errors import RequestError
 from chatd.server.factory import ChatFactory
 from chatd.server.limits import Limits
 from chatd.server.logpace import LINES_AT_ONCE, LINES_PER_SECOND, SUMMARY_S, LogPace
+from chatd.server.sessionlog import SessionLog
 from tests.fakes.peers import Peer, hand_client, settle
 
 ALICE, BOB = "192.0.2.1", "192.0.2.2"
@@ -95,3 +97,15 @@ class FloodTests(SynchronousTestCase):
         self.assertEqual(sum(": established: " in line for line in lines), 2)
         self.assertEqual(sum(": ended: " in line for line in lines), 2)
         self.assertRegex(lines[-1], "^lines about sessions from .* were left out: 2$")
+
+    def test_refused_passwords(self) -> None:
+        """Refused changes of a password are logged within the bound on lines about sessions."""
+        log = SessionLog(Clock(), Limits(max_sessions_per_address=2))
+        error = RequestError("auth-failed", "the password is wrong")
+        with capturedLogs() as events:
+            for _ in range(9):
+                log.password_refused("session 1 alice", error, ALICE, "alice")
+            log.finish()
+        lines = list(map(formatEvent, events))
+        self.assertEqual(sum(": password refused: " in line for line in lines), 4)
+        self.assertEqual(lines[4:], [f"lines about sessions from {ALICE} were left out: 5"])
