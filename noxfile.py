@@ -202,7 +202,7 @@ def trunk(session: nox.Session) -> None:
 
 @nox.session(tags=["ci"])
 def wheel(session: nox.Session) -> None:
-    """Build the sdist and the wheel, and use the wheel in an environment of its own."""
+    """Build the sdist and the wheels, and use each wheel in an environment of its own."""
     session.install("build", "twine")
     built = Path(session.create_tmp(), "dist")
     shutil.rmtree(built, ignore_errors=True)
