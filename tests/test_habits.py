@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.integration.tools import tool
 
@@ -139,6 +140,22 @@ class BoundsTests(SynchronousTestCase):
                     requirement,
                     r"^    [a-z0-9-]+(\[[a-z]+\])? >= [0-9.]+(; python_version < \"[0-9.]+\")?$",
                 )
+
+
+class CommittedTests(SynchronousTestCase):
+    """The files that git keeps."""
+
+    def test_nothing_compiled(self):
+        """No compiled file is among them: it would be stale, or for another machine."""
+        git = shutil.which("git")
+        if git is None or not (ROOT / ".git").exists():
+            raise SkipTest("this is no git repository")
+        listing = [git, "ls-files", "-z"]
+        listed = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True)
+        names = listed.stdout.split("\0")
+        self.assertIn("setup.py", names)
+        compiled = (".so", ".pyc", ".pyd", ".o")
+        self.assertEqual([name for name in names if name.endswith(compiled)], [])
 
 
 class FragmentTests(SynchronousTestCase):
