@@ -169,3 +169,11 @@ class FragmentTests(SynchronousTestCase):
                     path.name, r"^\+[a-z0-9-]+\.(added|changed|removed|fixed|security)\.md$"
                 )
                 self.assertRegex(path.read_text(), r"\S\n\Z")
+
+    def test_lines(self):
+        """No line is longer than the page on fragments says."""
+        readme = (ROOT / "changelog.d/README.md").read_text()
+        (columns,) = re.findall(r"break lines at (\d+)\s+columns", readme)
+        for path in (ROOT / "changelog.d").glob("+*"):
+            for line in path.read_text().splitlines():
+                self.assertLessEqual(len(line), int(columns), path.name)
