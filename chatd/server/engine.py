@@ -117,6 +117,11 @@ class Engine(Generic[S]):
             clock, self.connections, self.hub.commits.call_when_stored, self.turn.flush
         )
 
+    def finish_logs(self) -> None:
+        """Log now how many lines the logs have left out."""
+        self.session_log.finish()
+        self.failures.finish()
+
     def _make_chat(
         self,
         store: IMessageStore,

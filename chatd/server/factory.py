@@ -290,7 +290,7 @@ class ChatFactory(Factory, Generic[SessionT]):
         end = SessionEnded(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry=True)
         self.engine.registry.close(end)
         done = self.engine.shutdown.begin(end, grace_s)
-        return promised(done.addCallback(lambda _: self.engine.session_log.finish()))
+        return promised(done.addCallback(lambda _: self.engine.finish_logs()))
 
     def cut_off(self) -> None:
         """If the server is shutting down, abort all connections and stop waiting."""

@@ -11,11 +11,14 @@ from twisted.python.failure import Failure
 
 from chatd.errors import StoreError
 from chatd.transport.hooks import start
+from chatd.transport.timer import Timer
 
-__all__ = ["QUIET_S", "FailureLog"]
+__all__ = ["MAX_TEXTS", "QUIET_S", "FailureLog"]
 
 QUIET_S = 60.0
-"""Seconds in which the same failure of the store is logged once."""
+"""Seconds in which the same failure of the store is logged once, and then with its number."""
+MAX_TEXTS = 20
+"""How many different failures of the store are logged and counted in that time."""
 
 
 class FailureLog:
@@ -28,27 +31,38 @@ class FailureLog:
     log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-        self._last_text = ""
-        self._quiet_until = 0.0
-        self._unlogged = 0
+        self._unlogged: dict[str, int] = {}
+        self._others = 0
+        self._timer = Timer(clock)
 
     def store_failed(self, error: Exception) -> None:
-        """Log a failure of the store, unless the same was logged a short time ago.
+        """Log a failure of the store, or count it if the same was logged a short time ago.
 
         On a full disk, each message in a busy chat would add a line.
         """
-        text, now = str(error), self._clock.seconds()
-        if text == self._last_text and now < self._quiet_until:
-            self._unlogged += 1
-            return
-        more = f" (and {self._unlogged} more since the last such line)" if self._unlogged else ""
-        self.log.error(
-            "the store failed: {error}{more}",
-            error=error,
-            more=more if text == self._last_text else "",
-        )
-        self._last_text, self._quiet_until, self._unlogged = text, now + QUIET_S, 0
+        text = str(error)
+        if text in self._unlogged:
+            self._unlogged[text] += 1
+        elif len(self._unlogged) == MAX_TEXTS:
+            self._others += 1
+        else:
+            if not self._timer.is_running:
+                self._timer.start(QUIET_S, self.finish)
+            self._unlogged[text] = 0
+            self.log.error("the store failed: {error}", error=error)
+
+    def finish(self) -> None:
+        """Log now how many failures of the store were counted and not logged."""
+        self._timer.stop()
+        unlogged, self._unlogged = self._unlogged, {}
+        others, self._others = self._others, 0
+        for text, count in unlogged.items():
+            if count:
+                self.log.error(
+                    "the store failed again: {text} ({count} more)", text=text, count=count
+                )
+        if others:
+            self.log.error("the store failed in other ways: {count} times", count=others)
 
     def failed(self, error: BaseException | None) -> None:
         """Log that a message could not be stored or delivered."""

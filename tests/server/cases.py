@@ -93,6 +93,7 @@ class AdmissionCase(SynchronousTestCase):
         self.assertEqual((self.factory.sessions, hub.roster.here, hub.roster.rooms), ({}, {}, {}))
         self.assertEqual(set(hub.roster.names._holders), {"server"})
         self.assertEqual(hub.roster.names._accounts, set())
+        self.factory.engine.finish_logs()  # their timers belong to the server, not to a session
         self.assertEqual(self.factory.clock.getDelayedCalls(), [])
 
 

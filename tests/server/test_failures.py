@@ -5,7 +5,8 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import StoreError
-from chatd.server.failures import QUIET_S, FailureLog
+from chatd.server.factory import ChatFactory
+from chatd.server.failures import MAX_TEXTS, QUIET_S, FailureLog
 
 
 class StoreFailureTests(SynchronousTestCase):
@@ -22,23 +23,52 @@ class StoreFailureTests(SynchronousTestCase):
                 self.failures.store_failed(StoreError(text))
         return [formatEvent(event) for event in events]
 
+    def summary(self) -> list[str]:
+        """Let the quiet time pass, and return the lines of the log."""
+        with capturedLogs() as events:
+            self.clock.advance(QUIET_S)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        return [formatEvent(event) for event in events]
+
     def test_again_and_again(self) -> None:
-        """The same failure is logged once a minute, with the number of the others."""
-        self.assertEqual(self.logged(*["full"] * 5), ["the store failed: full"])
+        """The same failure is logged once a minute; then the log has the number of the others."""
+        self.assertEqual(self.logged(*["full"] * 500), ["the store failed: full"])
         self.clock.advance(QUIET_S - 1)
         self.assertEqual(self.logged("full"), [])
-        self.clock.advance(1)
-        again = "the store failed: full (and 5 more since the last such line)"
-        self.assertEqual(self.logged("full", "full"), [again])
+        with capturedLogs() as events:
+            self.clock.advance(1)
+        again = "the store failed again: full (500 more)"
+        self.assertEqual([formatEvent(event) for event in events], [again])
+        self.assertEqual(self.logged("full"), ["the store failed: full"])
 
-    def test_another(self) -> None:
-        """Another failure is logged at once, and counts none of the earlier ones."""
+    def test_once(self) -> None:
+        """A failure that did not come again has no second line."""
+        self.logged("full")
+        self.assertEqual(self.summary(), [])
+
+    def test_in_turn(self) -> None:
+        """Different failures that come in turn are logged once each, and counted each."""
         self.assertEqual(
-            self.logged("full", "full", "locked", "locked"),
+            self.logged(*["full", "locked"] * 3),
             ["the store failed: full", "the store failed: locked"],
         )
-        self.clock.advance(QUIET_S)
         self.assertEqual(
-            self.logged("locked"),
-            ["the store failed: locked (and 1 more since the last such line)"],
+            self.summary(),
+            ["the store failed again: full (2 more)", "the store failed again: locked (2 more)"],
         )
+
+    def test_many(self) -> None:
+        """Only so many different failures have their own lines; the others are counted."""
+        texts = [f"fault {number}" for number in range(MAX_TEXTS + 3)]
+        self.assertEqual(len(self.logged(*texts)), MAX_TEXTS)
+        self.assertEqual(self.summary(), ["the store failed in other ways: 3 times"])
+
+    def test_end(self) -> None:
+        """A server that shuts down logs the number at once, and leaves no call behind."""
+        factory = ChatFactory(self.clock)
+        self.failures = factory.engine.failures
+        self.logged("full", "full")
+        with capturedLogs() as events:
+            self.successResultOf(factory.shut_down())
+        self.assertIn("the store failed again: full (1 more)", map(formatEvent, events))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
