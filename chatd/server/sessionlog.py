@@ -84,7 +84,7 @@ class SessionLog:
             code=error.code,
             address=address,
             name=name,
-            reason=_quoted(str(error), MAX_LOGGED_REASON),
+            reason=_quoted(error.message, MAX_LOGGED_REASON),
         )
 
     def over(

@@ -131,6 +131,7 @@ class LastingTests(SynchronousTestCase):
                 peer.transport.lose()
             self.successResultOf(stopping)
             self.reactor.advance(0)
+            self.network.factory.engine.finish_logs()
             self.assertEqual(self.reactor.getDelayedCalls(), [])
 
         self.addCleanup(stop)
