@@ -81,6 +81,10 @@ class Inbox:
         self._end_reason = end_reason
         self._wake_takers()
 
+    def reopen(self) -> None:
+        """Take messages again after `close`; the program still gets those that are kept."""
+        self._end_reason = None
+
     async def take(self) -> Message:
         """Return the oldest message; wait for a message if there is none.
 

@@ -109,8 +109,11 @@ class Progress:
     def be_kept(self) -> None:
         """Note that there will be further connections."""
         self.is_kept = True
-        if self.inbox is None or self.inbox.is_closed:
+        if self.inbox is None:
             self.inbox = Inbox()
+            self.backlog = Backlog(self.unconfirmed)
+        elif self.inbox.is_closed:
+            self.inbox.reopen()
             self.backlog = Backlog(self.unconfirmed)
 
     def join_later(self) -> None:

@@ -213,6 +213,17 @@ class GiveUpTests(EndTests):
 class IterationTests(EndTests):
     """A program that iterates over a service."""
 
+    def test_stopped_and_started(self) -> None:
+        """Messages that the program has not taken before a stop are there after the next start."""
+        self.start()
+        self.say(self.bob, "one")
+        self.stop()
+        self.say(self.bob, "two")
+        self.service.startService()
+        self.come_back()
+        self.assertEqual(self.taken(), ["one", "two"])
+        self.assertEqual(self.service.gaps, 0)
+
     def test_cancelled_wait(self) -> None:
         """After a cancelled wait, the next wait gets the message."""
         self.start()
