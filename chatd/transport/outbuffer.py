@@ -27,6 +27,9 @@ class Writable(Protocol):
         """Send bytes; they are overwritten when it returns."""
 
 
+_NOTHING = memoryview(b"")
+
+
 class OutBuffer:
     """Holds back bytes while the peer does not read.
 
@@ -44,7 +47,7 @@ class OutBuffer:
     def __init__(self, stream: Writable, seal: Seal) -> None:
         self._stream = stream
         self._seal = seal
-        self._rest = memoryview(b"")
+        self._rest = _NOTHING
         self._last = b""
         self.is_paused = False
 
@@ -98,7 +101,7 @@ class OutBuffer:
 
     def discard(self) -> None:
         """Drop the held bytes."""
-        self._rest, self._last = memoryview(b""), b""
+        self._rest, self._last = _NOTHING, b""
 
     @property
     def may_proceed(self) -> bool:

@@ -31,18 +31,18 @@ class Reading:
     def __init__(self, stream: StreamTransport) -> None:
         self._stream = stream
         self._may_read = True
-        self.reasons: set[Reason] = set()
+        self.reasons: frozenset[Reason] = frozenset()
 
     def pause(self, reason: Reason) -> None:
         """Pause reading until the reason ends."""
         if self._may_read and not self.reasons:
             self._stream.pauseProducing()
-        self.reasons.add(reason)
+        self.reasons |= {reason}
 
     def resume(self, reason: Reason) -> None:
         """Remove a reason; resume reading if it was the last."""
         if reason in self.reasons:
-            self.reasons.discard(reason)
+            self.reasons -= {reason}
             if self._may_read and not self.reasons:
                 self._stream.resumeProducing()
 
