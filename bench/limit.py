@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from hashlib import sha256
-from zlib import crc32
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bench.dialects.base import payload
 from chatd.wire.channel import MAX_RECORD_PLAINTEXT, SecureChannel
+from chatd.wire.checksum import crc32
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Message
 

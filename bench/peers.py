@@ -31,6 +31,7 @@ from bench.dialects.nats import NatsLine
 from bench.dialects.redis import RedisLine
 from chatd import __version__ as chatd_version
 from chatd.config.keyfile import write_key_file
+from chatd.wire.sealer import IS_BUILT
 from twisted import __version__ as twisted_version
 
 __all__ = ["PEERS", "Launch", "Peer", "Server", "missing_peers", "running"]
@@ -109,6 +110,13 @@ max_connections: 100000
 max_pending: 1GB
 write_deadline: "60s"
 ping_interval: "1h"
+"""
+
+_PURE_TWISTD = """\
+import sys
+sys.modules["chatd.wire._envelope"] = sys.modules["isal"] = None  # their imports fail
+from twisted.scripts.twistd import run
+run()
 """
 
 
@@ -196,8 +204,10 @@ class Peer:
             FileNotFoundError: The server is not installed.
         """
         if self.program is None:
-            is_floor = self.line is FloorLine
-            return f"Twisted {twisted_version}" if is_floor else f"chatd {chatd_version}"
+            if self.line is FloorLine:
+                return f"Twisted {twisted_version}"
+            built = "with" if IS_BUILT else "without"
+            return f"chatd {chatd_version} {built} its C module"
         told = subprocess.run(
             [_require(self.program), *self.asks_version],
             capture_output=True,
@@ -274,6 +284,7 @@ def prepare_chatd(
     keeps: bool = False,
     heartbeat_s: float = _QUIET_S,
     is_protected: bool = False,
+    is_pure: bool = False,
     options: Sequence[str] = (),
 ) -> Launch:
     """Prepare chatd.
@@ -285,10 +296,12 @@ def prepare_chatd(
         keeps: Whether it stores messages on disk instead of in memory.
         heartbeat_s: The heartbeat, in seconds.
         is_protected: Whether protection from floods stays on.
+        is_pure: Whether it works in Python alone, without the C module and without `isal`.
         options: Further options.
     """
     twistd = str(Path(sys.executable).with_name("twistd"))
-    command = [sys.executable, twistd, "-n", "--pidfile=", "--logfile", str(work / "chatd.log")]
+    program = ["-c", _PURE_TWISTD] if is_pure else [twistd]
+    command = [sys.executable, *program, "-n", "--pidfile=", "--logfile", str(work / "chatd.log")]
     command += ["chatd", "--endpoint", f"tcp:{port}:backlog=1024:interface={HOST}"]
     command += ["--heartbeat", str(heartbeat_s)]
     key = None
@@ -388,6 +401,7 @@ PEERS = {
     peer.name: peer
     for peer in (
         Peer("chatd", "chatd", ChatdLine, prepare_chatd),
+        Peer("chatd-pure", "chatd, Python", ChatdLine, partial(prepare_chatd, is_pure=True)),
         Peer("chatd-clear", "chatd, no key", ChatdLine, partial(prepare_chatd, has_key=False)),
         Peer("chatd-sqlite", "chatd, SQLite", ChatdLine, partial(prepare_chatd, keeps=True)),
         Peer("floor", "floor", FloorLine, prepare_floor),

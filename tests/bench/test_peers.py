@@ -16,6 +16,7 @@ from bench import peers
 from bench.peers import PEERS, Server, missing_peers, version_in
 from chatd.config.keyfile import load_key
 from chatd.daemon.tap import Options
+from chatd.wire.sealer import IS_BUILT
 
 DAEMONS = {
     "nats": "nats-server",
@@ -63,7 +64,7 @@ class InstalledTests(PeersTestCase):
     def test_python_is_always_there(self):
         """A peer in Python needs no program."""
         self.install()
-        for name in ("chatd", "chatd-clear", "chatd-sqlite", "floor"):
+        for name in ("chatd", "chatd-pure", "chatd-clear", "chatd-sqlite", "floor"):
             self.assertTrue(PEERS[name].is_installed(), name)
 
     def test_missing_peers_are_named(self):
@@ -100,8 +101,9 @@ class VersionTests(PeersTestCase):
             self.assertEqual(version_in(program, text), expected)
 
     def test_python(self):
-        """The version of a peer in Python is its package's."""
-        self.assertRegex(PEERS["chatd"].version(), r"^chatd \d")
+        """The version of a peer in Python is its package's; chatd's says how it was built."""
+        built = "with" if IS_BUILT else "without"
+        self.assertRegex(PEERS["chatd"].version(), rf"^chatd \d[\d.]* {built} its C module$")
         self.assertRegex(PEERS["floor"].version(), r"^Twisted \d")
 
 
@@ -132,6 +134,23 @@ class ChatdTests(PeersTestCase):
         options, _ = self.options("chatd-sqlite")
         self.assertEqual(options["data"], str(self.work / "data"))
         self.assertEqual(options["durability"], "normal")
+
+    def test_pure(self):
+        """Without the C module and `isal`, chatd runs, and uses neither."""
+        _, launch = self.options("chatd-pure")
+        program = launch.command[launch.command.index("-c") + 1]
+        hidden, _, run = program.partition("from twisted")
+        self.assertEqual(run.splitlines()[-1], "run()")
+        asks = (
+            "from chatd.wire.sealer import IS_BUILT\n"
+            "from chatd.wire.checksum import crc32\n"
+            "import zlib\n"
+            "print(IS_BUILT, crc32 is zlib.crc32)"
+        )
+        told = subprocess.run(
+            [sys.executable, "-c", hidden + asks], capture_output=True, text=True, check=True
+        )
+        self.assertEqual(told.stdout, "False True\n")
 
     def test_unprotected(self):
         """Protection from floods is off, unless it is measured."""

@@ -97,7 +97,7 @@ class JsonTests(SynchronousTestCase):
 
     def test_targets(self):
         """It holds the targets, and whether they are met; null if a figure is missing."""
-        floor, ngircd = self.told["measures"]["fan-out-10"]["targets"]
+        floor, _, ngircd = self.told["measures"]["fan-out-10"]["targets"]
         self.assertEqual(
             (floor["of"], floor["beside"], floor["asked"], floor["reached"], floor["met"]),
             ("chatd", ["floor"], 2.0, 2.0, True),
