@@ -35,12 +35,14 @@ class Pending(msgspec.Struct, Generic[M], eq=False):
         author: The author; None for a message of the server.
         room: The room of the messages; None for direct messages.
         done: Called with the outcome of the only entry, if given.
+        size: The bytes of the messages' contents.
     """
 
     entries: Sequence[Entry]
     author: M | None
     room: Room[M] | None = None
     done: Callable[[Outcome], None] | None = None
+    size: int = 0
 
 
 class GroupCommit(Generic[M]):

@@ -133,6 +133,7 @@ class Hub(Generic[M]):
         room_name = None if room is None else room.name
         key, sender, now = speaker.key, speaker.name, self.unix_time()
         entries: list[Entry] = []
+        size = 0
         for message in messages:
             header = message.header
             assert isinstance(header, ChatHeader)
@@ -147,11 +148,12 @@ class Hub(Generic[M]):
                 ref=None,
             )
             entries.append(Entry(stream, key, accepted, message.content))
+            size += len(message.content)
         if author is not None:
-            author.answers.expect(len(entries))
+            author.answers.expect(len(entries), size)
         if room is not None:
             room.holds += 1
-        self.commits.add(Pending(entries, author, room, done))
+        self.commits.add(Pending(entries, author, room, done, size))
 
     # Stored messages
 
@@ -165,7 +167,7 @@ class Hub(Generic[M]):
             start += count
             if author is not None:
                 try:
-                    author.answers.answered(count)
+                    author.answers.answered(count, pending.size)
                 except Exception as error:  # the later messages must get their answers all the same
                     self._failed(error)
                 if not author.answers.owed:

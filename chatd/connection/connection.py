@@ -280,10 +280,10 @@ class Connection(Outgoing):
         if reader.is_empty:
             return None
         if self.state is _ESTABLISHED:
-            messages, size = self.codec.decode_run(reader, *run_limit())
+            messages = self.codec.decode_run(reader, *run_limit())
             if messages:
                 self._liveness.was_heard = True
-                return Run(messages, size)
+                return Run(messages)
         while (frame := reader.next_frame()) is not None:
             event = self._read_frame(*frame)
             if event is not None or not self.is_readable:
@@ -311,7 +311,7 @@ class Connection(Outgoing):
         self._liveness.was_heard = True
         if self.state is _ESTABLISHED and message.type in self._OPEN_TYPES:
             if message.type == MESSAGE_TYPE:
-                return Run((message,), len(message.content))
+                return Run((message,))
             return message
         header = message.header
         if isinstance(header, Heartbeat):

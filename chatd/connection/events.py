@@ -33,11 +33,9 @@ class Run(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         messages: The messages, in order.
-        size: The bytes of their contents.
     """
 
     messages: Sequence[Message]
-    size: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`InWork`: counts a client's messages that have no answer yet."""
+"""`InWork`: bounds a client's messages that have no answer yet."""
 
 from __future__ import annotations
 
@@ -21,20 +21,16 @@ class InWork:
     def __init__(self, limits: Limits) -> None:
         self._max_messages = limits.max_in_work
         self._max_bytes = limits.max_in_work_bytes
-        self._bytes = 0
         self._answering: Deferred[None] | None = None
 
     def left(self, answers: Answers) -> tuple[int, int]:
         """Return how many messages may still be read, and how many bytes until it is too much."""
         most = min(self._max_messages - answers.owed, MAX_BATCH)
-        return most, self._max_bytes - self._bytes
+        return most, self._max_bytes - answers.owed_bytes
 
-    def is_too_much(self, answers: Answers, length: int) -> bool:
-        """Count messages of `length` bytes; return whether too much waits for answers now."""
-        if not answers.owed:
-            return False
-        self._bytes += length
-        return answers.owed >= self._max_messages or self._bytes >= self._max_bytes
+    def is_too_much(self, answers: Answers) -> bool:
+        """Return whether too many messages or bytes wait for answers."""
+        return answers.owed >= self._max_messages or answers.owed_bytes >= self._max_bytes
 
     def when_answered(self) -> Deferred[None]:
         """Return a Deferred that fires with None when all have their answers.
@@ -46,7 +42,6 @@ class InWork:
 
     def answered(self) -> None:
         """Note that all messages have their answers."""
-        self._bytes = 0
         answering, self._answering = self._answering, None
         if answering is not None:
             answering.callback(None)

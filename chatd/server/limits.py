@@ -27,8 +27,8 @@ class Limits:
             top. Beyond that, the peer gets `slow-consumer` and is cut off.
         max_in_work: How many messages of a peer may wait for their answers; then reading from the
             peer pauses.
-        max_in_work_bytes: How many bytes of content these messages may have; one message may wait
-            on top.
+        max_in_work_bytes: How many bytes may wait with them: the content of the messages, and the
+            replies of a service behind them. One message may wait on top.
         max_arriving: How many bytes may have arrived from all peers together that cannot be acted
             on yet: incomplete frames, and frames over the rates. Beyond that, peers that hold at
             least the average get `overloaded`, oldest incomplete frame first.

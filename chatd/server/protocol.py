@@ -182,27 +182,33 @@ class ServerProtocol(SessionProtocol):
         session = self.session
         assert session is not None
         self._pace.count_messages(len(run.messages))
-        if self.factory.takes_runs:
-            self._engine.hub.say(session, run.messages)
-            self._turn.schedule()
-        else:
+        if not self.factory.takes_runs:
             (message,) = run.messages
-            work = self._act_on_message(session, message)
-            if work is not None:
-                return work
-        if self._in_work.is_too_much(session.answers, run.size):
-            return self._until_answered()
-        return None
+            return self._act_on_message(session, message)
+        self._engine.hub.say(session, run.messages)
+        self._turn.schedule()
+        return self._bound_work(session)
 
     def _act_on_message(self, session: Session, message: Message) -> Deferred[None] | None:
         """Call the service's own `message_received`."""
         self.unanswered = message
         hook = self.factory.message_received
         work = call_hook(self._refuse, message, hook, session, message)
-        if work is not None:
-            return work.addCallback(self._note_unanswered)
-        self._note_unanswered(None)
-        return None
+        if work is None:
+            return self._message_done(session)
+        return work.addCallback(lambda _: self._message_done(session))
+
+    def _message_done(self, session: Session) -> Deferred[None] | None:
+        """Note a service that has not answered the message; then bound the work as after a run."""
+        if self.unanswered is not None and not self.connection.is_over:
+            self._engine.unanswered.note(self.factory.message_received)
+            self.answers_late = True
+        self.unanswered = None
+        return self._bound_work(session)
+
+    def _bound_work(self, session: Session) -> Deferred[None] | None:
+        """Return a Deferred that fires when the client's next message may be read; None for now."""
+        return self._until_answered() if self._in_work.is_too_much(session.answers) else None
 
     def _act_on_command(self, command: Message) -> Deferred[None] | None:
         self.unanswered = command
@@ -245,13 +251,6 @@ class ServerProtocol(SessionProtocol):
         else:
             self._engine.hub.refuse(self.session, error)
         self._turn.add(self)
-
-    def _note_unanswered(self, _: None) -> None:
-        """Note if the service is done with a message and has not answered it."""
-        if self.unanswered is not None and not self.connection.is_over:
-            self._engine.unanswered.note(self.factory.message_received)
-            self.answers_late = True
-        self.unanswered = None
 
     def _refuse(self, failure: Failure, message: Message) -> None:
         """Answer a hook's exception with an ERROR."""

@@ -192,7 +192,7 @@ class Session(ServedMember):
         end = self.protocol.connection.end_reason
         if end is not None:
             raise end.again()
-        self.answers.then(lambda: self.protocol.send_frame(frame))
+        self.answers.then(lambda: self.protocol.send_frame(frame), len(frame))
 
 
 if TYPE_CHECKING:

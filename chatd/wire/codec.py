@@ -165,9 +165,7 @@ class Codec:
             message_type, header, content = buffer.open()
         return Message(message_type, _decode_header(message_type, header), content)
 
-    def decode_run(
-        self, reader: FrameReader, most: int, most_bytes: int
-    ) -> tuple[list[Message], int]:
+    def decode_run(self, reader: FrameReader, most: int, most_bytes: int) -> list[Message]:
         """Check and take the MESSAGE frames with which the unread bytes begin.
 
         The run ends before the first frame that is incomplete, of another type or faulty;
@@ -179,13 +177,12 @@ class Codec:
             most_bytes: The run ends when the contents have at least this many bytes.
 
         Returns:
-            The messages, none if the next frame is not a good MESSAGE; and the number of bytes of
-            their contents.
+            The messages; none if the next frame is not a good MESSAGE.
         """
         buffer, start = reader.unread
         messages: list[Message] = []
         if len(buffer) - start < LENGTH_BYTES + ENVELOPE_BYTES or type(buffer) is not bytes:
-            return messages, 0  # nothing is complete, or the frame is large
+            return messages  # nothing is complete, or the frame is large
         opened = self._sealer.open_run(buffer, start, MESSAGE_TYPE, self.max_content)
         end, size = start, 0
         for header, content, end_of_frame in opened:
@@ -200,7 +197,7 @@ class Codec:
             if len(messages) >= most or size >= most_bytes:
                 break
         reader.skip_to(end)
-        return messages, size
+        return messages
 
     def reader(self, max_frame: int | None = None) -> FrameReader:
         """Return a reader that cuts a stream into envelopes and checks this codec's limits.

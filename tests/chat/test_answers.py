@@ -32,6 +32,18 @@ class AnswersTests(SynchronousTestCase):
         self.assertEqual(self.done, ["after the first", "after the second", "then"])
         self.assertEqual(self.answers.owed, 0)
 
+    def test_bytes(self):
+        """The bytes of messages and actions count until their answers and their turns come."""
+        self.answers.then(lambda: None, 5)
+        counts = [self.answers.owed_bytes]
+        self.answers.expect(2, 30)
+        self.answers.then(lambda: counts.append(self.answers.owed_bytes), 7)
+        self.answers.expect(1, 200)
+        counts.append(self.answers.owed_bytes)
+        self.answers.answered(2, 30)
+        self.answers.answered(1, 200)
+        self.assertEqual([*counts, self.answers.owed_bytes], [0, 237, 200, 0])
+
     def test_again(self):
         """After the answers to all messages, the next action runs at once again."""
         self.answers.expect()

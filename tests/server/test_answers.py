@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from chatd.errors import RequestError
 from chatd.server.limits import Limits
 from chatd.server.protocol import MAX_SAID_IN_TURN
+from chatd.server.session import Session
 from chatd.wire.messages import Error, Message, MessageType
 from tests.fakes.peers import (
     ack,
@@ -236,6 +238,54 @@ class BoundsTests(AnswerCase):
         self.assertTrue(self.alice.transport.is_reading)
         self.assertEqual([message.id for message in self.alice.take()], ["1", "2"])
         self.alice.send(Message.chat(bytes(half + 1), id="3"))
+        self.assertTrue(self.alice.transport.is_reading)
+
+    def test_refused(self) -> None:
+        """The bytes of a refused message do not count, alone or beside another message."""
+        refused = Message.chat(bytes(Limits().max_in_work_bytes), id="1", room="nowhere")
+        self.alice.send(refused, Message.chat("2", id="2"))
+        self.assertTrue(self.alice.transport.is_reading)
+        self.alice.send(refused)
+        settle(self.factory)
+        self.assertTrue(self.alice.transport.is_reading)
+        self.store.answer()
+        settle(self.factory)
+        self.assertEqual(len(self.alice.take()), 3)
+
+    def test_async_hook(self) -> None:
+        """A hook that waits and then publishes is bounded likewise."""
+        gates: list[Deferred[None]] = []
+
+        async def wait_and_publish(session: Session, message: Message) -> None:
+            gates.append(Deferred())
+            await gates[-1]
+            self.factory.publish(session, message)
+
+        self.factory.message_received = wait_and_publish
+        half = Limits().max_in_work_bytes // 2
+        self.alice.send(*(Message.chat(bytes(half), id=f"{number}") for number in range(3)))
+        for number in range(2):
+            gates[number].callback(None)
+        self.assertEqual(len(gates), 2)
+        self.assertEqual(len(self.answered(self.alice)), 2)
+        self.assertEqual(len(gates), 3)
+
+    def test_replies(self) -> None:
+        """A reply that waits behind a message counts with its bytes."""
+
+        def publish_or_reply(session: Session, message: Message) -> None:
+            if message.id == "publish":
+                self.factory.publish(session, message)
+            else:
+                session.reply(message, bytes(Limits().max_in_work_bytes // 2))
+
+        self.factory.message_received = publish_or_reply
+        self.alice.send(*(Message.chat("hello", id=id) for id in ("publish", "1")))
+        self.assertTrue(self.alice.transport.is_reading)
+        self.alice.send(Message.chat("hello", id="2"))
+        self.assertFalse(self.alice.transport.is_reading)
+        settle(self.factory)
+        self.assertEqual(len(self.answered(self.alice)), 3)
         self.assertTrue(self.alice.transport.is_reading)
 
     def test_much_in_a_turn(self) -> None:

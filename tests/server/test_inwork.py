@@ -14,9 +14,9 @@ class InWorkTests(SynchronousTestCase):
         self.in_work = InWork(Limits(max_in_work=3, max_in_work_bytes=100))
 
     def say(self, length):
-        """Count a message without an answer; return whether the bound is exceeded."""
-        self.answers.expect()
-        return self.in_work.is_too_much(self.answers, length)
+        """Count a message without an answer; return whether the bound is reached."""
+        self.answers.expect(1, length)
+        return self.in_work.is_too_much(self.answers)
 
     def test_messages(self):
         """The number of waiting messages is bounded."""
@@ -34,20 +34,21 @@ class InWorkTests(SynchronousTestCase):
         many = InWork(Limits(max_in_work=5 * MAX_BATCH))
         self.assertEqual(many.left(self.answers)[0], MAX_BATCH)
 
-    def test_answered_at_once(self):
+    def test_some_answered(self):
         """A message that has its answer does not count."""
-        self.assertFalse(self.in_work.is_too_much(self.answers, 1_000))
-        self.assertFalse(self.say(99))
+        self.say(60)
+        self.say(40)
+        self.answers.answered(1, 60)
+        self.assertEqual(self.in_work.left(self.answers), (2, 60))
+        self.assertEqual([self.say(59), self.say(1)], [False, True])
 
     def test_answered(self):
-        """After the answers to all messages, the count starts again, and the caller gets a call."""
+        """After the answers to all messages, the caller gets a call."""
         self.say(100)
         waiting = self.in_work.when_answered()
         self.assertNoResult(waiting)
-        self.answers.answered()
         self.in_work.answered()
         self.assertIsNone(self.successResultOf(waiting))
-        self.assertFalse(self.say(99))
 
     def test_nobody_waits(self):
         """The answers need no waiting caller."""

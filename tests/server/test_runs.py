@@ -21,8 +21,8 @@ ROOMS = (None, "lobby", "ops", "LOBBY", "nowhere")
 EVENTS = 4_500
 """Number of random events of each test."""
 SEAL = EnvelopeSealer(mac_key(None)).seal
-SMALL = Limits(max_in_work=7)
-"""Reading pauses often. Bytes in work are not small: a refused message counts with its run."""
+SMALL = Limits(max_in_work=7, max_in_work_bytes=400)
+"""Reading pauses often, after a few messages or bytes."""
 
 
 class OneByOne(ChatFactory):
