@@ -45,6 +45,7 @@ class ServerProtocol(SessionProtocol):
     def __init__(self, factory: ChatFactory[Any]) -> None:
         super().__init__(factory)
         self._in_work = InWork(factory.limits)
+        self._takes_runs = False
         self._pace = Pace(factory.clock, factory.limits)
         self._held_bytes = 0
         self._has_noted_error = False
@@ -67,9 +68,10 @@ class ServerProtocol(SessionProtocol):
     def run_limit(self) -> tuple[int, int]:
         """Return how much of a run may still wait for its answers; a hook gets single messages."""
         session = self.session
-        if session is None or not self.factory.takes_runs:
+        if session is None:
             return 1, 0
-        return self._in_work.left(session.answers)
+        self._takes_runs = self.factory.takes_runs
+        return self._in_work.left(session.answers) if self._takes_runs else (1, 0)
 
     def throttle(self) -> Deferred[None] | None:
         """Return a Deferred that fires when reading from the client may go on; None for now."""
@@ -182,7 +184,7 @@ class ServerProtocol(SessionProtocol):
         session = self.session
         assert session is not None
         self._pace.count_messages(len(run.messages))
-        if not self.factory.takes_runs:
+        if not self._takes_runs:
             (message,) = run.messages
             return self._act_on_message(session, message)
         self._engine.hub.say(session, run.messages)
