@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatd.chat.interfaces import Audience
 from chatd.transport.sealing import SealingQueue
+from chatd.transport.turnend import TurnEnd
 from chatd.wire.large import Frame, LargeFrame
 from chatd.wire.messages import Message
 
@@ -89,6 +90,12 @@ class Turn:
     Args:
         clock: The reactor, or a test's clock; it calls back at the end of the turn.
         before_flush: Called before the flush; it may still broadcast messages.
+
+    Attributes:
+        schedule: Makes sure that the turn ends.
+        begin_read: Call this before received bytes are acted on, and `end_read` after that; see
+            `TurnEnd`.
+        seal: Seals large frames in later turns; see `SealingQueue`.
     """
 
     log = Logger()
@@ -96,14 +103,12 @@ class Turn:
     def __init__(
         self, clock: IReactorTime, before_flush: Callable[[], None] = lambda: None
     ) -> None:
-        self._clock = clock
         self._before_flush = before_flush
-        self._call: IDelayedCall | None = None
         self._broadcasts: dict[Audience[Receiver], _Broadcast] = {}
         self._flushables: dict[Flushable, None] = {}
-        self._reader = 0  # the id of the protocol that read last
-        self._waits = False  # whether the end of the turn comes by itself, without a call
-        self._is_due = False
+        self._end = TurnEnd(clock, self.flush)
+        self.schedule, self.begin_read = self._end.ask, self._end.hold
+        self.end_read = self._end.end_read
         self._sealing = SealingQueue[Flushable](clock, self.add)
         self.seal = self._sealing.seal
 
@@ -117,40 +122,9 @@ class Turn:
 
     def add(self, flushable: Flushable) -> None:
         """Flush `flushable` at the end of the turn."""
+        if not self._flushables:  # otherwise the end is due already
+            self.schedule()
         self._flushables[flushable] = None
-        if self._waits:
-            self._is_due = True
-        elif self._call is None:
-            self.schedule()
-
-    def schedule(self) -> None:
-        """Schedule the end of the turn, unless it is scheduled already."""
-        if self._waits:
-            self._is_due = True
-        elif self._call is None:
-            self._call = self._clock.callLater(0, self.flush)
-
-    def begin_read(self) -> None:
-        """Note that received bytes are being acted on; `end_read` follows."""
-        self._waits = True
-
-    def end_read(self, reader: object, *, is_full: bool) -> None:
-        """Flush now if nobody else is likely to be read in this turn, or else at its end.
-
-        It is unlikely if the same protocol read last time, too. A call of the reactor at the end of
-        the turn would take longer than all other work on one message.
-
-        Args:
-            reader: The protocol that has read.
-            is_full: Whether the turn must not grow.
-        """
-        is_alone, self._reader = self._reader == id(reader), id(reader)
-        is_due, self._is_due = self._is_due, False
-        self._waits = False
-        if is_full or (is_due and is_alone and self._call is None):
-            self.flush()
-        elif is_due:
-            self.schedule()
 
     def begin(self, audience: Audience[Receiver], receiver: Receiver) -> None:
         """Treat this turn's earlier broadcasts as already delivered to a new member."""
@@ -186,16 +160,13 @@ class Turn:
 
     def flush(self) -> None:
         """Send everything now; without this call, the end of the turn does."""
-        self._waits = True
+        self._end.hold()
         try:
             self._before_flush()
         except Exception:
             self.log.failure("the messages of a turn could not be stored")
         self.deliver_all()
-        self._waits = self._is_due = False
-        call, self._call = self._call, None
-        if call is not None and call.active():
-            call.cancel()
+        self._end.reached()
         flushables, self._flushables = self._flushables, {}
         for flushable in flushables:
             try:
