@@ -26,7 +26,7 @@ from chatd.wire.envelope import (
 )
 from chatd.wire.frames import LENGTH_BYTES, Buffer, Found, FrameReader
 from chatd.wire.keys import mac_key
-from chatd.wire.large import LARGE_CONTENT, Frame, LargeArrival, LargeFrame
+from chatd.wire.large import Frame, LargeArrival, gather_if_large, seal_small
 from chatd.wire.messages import (
     MESSAGE_TYPE,
     ChatHeader,
@@ -125,19 +125,13 @@ class Codec:
         """
         return self._sealer.seal(*self._parts(message))
 
-    def encode_run(self, messages: Sequence[Message]) -> list[Frame]:
+    def encode_run(self, messages: Sequence[Message]) -> Sequence[Frame]:
         """Return the frame of each message, not sealed yet if it is large; raises as `encode`."""
-        for message in messages:
-            if len(message.content) >= LARGE_CONTENT:
-                return [self.encode_in_steps(each) for each in messages]
-        return [*self._sealer.seal_run(map(self._parts, messages))]
+        return seal_small(self._sealer, list(map(self._parts, messages)))
 
     def encode_in_steps(self, message: Message) -> Frame:
         """Return the frame of a message, not sealed yet if it is large; raises as `encode`."""
-        parts = self._parts(message)
-        if len(message.content) < LARGE_CONTENT:
-            return self._sealer.seal(*parts)
-        return LargeFrame(self._sealer, *parts)
+        return seal_small(self._sealer, (self._parts(message),))[0]
 
     def encode_parts(self, message_type: int, header: Header, content: bytes = b"") -> bytes:
         """Return the frame of a message that is given in parts; see `encode`."""
@@ -213,7 +207,7 @@ class Codec:
 
     def _check_start(self, buffer: Buffer, start: int, length: int) -> LargeArrival | None:
         prelude = check_prelude(buffer, start, length, self.max_content)
-        return LargeArrival(self._sealer, prelude, length) if length >= LARGE_CONTENT else None
+        return gather_if_large(self._sealer, prelude, length)
 
     def decode_stream(self, reader: FrameReader) -> Iterator[Message]:
         """Yield the messages of the complete frames in `reader`; raises the same as `decode`."""

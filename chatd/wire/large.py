@@ -6,6 +6,7 @@ and its owner does other work between them. The bytes and the checks are those o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hmac import compare_digest
 from io import BytesIO
 from struct import Struct
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
     from _hashlib import HASH
     from typing import TypeAlias
 
-__all__ = ["LARGE_CONTENT", "Frame", "LargeArrival", "LargeFrame"]
+__all__ = [
+    "LARGE_CONTENT",
+    "Frame",
+    "LargeArrival",
+    "LargeFrame",
+    "gather_if_large",
+    "seal_small",
+]
 
 LARGE_CONTENT = 256 * 1024
 """A message with at least this many bytes of content is hashed in steps, in both directions."""
@@ -28,6 +36,36 @@ LARGE_CONTENT = 256 * 1024
 _HEADER_START = LENGTH_BYTES + ENVELOPE_BYTES
 _MAC_START = _HEADER_START - MAC_BYTES
 _CONTENT_FIELDS = Struct(">QI")  # the content's length and its CRC32, before the MAC
+
+
+def seal_small(
+    sealer: EnvelopeSealer, parts: Sequence[tuple[int, bytes, bytes]]
+) -> Sequence[Frame]:
+    """Return a frame for each type, header and content, not sealed yet if the content is large.
+
+    Raises:
+        LocalProtocolError: See `EnvelopeSealer.seal`.
+    """
+    for _, _, content in parts:
+        if len(content) >= LARGE_CONTENT:
+            return [
+                LargeFrame(sealer, *each) if len(each[2]) >= LARGE_CONTENT else sealer.seal(*each)
+                for each in parts
+            ]
+    return sealer.seal_run(parts)
+
+
+def gather_if_large(
+    sealer: EnvelopeSealer, prelude: tuple[int, int, int, int], length: int
+) -> LargeArrival | None:
+    """Return an object to gather an incomplete frame; None if the frame is not large.
+
+    Args:
+        sealer: Has the MAC key.
+        prelude: The result of `check_prelude`.
+        length: The frame's length, without its prefix.
+    """
+    return LargeArrival(sealer, prelude, length) if length >= LARGE_CONTENT else None
 
 
 class LargeArrival:

@@ -152,7 +152,7 @@ class CountingCodec(Codec):
 
     count = 0
 
-    def encode_run(self, messages: Sequence[Message]) -> list[Frame]:
+    def encode_run(self, messages: Sequence[Message]) -> Sequence[Frame]:
         frames = super().encode_run(messages)
         self.count += len(frames)
         return frames
