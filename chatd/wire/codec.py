@@ -48,7 +48,17 @@ MAX_DEPTH = 32
 
 _encode_header = msgspec.json.Encoder().encode
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
-_decode_chat_header = msgspec.json.Decoder(ChatHeader).decode
+_decode_ascii_chat_header = msgspec.json.Decoder(ChatHeader).decode
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the decoders raise for faulty JSON."""
+
+
+def _decode_chat_header(header: bytes) -> ChatHeader:
+    if not header.isascii():
+        header.decode()  # the decoder does not check the UTF-8 of unknown fields
+    return _decode_ascii_chat_header(header)
+
+
 _DECODERS: dict[int, Callable[[bytes], Header]] = {
     int(MessageType.SESSION_INIT): msgspec.json.Decoder(SessionInit).decode,
     int(MessageType.SESSION_ACK): msgspec.json.Decoder(SessionAck).decode,
@@ -167,7 +177,7 @@ class Codec:
 
         Args:
             reader: Holds the bytes.
-            most: The most messages.
+            most: The most messages; the run has at least 1.
             most_bytes: The run ends when the contents have at least this many bytes.
 
         Returns:
@@ -181,10 +191,8 @@ class Codec:
         end, size = start, 0
         for header, content, end_of_frame in opened:
             try:
-                if not header.isascii():
-                    header.decode()  # as in `_decode_header`
                 messages.append(Message(MESSAGE_TYPE, _decode_chat_header(header), content))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except _UNDECODABLE:
                 break
             end = end_of_frame
             size += len(content)
@@ -231,14 +239,12 @@ class Codec:
 def _decode_header(message_type: int, header: bytes) -> Header:
     if message_type == MESSAGE_TYPE:
         try:
-            if not header.isascii():
-                header.decode()  # the decoder does not check the UTF-8 of unknown fields
             return _decode_chat_header(header)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except _UNDECODABLE:
             pass  # the rest raises the right error
     try:
         fields = _decode_object(header)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNDECODABLE:
         raise HeaderError("the header is not one JSON object in UTF-8") from None
     if message_type in _REQUIRED_TEXT and not _is_shallow(fields):
         raise HeaderError(f"the header is nested more than {MAX_DEPTH} levels deep")
