@@ -1,4 +1,4 @@
-"""`only_writer_of`: keeps the programs that change a file from doing that at the same time."""
+"""Locks, so that programs do not change a file or a directory at the same time."""
 
 from __future__ import annotations
 
@@ -10,11 +10,35 @@ from time import monotonic, sleep
 
 from chatd.errors import ConfigurationError
 
-__all__ = ["only_writer_of"]
+__all__ = ["lock_until", "only_writer_of"]
 
-_RETRY_S = 0.01
+_RETRY_S = 0.005
 """Seconds between two attempts to get a lock."""
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK
+
+
+def lock_until(descriptor: int, deadline: float) -> bool:
+    """Lock an open file or directory; wait for another program that has locked it.
+
+    Args:
+        descriptor: The file or directory; the lock ends when it is closed.
+        deadline: When to give up, as a time of `monotonic`.
+
+    Returns:
+        False if another program has the lock at the deadline. On a file system without locks, no
+        program can have it, so the result is True.
+    """
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if monotonic() >= deadline:
+                return False
+            sleep(_RETRY_S)
+        except OSError:  # some file systems have no locks
+            return True
+        else:
+            return True
 
 
 @contextmanager
@@ -46,12 +70,10 @@ def _locked(path: str, deadline: float) -> int:
     while True:
         descriptor = _opened(path)
         try:
-            _lock(descriptor, deadline)
+            if not lock_until(descriptor, deadline):
+                raise ConfigurationError(f"another program has locked {path} now")
             if os.path.samestat(os.fstat(descriptor), _status(path)):
                 return descriptor
-        except BlockingIOError:
-            os.close(descriptor)
-            raise ConfigurationError(f"another program has locked {path} now") from None
         except BaseException:
             os.close(descriptor)
             raise
@@ -70,25 +92,6 @@ def _status(path: str) -> os.stat_result:
         return os.stat(path)
     except FileNotFoundError:
         return os.stat(os.path.dirname(path))
-
-
-def _lock(descriptor: int, deadline: float) -> None:
-    """Lock an open file.
-
-    Raises:
-        BlockingIOError: Another program has it locked until the deadline.
-    """
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if monotonic() >= deadline:
-                raise
-            sleep(_RETRY_S)
-        except OSError:  # some file systems have no locks
-            return
-        else:
-            return
 
 
 def _sync(directory: str) -> None:

@@ -8,13 +8,12 @@ it. chatd connects to the socket to find out, and changes and deletes only its o
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import socket
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from time import monotonic, sleep
+from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 from twisted.internet import tcp, unix
@@ -22,13 +21,13 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatd.config.filelock import lock_until
+
 __all__ = ["SocketFile", "UnixPort", "adopt_unix", "listen_unix"]
 
 LOCK_WAIT_S = 1.0
 """How long to wait for another daemon that starts in the same directory, in seconds. A daemon holds
 the lock for less than a millisecond; a program that holds it for longer is not a daemon."""
-LOCK_RETRY_S = 0.005
-"""Seconds between two attempts to get that lock."""
 
 
 class SocketFile:
@@ -266,23 +265,8 @@ def _alone_in(directory: bytes) -> Iterator[None]:
         number = -1
     try:
         if number >= 0:
-            _lock(number)
+            lock_until(number, monotonic() + LOCK_WAIT_S)  # other programs may have it for long
         yield
     finally:
         if number >= 0:
             os.close(number)
-
-
-def _lock(number: int) -> None:
-    """Lock a directory; give up after `LOCK_WAIT_S`, as other programs may lock it for long."""
-    deadline = monotonic() + LOCK_WAIT_S
-    with suppress(OSError):  # some file systems have no locks
-        while True:
-            try:
-                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if monotonic() >= deadline:
-                    return
-                sleep(LOCK_RETRY_S)
-            else:
-                return

@@ -22,6 +22,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.config import filelock
 from chatd.listening import unix
 from chatd.listening.unix import UnixPort, adopt_unix, listen_unix
 
@@ -316,7 +317,7 @@ class AtOnceTests(UnixCase):
             self.waits += 1
             act()
 
-        self.patch(unix, "sleep", wait)
+        self.patch(filelock, "sleep", wait)
 
     def test_waits(self) -> None:
         """The second daemon waits until the first has its socket, and then sees it."""
@@ -333,7 +334,8 @@ class AtOnceTests(UnixCase):
     def test_locked_for_another_reason(self) -> None:
         """A program that keeps the directory locked does not keep a daemon from starting."""
         now = [0.0]
-        self.patch(unix, "monotonic", lambda: now[0])
+        for module in (unix, filelock):
+            self.patch(module, "monotonic", lambda: now[0])
         self.meanwhile(lambda: now.__setitem__(0, now[0] + unix.LOCK_WAIT_S / 2))
         self.listen()
         self.assertEqual(self.waits, 2)
