@@ -207,7 +207,8 @@ class Hub(Generic[M]):
                 )
                 self._answer(pending, failure)
         else:
-            self._finish(pending, Stored(messages[-1], True))
+            if pending.done is not None:
+                self._finish(pending.done, Stored(messages[-1], True))
 
     def _publish_to_room(
         self, room: Room[M], author: M | None, messages: Sequence[Message]
@@ -233,14 +234,14 @@ class Hub(Generic[M]):
                     self._delivery.tell(pending.author, (outcome.message,))
             except Exception as error:  # the later messages must get their answers all the same
                 self._failed(error)
-        self._finish(pending, outcome)
-
-    def _finish(self, pending: Pending[M], outcome: Outcome) -> None:
         if pending.done is not None:
-            try:
-                pending.done(outcome)
-            except Exception as error:  # the later messages must get their answers all the same
-                self._failed(error)
+            self._finish(pending.done, outcome)
+
+    def _finish(self, done: Callable[[Outcome], None], outcome: Outcome) -> None:
+        try:
+            done(outcome)
+        except Exception as error:  # the later messages must get their answers all the same
+            self._failed(error)
 
     def _tell_if_unread(self, author: M, message: Message) -> None:
         """Tell the author of a direct message that the receiver is not connected, or away."""

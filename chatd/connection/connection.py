@@ -139,9 +139,10 @@ class Connection(Outgoing):
             run_limit: Returns how long the next `Run` may be: the most messages, and the bytes of
                 content with which it ends.
         """
+        reader, reading = self._reader, self._READING
         try:
-            while self.is_readable:
-                event = self._next_event(run_limit)
+            while self.state in reading:
+                event = None if reader.is_empty else self._next_event(run_limit)
                 if event is not None:
                     yield event
                 elif not self._read_on():
@@ -277,8 +278,6 @@ class Connection(Outgoing):
     def _next_event(self, run_limit: Callable[[], tuple[int, int]]) -> Event | None:
         """Return the event of the next complete frame; None if the reader has no more."""
         reader = self._reader
-        if reader.is_empty:
-            return None
         if self.state is _ESTABLISHED:
             messages = self.codec.decode_run(reader, *run_limit())
             if messages:

@@ -249,10 +249,10 @@ class SecureChannel:
         sending = self._sending
         assert sending is not None, "nothing can be sealed before the handshake is complete"
         sealed = memoryview(buffer)
-        position = 0
-        for first in range(0, len(plaintext), MAX_RECORD_PLAINTEXT):
+        position, total = 0, len(plaintext)
+        for first in range(0, total, MAX_RECORD_PLAINTEXT):
             piece = plaintext
-            if len(plaintext) > MAX_RECORD_PLAINTEXT:
+            if total > MAX_RECORD_PLAINTEXT:
                 piece = memoryview(plaintext)[first : first + MAX_RECORD_PLAINTEXT]
             length = len(piece) + TAG_BYTES
             RECORD_LENGTH.pack_into(buffer, position, length)
@@ -275,21 +275,23 @@ class SecureChannel:
         return True
 
     def _next_record(self) -> memoryview | None:
+        buffer, available = self._buffer, len(self._buffer)
         start = self._offset + RECORD_LENGTH_BYTES
-        if start > len(self._buffer):
+        if start > available:
             return None
-        (length,) = RECORD_LENGTH.unpack_from(self._buffer, self._offset)
+        (length,) = RECORD_LENGTH.unpack_from(buffer, self._offset)
         if self._receiving is None and length != HANDSHAKE_BYTES:
             raise RecordError(
                 f"a handshake record has {HANDSHAKE_BYTES} bytes, not {length}"
-                f"{describe_foreign(self._buffer, self._offset)}"
+                f"{describe_foreign(buffer, self._offset)}"
             )
         if length < TAG_BYTES:
             raise RecordError(f"a record has at least {TAG_BYTES} bytes, not {length}")
-        if start + length > len(self._buffer):
+        end = start + length
+        if end > available:
             return None
-        self._offset = start + length
-        return memoryview(self._buffer)[start : self._offset]
+        self._offset = end
+        return memoryview(buffer)[start:end]
 
     def _finish_handshake(self, message: bytes) -> None:
         handshake = self._handshake
