@@ -33,14 +33,18 @@ class ActingFactory(ChatFactory):
 class ServiceTests(SynchronousTestCase):
     """A client of a service."""
 
+    def ask(self) -> Deferred[Any]:
+        """Send what the service must answer."""
+        return self.client.send("hello")
+
     def warnings(self, act: Act, count: int = 1) -> list[str]:
-        """Send some messages to a service, and return the warnings of its log."""
+        """Ask a service some times, and return the warnings of its log."""
         self.server = MemoryServer(ActingFactory)
         self.server.factory.act = act
         self.client = self.server.connect("alice")
         with capturedLogs() as events:
-            self.sending = [self.client.send("hello") for _ in range(count)]
-            for each in self.sending:
+            self.asked = [self.ask() for _ in range(count)]
+            for each in self.asked:
                 each.addErrback(lambda _: None)
             self.server.pump()
         return [formatEvent(each) for each in events if each["log_level"] is LogLevel.warn]
@@ -64,7 +68,7 @@ class UnansweredTests(ServiceTests):
                     "once)"
                 ],
             )
-            self.assertNoResult(self.sending[0])
+            self.assertNoResult(self.asked[0])
 
     def test_answered(self) -> None:
         """The log names no service that answers in one of the three ways, plain or async."""
@@ -88,7 +92,7 @@ class UnansweredTests(ServiceTests):
         ]
         for act in acts:
             self.assertEqual(self.warnings(act, count=2), [])
-            self.assertTrue(all(each.called for each in self.sending))
+            self.assertTrue(all(each.called for each in self.asked))
 
     def test_another_message(self) -> None:
         """A message to the session that answers no other is no answer."""
@@ -143,23 +147,17 @@ class SecondAnswerTests(ServiceTests):
             session.reply(kept[0], "at last")
             self.server.pump()
         self.assertEqual(events, [])
-        self.assertTrue(self.sending[0].called)
+        self.assertTrue(self.asked[0].called)
 
 
 class CommandTests(ServiceTests):
     """`command_received` sends a result, refuses, or leaves the command to chatd."""
 
-    def command_warnings(self, act: Act, name: str = "dance") -> list[str]:
-        """Give a service two commands, and return the warnings of its log."""
-        self.server = MemoryServer(ActingFactory)
-        self.server.factory.act = act
-        self.client = self.server.connect("alice")
-        with capturedLogs() as events:
-            self.asked = [self.client.command(name) for _ in range(2)]
-            for each in self.asked:
-                each.addErrback(lambda _: None)
-            self.server.pump()
-        return [formatEvent(each) for each in events if each["log_level"] is LogLevel.warn]
+    command = "dance"
+
+    def ask(self) -> Deferred[Any]:
+        """Give a command."""
+        return self.client.command(self.command)
 
     def test_forgotten(self) -> None:
         """A service that does nothing is named once, plain or async."""
@@ -169,7 +167,7 @@ class CommandTests(ServiceTests):
 
         for act in (lambda *_: None, send_something_else):
             self.assertEqual(
-                self.command_warnings(act),
+                self.warnings(act, count=2),
                 [
                     "ActingFactory.command_received has not answered a command: call send_result, "
                     "leave it to ChatFactory.command_received or raise RequestError, or the client "
@@ -194,11 +192,11 @@ class CommandTests(ServiceTests):
             inherit,
         ]
         for act in acts:
-            for name in ("dance", "rooms"):
-                self.assertEqual(self.command_warnings(act, name), [])
+            for self.command in ("dance", "rooms"):
+                self.assertEqual(self.warnings(act, count=2), [])
                 self.assertTrue(all(each.called for each in self.asked))
 
     def test_end_of_the_session(self) -> None:
         """A service that ends the session owes no answer."""
         act: Act = lambda factory, session, command: session.end("enough", "enough")  # noqa: E731
-        self.assertEqual(self.command_warnings(act), [])
+        self.assertEqual(self.warnings(act), [])
