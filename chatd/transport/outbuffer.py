@@ -12,11 +12,11 @@ __all__ = ["OutBuffer", "Seal", "Writable"]
 SLICE = 256 * 1024
 """Largest write, in bytes; each slice that a slow peer reads shows that it reads."""
 
-_SCRATCH = bytearray(sealed_length(SLICE))
+_SCRATCH = memoryview(bytearray(sealed_length(SLICE)))
 """The buffer for sealed bytes: new memory for each write would cost more than the sealing."""
 
 Seal = Callable[  # see `Channel.seal_into`
-    ["bytes | memoryview", bytearray], "bytes | memoryview"
+    ["bytes | memoryview", memoryview], "bytes | memoryview"
 ]
 
 

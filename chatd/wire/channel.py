@@ -86,7 +86,7 @@ class Channel(Protocol):
     def seal(self, plaintext: bytes) -> bytes:
         """Return the bytes to send for a piece of the stream of frames."""
 
-    def seal_into(self, plaintext: bytes | memoryview, buffer: bytearray) -> bytes | memoryview:
+    def seal_into(self, plaintext: bytes | memoryview, buffer: memoryview) -> bytes | memoryview:
         """Do the same as `seal`, in a buffer of the caller.
 
         Args:
@@ -152,7 +152,7 @@ class ClearChannel:
         """Return the plaintext."""
         return plaintext
 
-    def seal_into(self, plaintext: bytes | memoryview, buffer: bytearray) -> bytes | memoryview:
+    def seal_into(self, plaintext: bytes | memoryview, buffer: memoryview) -> bytes | memoryview:
         """Return the plaintext."""
         return plaintext
 
@@ -242,13 +242,13 @@ class SecureChannel:
 
     def seal(self, plaintext: bytes) -> bytes:
         """Return the records that carry `plaintext`; call it only after the handshake."""
-        return bytes(self.seal_into(plaintext, bytearray(sealed_length(len(plaintext)))))
+        buffer = bytearray(sealed_length(len(plaintext)))
+        return bytes(self.seal_into(plaintext, memoryview(buffer)))
 
-    def seal_into(self, plaintext: bytes | memoryview, buffer: bytearray) -> memoryview:
+    def seal_into(self, plaintext: bytes | memoryview, buffer: memoryview) -> memoryview:
         """Do the same as `seal`, in a buffer of the caller."""
         sending = self._sending
         assert sending is not None, "nothing can be sealed before the handshake is complete"
-        sealed = memoryview(buffer)
         position, total = 0, len(plaintext)
         for first in range(0, total, MAX_RECORD_PLAINTEXT):
             piece = plaintext
@@ -258,8 +258,8 @@ class SecureChannel:
             RECORD_LENGTH.pack_into(buffer, position, length)
             start = position + RECORD_LENGTH_BYTES
             position = start + length
-            sending.encrypt_into(piece, sealed[start:position])
-        return sealed[:position]
+            sending.encrypt_into(piece, buffer[start:position])
+        return buffer[:position]
 
     def _read_preamble(self) -> bool:
         """Check the server's first bytes as they come; return whether the preamble is complete."""
