@@ -135,8 +135,8 @@ class Hub(Generic[M]):
         entries: list[Entry] = []
         size = 0
         for message in messages:
-            header = message.header
-            assert isinstance(header, ChatHeader)
+            header: ChatHeader = message.header  # type: ignore[assignment]  # that of a MESSAGE
+            content = message.content
             accepted = replace(
                 header,
                 room=room_name,
@@ -147,8 +147,8 @@ class Hub(Generic[M]):
                 content_type=header.content_type or DEFAULT_CONTENT_TYPE,
                 ref=None,
             )
-            entries.append(Entry(stream, key, accepted, message.content))
-            size += len(message.content)
+            entries.append(Entry(stream, key, accepted, content))
+            size += len(content)
         if author is not None:
             author.answers.expect(len(entries), size)
         if room is not None:

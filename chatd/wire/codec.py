@@ -48,17 +48,10 @@ MAX_DEPTH = 32
 
 _encode_header = msgspec.json.Encoder().encode
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
-_decode_ascii_chat_header = msgspec.json.Decoder(ChatHeader).decode
+# Give it text: in bytes, it would not check the UTF-8 of unknown fields.
+_decode_chat_header = msgspec.json.Decoder(ChatHeader).decode
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What the decoders raise for faulty JSON."""
-
-
-def _decode_chat_header(header: bytes) -> ChatHeader:
-    if not header.isascii():
-        header.decode()  # the decoder does not check the UTF-8 of unknown fields
-    return _decode_ascii_chat_header(header)
-
-
 _DECODERS: dict[int, Callable[[bytes], Header]] = {
     int(MessageType.SESSION_INIT): msgspec.json.Decoder(SessionInit).decode,
     int(MessageType.SESSION_ACK): msgspec.json.Decoder(SessionAck).decode,
@@ -191,7 +184,9 @@ class Codec:
         end, size = start, 0
         for header, content, end_of_frame in opened:
             try:
-                messages.append(Message(MESSAGE_TYPE, _decode_chat_header(header), content))
+                messages.append(
+                    Message(MESSAGE_TYPE, _decode_chat_header(header.decode()), content)
+                )
             except _UNDECODABLE:
                 break
             end = end_of_frame
@@ -239,7 +234,7 @@ class Codec:
 def _decode_header(message_type: int, header: bytes) -> Header:
     if message_type == MESSAGE_TYPE:
         try:
-            return _decode_chat_header(header)
+            return _decode_chat_header(header.decode())
         except _UNDECODABLE:
             pass  # the rest raises the right error
     try:
