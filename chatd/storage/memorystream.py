@@ -43,6 +43,7 @@ class MemoryStream:
     __slots__ = (
         "_keys",
         "_total",
+        "_type_bytes",
         "bytes",
         "epoch",
         "is_open",
@@ -50,7 +51,6 @@ class MemoryStream:
         "name",
         "seq",
         "topic",
-        "weight",
     )
 
     def __init__(self, name: str, total: Total) -> None:
@@ -64,13 +64,18 @@ class MemoryStream:
         # every key that was dropped before it.
         self._keys: deque[tuple[str, str]] = deque()
         self.bytes = 0
-        self.weight = 0  # this stream's bytes of the total
+        self._type_bytes = 0  # those of content types of their own
         self.is_open = False
 
     @property
     def oldest(self) -> int:
         """The place of the oldest message that is kept; `seq + 1` if none is."""
         return self.seq - len(self.kept) + 1
+
+    @property
+    def weight(self) -> int:
+        """This stream's bytes of the total."""
+        return self.bytes + self._type_bytes + MESSAGE_BYTES * len(self.kept)
 
     @property
     def head(self) -> Head:
@@ -118,8 +123,9 @@ class MemoryStream:
         weight = size + MESSAGE_BYTES
         content_type = entry.header.content_type
         if content_type is not DEFAULT_CONTENT_TYPE:
-            weight += _CHARACTER_BYTES * len(content_type or "")
-        self.weight += weight
+            type_bytes = _CHARACTER_BYTES * len(content_type or "")
+            self._type_bytes += type_bytes
+            weight += type_bytes
         self._total.bytes += weight
         return Stored(message, True)
 
@@ -133,17 +139,16 @@ class MemoryStream:
     def drop(self, count: int) -> None:
         """Drop a number of the oldest messages."""
         next_key, take = self._keys.popleft, self.kept.pop
-        size = weight = 0
+        size = type_bytes = 0
         for _ in range(count):
             message = take(next_key())
             size += len(message.content)
             content_type = message.header.content_type  # type: ignore[union-attr]
             if content_type is not DEFAULT_CONTENT_TYPE:
-                weight += _CHARACTER_BYTES * len(content_type or "")
+                type_bytes += _CHARACTER_BYTES * len(content_type or "")
         self.bytes -= size
-        weight += size + MESSAGE_BYTES * count
-        self.weight -= weight
-        self._total.bytes -= weight
+        self._type_bytes -= type_bytes
+        self._total.bytes -= size + type_bytes + MESSAGE_BYTES * count
 
     def expire(self, cutoff: float) -> None:
         """Drop the messages that are older than a time, in Unix seconds."""
