@@ -13,7 +13,12 @@ from chatd.cli.directories import configuration_file, state_directory
 from chatd.cli.ignored import Ignored
 from chatd.cli.login import Login, ask_password, read_password_file
 from chatd.cli.profiles import Profile, find_profile
-from chatd.cli.remembered import RememberedDirect, RememberedPeople, RememberedRooms
+from chatd.cli.remembered import (
+    DirectShown,
+    IgnoredNames,
+    Remembered,
+    RememberedRooms,
+)
 from chatd.client.endpoints import client_endpoint
 from chatd.config.keyfile import load_key
 from chatd.errors import ConfigurationError, RequestError
@@ -60,14 +65,22 @@ class Destination:
         """
         if self.profile is None:
             return self
-        directory = state_directory(environment)
-        people = RememberedPeople(directory, self.profile.title, complain)
-        direct = RememberedDirect(directory, self.profile.title, complain)
-        login = replace(self.login, direct_shown=direct.load(), direct_changed=direct.save)
-        known = replace(self, login=login, ignored=Ignored(people.load(), people.save))
+        directory, title = state_directory(environment), self.profile.title
+        people = Remembered(directory, title, IgnoredNames, complain)
+        direct = Remembered(directory, title, DirectShown, complain)
+        login = replace(
+            self.login,
+            direct_shown=(direct.load() or DirectShown()).last,
+            direct_changed=lambda last: direct.save(DirectShown(dict(last))),
+        )
+        ignored = Ignored(
+            (people.load() or IgnoredNames()).names,
+            lambda names: people.save(IgnoredNames(tuple(names))),
+        )
+        known = replace(self, login=login, ignored=ignored)
         if not self.profile.rejoin:
             return known
-        remembered = RememberedRooms(directory, self.profile.title, complain)
+        remembered = RememberedRooms(directory, title, complain)
         rooms = remembered.load()
         login = replace(
             login,

@@ -5,7 +5,7 @@ These are the rooms, the ignored names, and the direct messages that were shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -15,7 +15,7 @@ from chatd.chat.names import check_name, check_room, fold
 from chatd.config.ownfile import read_regular_file, replace_private_file, why
 from chatd.errors import RequestError
 
-__all__ = ["RememberedDirect", "RememberedPeople", "RememberedRooms"]
+__all__ = ["DirectShown", "IgnoredNames", "Remembered", "RememberedRooms"]
 
 _MAX_FILE_BYTES = 1024 * 1024
 
@@ -25,39 +25,50 @@ class _Rooms(msgspec.Struct, frozen=True):
     current: str | None = None
 
 
-class _People(msgspec.Struct, frozen=True):
-    names: tuple[str, ...]
+class IgnoredNames(msgspec.Struct, frozen=True):
+    """The names that are ignored with a profile."""
+
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in self.names:
             check_name(name)
 
 
-class _Direct(msgspec.Struct, frozen=True):
-    last: dict[str, str]
+class DirectShown(msgspec.Struct, frozen=True):
+    """The ids of the last direct messages shown, by the folded names of the people."""
+
+    last: dict[str, str] = {}
 
 
 S = TypeVar("S", bound=msgspec.Struct)
 
+_FILES: dict[type[msgspec.Struct], tuple[str, str]] = {
+    _Rooms: ("rooms", "your rooms"),
+    IgnoredNames: ("ignored", "the names that you ignore"),
+    DirectShown: ("direct", "the direct messages shown"),
+}
+"""The word in the name of each object's file, and what the object tells."""
 
-class _StateFile(Generic[S]):
-    """A file that holds one JSON object, and nothing else.
+
+class Remembered(Generic[S]):
+    """An object that a profile remembers, in a file that holds it as JSON and nothing else.
 
     If the file cannot be read or written, one line says so, once, and the client goes on.
 
     Args:
-        file: The path; its directory is made if necessary.
+        directory: The person's state directory for chatd; it is made if necessary.
+        title: The name of the profile.
         kind: The type of the object.
-        what: What it tells, for the line about a file that cannot be used.
         complain: Shows an error, one line.
     """
 
     def __init__(
-        self, file: Path, kind: type[S], what: str, complain: Callable[[str], None]
+        self, directory: Path, title: str, kind: type[S], complain: Callable[[str], None]
     ) -> None:
-        self._file = file
+        word, self._what = _FILES[kind]
+        self._file = directory / f"{title}.{word}.json"
         self._kind = kind
-        self._what = what
         self._complain = complain
         self._known: S | None = None
         self._has_complained = False
@@ -102,7 +113,7 @@ class RememberedRooms:
     """
 
     def __init__(self, directory: Path, title: str, complain: Callable[[str], None]) -> None:
-        self._file = _StateFile(directory / f"{title}.rooms.json", _Rooms, "your rooms", complain)
+        self._file = Remembered(directory, title, _Rooms, complain)
         self._complain = complain
         self._rooms: tuple[str, ...] = ()
         self._current: str | None = None
@@ -145,51 +156,3 @@ class RememberedRooms:
         current = self._current
         is_there = current is not None and fold(current) in map(fold, self._rooms)
         self._file.save(_Rooms(self._rooms, current if is_there else None))
-
-
-class RememberedPeople:
-    """The names that are ignored with a profile.
-
-    Args:
-        directory: The person's state directory for chatd.
-        title: The name of the profile.
-        complain: Shows an error, one line.
-    """
-
-    def __init__(self, directory: Path, title: str, complain: Callable[[str], None]) -> None:
-        self._file = _StateFile(
-            directory / f"{title}.ignored.json", _People, "the names that you ignore", complain
-        )
-
-    def load(self) -> tuple[str, ...]:
-        """Return the ignored names of the last time; none if they are not known."""
-        state = self._file.load()
-        return () if state is None else state.names
-
-    def save(self, names: Sequence[str]) -> None:
-        """Remember names."""
-        self._file.save(_People(tuple(names)))
-
-
-class RememberedDirect:
-    """The last direct message with each person that was shown with a profile.
-
-    Args:
-        directory: The person's state directory for chatd.
-        title: The name of the profile.
-        complain: Shows an error, one line.
-    """
-
-    def __init__(self, directory: Path, title: str, complain: Callable[[str], None]) -> None:
-        self._file = _StateFile(
-            directory / f"{title}.direct.json", _Direct, "the direct messages shown", complain
-        )
-
-    def load(self) -> Mapping[str, str]:
-        """Return the ids of the messages by the folded names; none if they are not known."""
-        state = self._file.load()
-        return {} if state is None else state.last
-
-    def save(self, last: Mapping[str, str]) -> None:
-        """Remember ids of messages."""
-        self._file.save(_Direct(dict(last)))

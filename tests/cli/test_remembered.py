@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.cli.remembered import RememberedPeople, RememberedRooms
+from chatd.cli.remembered import IgnoredNames, Remembered, RememberedRooms
 
 
 class RememberedTests(SynchronousTestCase):
@@ -110,16 +110,16 @@ class RememberedTests(SynchronousTestCase):
 
     def test_people(self):
         """The ignored names have a file of their own; one that is damaged counts as none."""
-        people = RememberedPeople(self.directory, "work", self.complaints.append)
-        self.assertEqual(people.load(), ())
-        people.save(["bob"])
-        people = RememberedPeople(self.directory, "work", self.complaints.append)
-        self.assertEqual(people.load(), ("bob",))
+        people = Remembered(self.directory, "work", IgnoredNames, self.complaints.append)
+        self.assertIsNone(people.load())
+        people.save(IgnoredNames(("bob",)))
+        people = Remembered(self.directory, "work", IgnoredNames, self.complaints.append)
+        self.assertEqual(people.load(), IgnoredNames(("bob",)))
         self.assertEqual(self.complaints, [])
         file = self.directory / "work.ignored.json"
         file.write_text('{"names": ["two words"]}')
-        people = RememberedPeople(self.directory, "work", self.complaints.append)
-        self.assertEqual(people.load(), ())
+        people = Remembered(self.directory, "work", IgnoredNames, self.complaints.append)
+        self.assertIsNone(people.load())
         self.assertEqual(
             self.complaints,
             [f"cannot read the names that you ignore from {file}: it is damaged"],
