@@ -18,6 +18,7 @@ from chatd.cli.remembered import (
     IgnoredNames,
     Remembered,
     RememberedRooms,
+    RoomsShown,
 )
 from chatd.client.endpoints import client_endpoint
 from chatd.config.keyfile import load_key
@@ -56,7 +57,7 @@ class Destination:
     ) -> Destination:
         """Return the same destination with what its profile remembers from the last time.
 
-        Those are the ignored names, the direct messages that were shown, and, if the profile wants
+        Those are the ignored names, the last messages that were shown, and, if the profile wants
         them, the rooms.
 
         Args:
@@ -68,10 +69,13 @@ class Destination:
         directory, title = state_directory(environment), self.profile.title
         people = Remembered(directory, title, IgnoredNames, complain)
         direct = Remembered(directory, title, DirectShown, complain)
+        shown = Remembered(directory, title, RoomsShown, complain)
         login = replace(
             self.login,
             direct_shown=(direct.load() or DirectShown()).last,
             direct_changed=lambda last: direct.save(DirectShown(dict(last))),
+            rooms_shown=(shown.load() or RoomsShown()).last,
+            rooms_shown_changed=lambda last: shown.save(RoomsShown(dict(last))),
         )
         ignored = Ignored(
             (people.load() or IgnoredNames()).names,

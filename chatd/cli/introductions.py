@@ -11,12 +11,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.chat.names import fold
+from chatd.cli.attention import is_for
 from chatd.cli.browsing import Browsing
 from chatd.cli.console import ConsoleClient
 from chatd.cli.display import TextDisplay
 from chatd.cli.ignored import Ignored
+from chatd.cli.marks import Marks
 from chatd.cli.places import Place
 from chatd.cli.reading import Reading
+from chatd.cli.recent import MAX_NEW
 from chatd.cli.roomstates import RoomStates
 from chatd.client.results import Joined
 from chatd.errors import RequestError, SessionEnded
@@ -36,10 +39,11 @@ class Introductions:
         reading: Shows messages.
         browsing: Learns which messages were shown.
         states: The states of the rooms, which get the topics.
-        missed: Called with the name of each person who wrote, and the number of messages that are
-            new to the person.
+        missed: Called with each place that has missed messages, whether any is for the person, and
+            the number of them that are new to the person.
         needs_room_names: Returns whether a note about a topic must name the room.
         ignored: The people whose messages are not shown.
+        marks: Knows the last message of each room that was shown.
     """
 
     log = Logger()
@@ -50,9 +54,10 @@ class Introductions:
         reading: Reading,
         browsing: Browsing,
         states: RoomStates,
-        missed: Callable[[str, int], object],
+        missed: Callable[[Place, bool, int], object],
         needs_room_names: Callable[[], bool],
         ignored: Ignored,
+        marks: Marks,
     ) -> None:
         self._display = display
         self._reading = reading
@@ -61,6 +66,7 @@ class Introductions:
         self._missed = missed
         self._needs_room_names = needs_room_names
         self._ignored = ignored
+        self._marks = marks
         self._held: dict[str, list[Message]] = {}
         self._running: set[Deferred[Any]] = set()
         self._direct: set[str | None] | None = None
@@ -106,11 +112,8 @@ class Introductions:
                 if topic:
                     self._display.note(f"the topic{its}: {topic}")
             if joined.seq:
-                page = await client.history(room, before=joined.seq + 1, limit=RECENT)
-                if page.messages:
-                    first = None if page.complete else page.messages[0].seq
-                    self._browsing.shown(Place(room), page.epoch, first)
-                    self._earlier(client, f"earlier messages in {room}", page.messages)
+                await self._show_latest(client, joined)
+            self._marks.shown(room, joined.epoch, joined.seq)
         except (RequestError, SessionEnded):
             pass  # the introduction is optional
         finally:
@@ -118,6 +121,30 @@ class Introductions:
             for message in held:
                 self._reading.show(message, client.name)
             held.clear()
+
+    async def _show_latest(self, client: ConsoleClient, joined: Joined) -> None:
+        """Show the latest messages of a room: those that the person has not seen as new ones."""
+        place = Place(joined.room)
+        count = self._marks.after(joined.room, joined.epoch, joined.seq)
+        limit = max(RECENT, min(count, MAX_NEW))
+        page = await client.history(joined.room, before=joined.seq + 1, limit=limit)
+        if not page.messages:
+            return
+        first = None if page.complete else page.messages[0].seq
+        self._browsing.shown(place, page.epoch, first)
+        is_same = page.epoch == joined.epoch
+        last_seen = joined.seq - count if is_same else joined.seq
+        seen: list[Message] = []
+        new: list[Message] = []
+        for message in page.messages:
+            (new if is_same and (message.seq or 0) > last_seen else seen).append(message)
+        self._earlier(client, f"earlier messages in {joined.room}", seen)
+        shown = [message for message in new if not self._ignored.hides(message)]
+        others = [each for each in shown if fold(each.sender or "") != fold(client.name)]
+        if others:
+            count -= len(new) - len(others)
+            self._missed(place, any(is_for(each, client.name) for each in others), count)
+        self._reading.missed(shown, client.name, count)
 
     async def _show_direct(self, client: ConsoleClient, rooms: Deferred[Any]) -> None:
         await rooms
@@ -135,7 +162,7 @@ class Introductions:
                 if unanswered:
                     sender = unanswered[-1].sender or ""
                     unshown = self._reading.unshown(sender, unanswered)
-                    self._missed(sender, unshown)
+                    self._missed(Place(None, sender), True, unshown)
                     is_all = page.complete and len(unanswered) == len(page.messages)
                     first = None if is_all else unanswered[0].seq
                     self._browsing.shown(Place(None, sender), page.epoch, first)

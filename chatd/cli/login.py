@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from chatd.cli.marks import Mark
 from chatd.config.ownfile import read_trusted_file
 from chatd.errors import ConfigurationError
 
@@ -39,6 +40,8 @@ class Login:
         current_changed: Called with the room that typed lines go to from now on.
         direct_shown: The ids of the last direct messages shown, by the folded names of the people.
         direct_changed: Called with such ids at the end of a session.
+        rooms_shown: The last messages shown in rooms, by the folded names of the rooms.
+        rooms_shown_changed: Called with such messages at the end of a session.
     """
 
     key: bytes | None = field(default=None, repr=False)
@@ -52,6 +55,8 @@ class Login:
     current_changed: Callable[[str], None] = _ignore
     direct_shown: Mapping[str, str] = field(default_factory=dict)
     direct_changed: Callable[[Mapping[str, str]], None] = _ignore
+    rooms_shown: Mapping[str, Mark] = field(default_factory=dict)
+    rooms_shown_changed: Callable[[Mapping[str, Mark]], None] = _ignore
 
 
 def read_password_file(path: str) -> str:

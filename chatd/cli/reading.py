@@ -75,6 +75,27 @@ class Reading:
                 return number
         return len(messages)
 
+    def missed(self, messages: Sequence[Message], me: str, count: int) -> None:
+        """Show messages that came while the person was not connected, under a rule.
+
+        Args:
+            messages: The messages, all of a place.
+            me: The name of the person.
+            count: The number of messages of others that came; if there are fewer among
+                `messages`, the rule tells both numbers.
+        """
+        self._rule_before(messages, me, count)
+        for message in messages:
+            self.show(message, me)
+
+    def _rule_before(self, messages: Sequence[Message], me: str, count: int) -> None:
+        """Show a rule before messages, unless all are the person's own."""
+        others = sum(fold(message.sender or "") != fold(me) for message in messages)
+        if others:
+            self._is_rule_due = False
+            rest = f": the last {others} of {count}" if others < count else ""
+            self._display.rule(f"new{rest}")
+
     def earlier(self, messages: Iterable[Message], me: str, *, is_new: bool = False) -> None:
         """Show earlier messages, and keep them for the time when the person comes to their place.
 
@@ -98,10 +119,7 @@ class Reading:
         )
         for message in seen:
             self._display.message(message, me, is_earlier=True)
-        others = sum(fold(message.sender or "") != fold(me) for message in new)
-        if others:
-            rest = f": the last {others} of {unread}" if others < unread else ""
-            self._display.rule(f"new{rest}")
+        self._rule_before(new, me, unread)
         for message in new:
             self._display.message(message, me, is_earlier=True)
 

@@ -10,7 +10,7 @@ from chatd.chat.names import fold
 from chatd.cli.places import Place
 from chatd.wire.messages import Message
 
-__all__ = ["MAX_REPEATED_BYTES", "NEAR", "REPEATED", "Recap", "Recent", "place_of"]
+__all__ = ["MAX_NEW", "MAX_REPEATED_BYTES", "NEAR", "REPEATED", "Recap", "Recent", "place_of"]
 
 REPEATED = 10
 """Number of a place's last messages that are shown again, unless more of them are new."""
@@ -18,7 +18,8 @@ NEAR = 10
 """Number of lines at the bottom of the screen that the person still sees."""
 MAX_REPEATED_BYTES = 8 * 1024
 """Limit on the content of a message that is kept, in bytes."""
-_MAX_NEW = 20
+MAX_NEW = 20
+"""Limit on the messages of a place that are kept, and so on the new ones shown again."""
 _MAX_PLACES = 200
 
 
@@ -58,7 +59,7 @@ class Recent:
         """
         if len(message.content) > MAX_REPEATED_BYTES:
             return
-        kept = self._kept.pop(place.key, None) or deque(maxlen=_MAX_NEW)
+        kept = self._kept.pop(place.key, None) or deque(maxlen=MAX_NEW)
         kept.append(_Kept(message, line, is_new))
         self._kept[place.key] = kept
         if len(self._kept) > _MAX_PLACES:
@@ -80,7 +81,7 @@ class Recent:
         last = list(kept)[-max(REPEATED, len(new)) :]
         seen = [each.message for each in last[: len(last) - len(new)]]
         self._kept[place.key] = deque(
-            (_Kept(each.message, line, False) for each in kept), maxlen=_MAX_NEW
+            (_Kept(each.message, line, False) for each in kept), maxlen=MAX_NEW
         )
         return Recap(seen, new)
 
@@ -89,7 +90,7 @@ class Recent:
         kept = self._kept.get(place.key)
         if kept is not None:
             seen = (each._replace(is_new=False) for each in kept)
-            self._kept[place.key] = deque(seen, maxlen=_MAX_NEW)
+            self._kept[place.key] = deque(seen, maxlen=MAX_NEW)
 
     def renamed(self, old: Place, new: Place) -> None:
         """Note that a person has another name."""

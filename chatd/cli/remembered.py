@@ -1,6 +1,6 @@
 """What the client remembers from the last use of a profile.
 
-These are the rooms, the ignored names, and the direct messages that were shown.
+These are the rooms, the ignored names, and the last messages that were shown.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import Generic, TypeVar
 import msgspec
 
 from chatd.chat.names import check_name, check_room, fold
+from chatd.cli.marks import Mark
 from chatd.config.ownfile import read_regular_file, replace_private_file, why
 from chatd.errors import RequestError
 
-__all__ = ["DirectShown", "IgnoredNames", "Remembered", "RememberedRooms"]
+__all__ = ["DirectShown", "IgnoredNames", "Remembered", "RememberedRooms", "RoomsShown"]
 
 _MAX_FILE_BYTES = 1024 * 1024
 
@@ -41,12 +42,19 @@ class DirectShown(msgspec.Struct, frozen=True):
     last: dict[str, str] = {}
 
 
+class RoomsShown(msgspec.Struct, frozen=True):
+    """The last messages shown in rooms, by the folded names of the rooms."""
+
+    last: dict[str, Mark] = {}
+
+
 S = TypeVar("S", bound=msgspec.Struct)
 
 _FILES: dict[type[msgspec.Struct], tuple[str, str]] = {
     _Rooms: ("rooms", "your rooms"),
     IgnoredNames: ("ignored", "the names that you ignore"),
     DirectShown: ("direct", "the direct messages shown"),
+    RoomsShown: ("shown", "the messages shown in rooms"),
 }
 """The word in the name of each object's file, and what the object tells."""
 

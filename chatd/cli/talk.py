@@ -21,6 +21,7 @@ from chatd.cli.ignored import Ignored
 from chatd.cli.introductions import Introductions
 from chatd.cli.known import Known
 from chatd.cli.login import Login
+from chatd.cli.marks import Marks
 from chatd.cli.notdone import NotDone
 from chatd.cli.people import learn_people
 from chatd.cli.places import Place, Places
@@ -110,6 +111,7 @@ class Talk:
         self.window = Window() if window is None else window
         self.ignored = Ignored() if ignored is None else ignored
         self.reading = Reading(display, self.places, self.ignored, login.direct_shown)
+        self._marks = Marks(login.rooms_shown)
         self._introductions = Introductions(
             display,
             self.reading,
@@ -118,6 +120,7 @@ class Talk:
             self._missed,
             lambda: self.needs_room_names,
             self.ignored,
+            self._marks,
         )
         self._stage = _Stage.NEW
         self._first: str | None = None
@@ -314,6 +317,9 @@ class Talk:
 
     def message(self, message: Message, me: str) -> None:
         """Show a message, after the earlier messages of its room, unless its sender is ignored."""
+        position = self._factory.progress.rooms.get(fold(message.room or ""))
+        if position is not None and position.epoch is not None and message.seq is not None:
+            self._marks.shown(position.name, position.epoch, message.seq)
         if self.ignored.hides(message):
             return
         self._note_message(message, me)
@@ -382,29 +388,37 @@ class Talk:
 
     def _client_ended(self, client: ConsoleClient, end: SessionEnded) -> None:
         self._login.direct_changed(self.reading.direct)
+        self._login.rooms_shown_changed(self._marks.last)
         self._tell_end(client, end)
 
     def _go_back(self) -> None:
         """Let typed lines go to the room of the last time, if the person is there."""
-        place = Place(self._login.current or "")
-        if any(place.key == each.key for each in self.places.all):
-            self.places.enter(place)
+        if self._return():
             self.changed()
             return
-        current = self.places.current
+        place, current = Place(self._login.current or ""), self.places.current
         if current is not None and fold(place.name) in map(fold, self._login.rooms):
             self.go_to(current)
             self.window.hold(f"you are not in {place.name}")
+
+    def _return(self) -> bool:
+        """Enter the room of the last time if the person is there; return whether that is so."""
+        place = Place(self._login.current or "")
+        is_there = any(place.key == each.key for each in self.places.all)
+        if is_there:
+            self.places.enter(place)
+        return is_there
 
     def _entered(self, place: Place) -> None:
         if not place.is_person:
             self._login.current_changed(place.name)
 
-    def _missed(self, sender: str, messages: int) -> None:
-        """Count direct messages that came while the person was not connected as unread."""
-        place = self.places.open(sender)
+    def _missed(self, place: Place, is_for_you: bool, messages: int) -> None:
+        """Count messages that came while the person was not connected as unread."""
+        if place.is_person:
+            place = self.places.open(place.name)
         if messages:
-            self.places.heard(place, is_for_you=True, messages=messages)
+            self.places.heard(place, is_for_you=is_for_you, messages=messages)
         self.changed()
 
     def _note_message(self, message: Message, me: str) -> None:
@@ -427,6 +441,7 @@ class Talk:
     def _welcomed(self, event: dict[str, Any]) -> None:
         if self._stage is _Stage.NEW:
             self._stage = _Stage.WELCOMED
+            self._return()  # rooms are shown, and unread messages counted, before all is ready
             self._first = event["room"] or next(iter(self.rooms), None)
             if not self._login.rooms:  # the rooms in which the server lets everybody begin
                 self.common_rooms |= {fold(room) for room in rooms_of(event)}

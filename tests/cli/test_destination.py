@@ -12,7 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import ConfigurationError, write_key_file
 from chatd.cli.destination import find_destination
+from chatd.cli.directories import state_directory
 from chatd.cli.login import Login
+from chatd.cli.marks import Mark
 
 
 class DestinationCase(SynchronousTestCase):
@@ -197,6 +199,23 @@ class RejoinTests(DestinationCase):
         login.direct_changed({"bob": "m1"})
         login = self.find().remembering(self.environment, self.fail).login
         self.assertEqual(login.direct_shown, {"bob": "m1"})
+
+    def test_rooms_shown(self):
+        """So it does with the last messages shown in rooms; a damaged file counts as none."""
+        self.write_profile('endpoint = "tcp:a:1"')
+        login = self.find().remembering(self.environment, self.fail).login
+        self.assertEqual(login.rooms_shown, {})
+        login.rooms_shown_changed({"ops": Mark("e", 3)})
+        login = self.find().remembering(self.environment, self.fail).login
+        self.assertEqual(login.rooms_shown, {"ops": Mark("e", 3)})
+        (file,) = state_directory(self.environment).glob("*.shown.json")
+        file.write_text('{"last": {"ops": {"epoch": "e", "seq": -1}}}')
+        complaints: list[str] = []
+        login = self.find().remembering(self.environment, complaints.append).login
+        self.assertEqual(login.rooms_shown, {})
+        self.assertEqual(
+            complaints, [f"cannot read the messages shown in rooms from {file}: it is damaged"]
+        )
 
     def test_ignored(self):
         """A profile remembers the ignored names, also without `rejoin`; an endpoint does not."""
