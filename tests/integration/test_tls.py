@@ -8,6 +8,12 @@ from typing import Any
 
 import pytest
 from twisted.internet import reactor
+from twisted.protocols.portforward import (
+    ProxyClient,
+    ProxyClientFactory,
+    ProxyFactory,
+    ProxyServer,
+)
 
 import chatd
 from chatd import write_key_file
@@ -87,6 +93,77 @@ async def test_certificate_of_another_host(certificates, client_string):
             chatd.SessionEnded, match=r"TLS: the certificate does not match the host$"
         ):
             await chatd.connect(reactor, there)
+        assert not service.factory.sessions
+
+
+@pytest.mark.parametrize("client_string", [ssl_client, tls_client])
+async def test_no_word_in_the_clear(certificates, client_string):
+    """A listener between a TLS client and the server reads no word of a message."""
+    passed = []
+
+    class Listener(ProxyClient):
+        def dataReceived(self, data):
+            passed.append(data)
+            super().dataReceived(data)
+
+    class ListenerFactory(ProxyClientFactory):
+        protocol = Listener
+
+    class Way(ProxyServer):
+        clientProtocolFactory = ListenerFactory
+
+        def dataReceived(self, data):
+            passed.append(data)
+            super().dataReceived(data)
+
+    async with serving(ssl_server(certificates)) as (_, port):
+        way: Any = ProxyFactory("127.0.0.1", port)
+        way.protocol = Way
+        between: Any = reactor.listenTCP(0, way, interface="127.0.0.1")
+        there = client_string(certificates, between.getHost().port)
+        client = await chatd.connect(reactor, there, name="alice")
+        assert (await client.send("a word in secret")).text == "a word in secret"
+        await leave(client)
+        await between.stopListening()
+    traffic = b"".join(passed)
+    assert len(traffic) > 100
+    assert b"secret" not in traffic
+    assert b"alice" not in traffic
+
+
+@pytest.mark.parametrize("has_key", [False, True], ids=["clear", "key"])
+async def test_ssl_without_a_check(certificates, tmp_path, has_key):
+    """Without arguments, an `ssl:` client accepts any certificate, also that of a key's thief."""
+    key_file = tmp_path / "key" if has_key else None
+    key = write_key_file(key_file) if key_file else None
+    async with serving(ssl_server(certificates), key_file) as (_, port):
+        client = await chatd.connect(reactor, f"ssl:127.0.0.1:{port}", key=key)
+        await leave(client)
+
+
+async def test_ssl_with_a_host(certificates):
+    """With `hostname=`, an `ssl:` client checks that the system trusts the certificate."""
+    async with serving(ssl_server(certificates)) as (service, port):
+        with pytest.raises(chatd.SessionEnded, match=r"TLS: certificate verify failed$"):
+            await chatd.connect(reactor, f"ssl:127.0.0.1:{port}:hostname=localhost")
+        assert not service.factory.sessions
+
+
+async def test_ssl_without_a_host(certificates):
+    """With `caCertsDir=` alone, an `ssl:` client accepts a trusted certificate of any host."""
+    async with serving(ssl_server(certificates)) as (_, port):
+        there = ssl_client(certificates, port).replace(":hostname=localhost", "")
+        client = await chatd.connect(reactor, there)
+        await leave(client)
+
+
+async def test_thief_of_the_key(certificates, tmp_path):
+    """A server with the right key and an untrusted certificate cannot pose as the server."""
+    key = write_key_file(tmp_path / "key")
+    write_certificate(tmp_path / "another.pem")
+    async with serving(ssl_server(certificates), tmp_path / "key") as (service, port):
+        with pytest.raises(chatd.SessionEnded, match=r"TLS: certificate verify failed$"):
+            await chatd.connect(reactor, tls_client(tmp_path, port), key=key)
         assert not service.factory.sessions
 
 

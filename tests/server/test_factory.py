@@ -420,8 +420,16 @@ class KeyTests(FactoryCase):
         self.assertEqual(self.successResultOf(receipt).text, "a word in secret")
 
     def test_without_a_key(self) -> None:
-        """`has_key` is false without a key."""
-        self.assertFalse(self.factory.has_key)
+        """Without a key, `has_key` is false, and messages go in the clear."""
+        server = MemoryServer()
+        self.assertFalse(server.factory.has_key)
+        alice = server.connect("alice")
+        receipt = alice.send("a word for everyone")
+        alice.flush()
+        (sent,) = alice.transport.stream
+        self.assertIn(b"a word for everyone", sent)
+        server.pump()
+        self.assertEqual(self.successResultOf(receipt).text, "a word for everyone")
 
     def test_no_key_at_all(self) -> None:
         """A key of another length is an error of configuration."""

@@ -13,6 +13,7 @@ from tests.storage.stores import (
     AtOnce,
     SqliteCase,
     entries,
+    entry,
 )
 
 
@@ -42,6 +43,12 @@ class DirectoryTests(SqliteCase):
                     "chatd.lock": 0o600,
                 },
             )
+
+    def test_plain_text(self):
+        """The files hold the contents of messages in the clear: they are not encrypted."""
+        self.make_streams()[0].append([entry("1", b"a word for the disk")])
+        stored = b"".join(path.read_bytes() for path in self.directory.iterdir())
+        self.assertIn(b"a word for the disk", stored)
 
     def test_directory_that_is_there(self):
         """An existing directory keeps its mode."""
