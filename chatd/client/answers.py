@@ -84,7 +84,7 @@ class PendingAnswers:
     def take_receipt(self, id: str | None) -> Deferred[Message] | None:
         """Return the Deferred that waits for a receipt, and forget it.
 
-        The message may be one that only an earlier connection sent.
+        An earlier connection may have sent the message.
 
         Returns:
             The Deferred, or None if no message with this id waits.
@@ -156,7 +156,7 @@ class PendingAnswers:
         self._results, self._pings = {}, {}
         for answers, end in ((sent, maybe_stored(reason)), (failing, reason)):
             for answer in answers:
-                if not answer.called:  # called: it was cancelled, perhaps by another's errback
+                if not answer.called:  # called: it was cancelled, perhaps by another errback
                     fail_ended(answer, end)
         self.backlog.fail(reason)
 

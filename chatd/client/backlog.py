@@ -19,7 +19,7 @@ READY_BELOW = MAX_UNCONFIRMED // 2
 
 
 def without_receipt(n: int) -> str:
-    """Return the words for a number of messages that a program loses the receipts of."""
+    """Return the text for a number of messages without a receipt."""
     return "1 message has no receipt" if n == 1 else f"{n} messages have no receipt"
 
 

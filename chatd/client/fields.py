@@ -1,6 +1,6 @@
-"""The fields of commands and of what a server tells, and the bounds of their values.
+"""The fields of commands and of a server's answers and events, and the bounds of their values.
 
-No chatd server tells longer names or higher numbers. The bounds keep a lying server from filling
+No chatd server sends longer names or higher numbers. The bounds keep a lying server from filling
 the memory of a client, or its screen.
 """
 
@@ -62,7 +62,7 @@ _EVENTS = frozenset(
         "away",
     }
 )
-"""The events whose fields are known; a service of one's own may have others."""
+"""The events whose fields chatd knows; your own service may have others."""
 
 
 class _EventFields(msgspec.Struct):
@@ -83,12 +83,12 @@ def given(**fields: object) -> dict[str, object]:
 
 
 def convert(told: object, wanted: type[T], what: str = "answer") -> T:
-    """Return what a server told as a value of a type.
+    """Convert the fields that a server sent to a type.
 
     Args:
         told: The fields.
         wanted: The type.
-        what: What the server told, for the error.
+        what: The name of the fields in the error.
 
     Raises:
         RequestError: `bad-request`: the fields are not of that type.

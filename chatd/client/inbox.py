@@ -51,8 +51,8 @@ class Inbox:
         """Take a new message: keep it, or leave it to the server.
 
         Returns:
-            False if messages are lost from this one on, until the program takes one again: the
-            inbox is full, and the server does not keep the message.
+            False if the inbox is full and the server does not keep the message. Messages are then
+            lost until the program takes a message.
         """
         if self.overflow and self.overflow.holds(message):
             return True

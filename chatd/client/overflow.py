@@ -80,7 +80,7 @@ class Overflow:
     def __init__(self) -> None:
         self._streams: dict[_Key, Behind] = {}
         self._queue: dict[_Key, Behind] = {}
-        """Those of the streams that are to be fetched, in the order of their turns."""
+        """The streams to fetch, in the order of their turns."""
 
     def __bool__(self) -> bool:
         return bool(self._streams)

@@ -220,7 +220,7 @@ class Progress:
         waiting = list(self.unconfirmed.values())
         self.unconfirmed.clear()
         for kept in waiting:
-            if not kept.answer.called:  # called: it was cancelled by another's errback
+            if not kept.answer.called:  # called: another errback cancelled it
                 fail_ended(kept.answer, reason.again())
         self.backlog.fail(reason)
         if self.inbox is not None:

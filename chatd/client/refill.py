@@ -50,7 +50,7 @@ class Refill:
         client: The client of the session.
         inbox: Its inbox.
         failed: Called with the failure if the session cannot fetch the messages, and a later one
-            may.
+            session may.
     """
 
     def __init__(self, client: Fetching, inbox: Inbox, failed: Callable[[Failure], None]) -> None:
@@ -60,7 +60,7 @@ class Refill:
         self._is_running = False
 
     def begin(self) -> None:
-        """Fetch now if something is to fetch, and whenever the program has caught up."""
+        """Fetch now if messages wait, and each time that the program has caught up."""
         self._inbox.refill = self.run
         self.run()
 
@@ -70,7 +70,7 @@ class Refill:
             self._inbox.refill = None
 
     def run(self) -> None:
-        """Fetch until the inbox has enough, unless that is under way."""
+        """Fetch until the inbox has enough, unless a fetch is running."""
         if not self._is_running:
             self._is_running = True
             Deferred.fromCoroutine(self._fetch_all()).addErrback(self._failed)

@@ -1,4 +1,4 @@
-"""Refusals: which of the server's are temporary, and the client's own of malformed answers."""
+"""The server's temporary refusals, and the client's errors for malformed answers."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def malformed(why: str) -> RequestError:
 
 
 def no_advance() -> RequestError:
-    """Return the error for a page of history that does not lead on."""
+    """Return the error for a page of history after which the client gets no further."""
     return malformed("its history does not advance")

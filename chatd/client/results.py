@@ -30,8 +30,8 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
         epoch: The name of the room's order; a `seq` is valid only within its epoch.
         seq: The `seq` of the last message before the client joined.
         last_id: The id of that message; None if the room does not keep it.
-        members: The number of names in the room; None for the rooms in which a session begins, of
-            which the server does not tell it. `who` lists the names.
+        members: The number of names in the room; None for the rooms in which a session begins:
+            the server does not send it for these. `who` lists the names.
         topic: The room's topic, or empty; empty too for the rooms in which a session begins.
         recovered: Whether the client gets every message after `after`.
     """

@@ -237,7 +237,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
     def _enter(self, state: ServiceState) -> None:
         check_follows(self._state, state)
         left, self._state = self._state, state
-        left.leave()  # last: the callbacks of what it cancels must find the new state
+        left.leave()  # last: the callbacks of the cancelled attempt must find the new state
 
     def _connect(self) -> None:
         connecting = Connecting(Deferred())
@@ -309,7 +309,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         self._gave_up.reach(given_up.again)
 
     def _close(self, why: str, end: SessionEnded) -> None:
-        """Tell of all that no further session will send or fetch."""
+        """Report the messages that no further session will send or fetch."""
         if self.client is not None:  # without a client, no message has come
             self.client.fetch_no_more()
         progress = self._factory.progress

@@ -56,12 +56,12 @@ class ServiceState:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NotStarted(ServiceState):
-    """The service was never started; what a program sends waits for the first session."""
+    """The service was never started; messages wait for the first session."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stopped(ServiceState):
-    """The service is stopped; what a program still sends has come too late."""
+    """The service is stopped; messages sent now are too late."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -241,7 +241,7 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         """Send the messages without a receipt again, under the same ids."""
         for id, kept in list(self._progress.unconfirmed.items()):
             if id in self._answers or kept.answer.called or not self.is_active:
-                continue  # called: it was cancelled by another's errback
+                continue  # called: another errback cancelled it
             try:
                 self._ask(id, kept.message, kept.answer)
             except LocalProtocolError as error:  # this server has a lower limit

@@ -1,4 +1,4 @@
-"""Operator files: the names of the operators, on a line each."""
+"""Operator files: the names of the operators, one name a line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def load_operators(path: str | Path) -> tuple[str, ...]:
     try:
         lines = data.decode().splitlines()
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"the {_WHAT} {path} is no UTF-8 text") from error
+        raise ConfigurationError(f"the {_WHAT} {path} is not UTF-8 text") from error
     names = []
     for number, line in enumerate(lines, 1):
         name = line.strip()

@@ -70,7 +70,7 @@ def strip_mark(text: bytes, what: str) -> bytes:
         if text.startswith(mark):
             if encoding == "UTF-8":
                 return text[len(mark) :]
-            raise ConfigurationError(f"{what} is no UTF-8 text but {encoding}; save it as UTF-8")
+            raise ConfigurationError(f"{what} is {encoding}, not UTF-8 text; save it as UTF-8")
     return text
 
 
@@ -209,12 +209,12 @@ def _status_of_regular(descriptor: int) -> os.stat_result:
     """Return the status of an open file; refuse a file that is not regular."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file")
+        raise OSError(errno.EINVAL, "it is not a regular file")
     return status
 
 
 def _is_lent_by_root(status: os.stat_result) -> bool:
-    """Return whether a file is root's, and only a group besides may read it, and may do no more."""
+    """Return whether a file belongs to root, and others have only its group's right to read."""
     lets_group_read = status.st_mode & _OTHERS == stat.S_IRGRP
     has_group = status.st_gid != 0 or os.geteuid() != 0
     return status.st_uid == 0 and lets_group_read and has_group

@@ -60,16 +60,16 @@ def set_password(
 
 
 class _WrongPassword(Exception):
-    """The present password is another."""
+    """The given password is not the account's password."""
 
 
 def change_password(
     path: str | Path, name: str, old: str, new: str, *, hasher: PasswordHasher | None = None
 ) -> bool:
-    """Set the password of an account whose present password somebody knows.
+    """Change the password of an account, if the present password is right.
 
-    The present password is that in the file, whatever was read from the file before. It takes twice
-    as long as `Passwords.verify`.
+    The file decides which password is the present one, not an earlier reading of the file. This
+    takes twice as long as `Passwords.verify`.
 
     Args:
         path: The file, which changes as `set_password` changes it.

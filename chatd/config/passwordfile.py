@@ -148,7 +148,7 @@ def read_lines(path: str | Path) -> tuple[list[str], bytes]:
         try:
             lines.append(line.decode())
         except UnicodeDecodeError:  # not chained: it holds the line
-            raise ConfigurationError(f"{path}, line {number}: it is no UTF-8 text") from None
+            raise ConfigurationError(f"{path}, line {number}: it is not UTF-8 text") from None
     return lines, data.removesuffix(text)
 
 

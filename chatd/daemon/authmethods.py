@@ -1,4 +1,4 @@
-"""`check_method`: checks the value of `--auth` before Twisted does, whose errors tell little."""
+"""`check_method`: checks the value of `--auth`, as Twisted's errors explain little."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["check_method", "fault_of_name", "wrong_method"]
 
 
 def check_method(description: str, is_supported: Callable[[Any], bool]) -> None:
-    """Check a method of `--auth`; the arguments of plugins' methods are left to the plugins.
+    """Check a method of `--auth`; plugins check the arguments of their own methods.
 
     Args:
         description: The method, and its argument after a colon.
@@ -40,14 +40,16 @@ def wrong_method(description: str, fault: str) -> usage.UsageError:
 
 
 def fault_of_name(method: str, is_supported: Callable[[Any], bool]) -> str:
-    """Return why a name is no method; empty if it is the name of a method.
+    """Return why a name is not a method; empty if it is the name of a method.
 
     Args:
         method: The name.
         is_supported: See `check_method`.
     """
     names = sorted(each.authType for each in findCheckerFactories() if is_supported(each))
-    return "" if method in names else f"{method!r} is no method; the methods are {', '.join(names)}"
+    return (
+        "" if method in names else f"{method!r} is not a method; the methods are {', '.join(names)}"
+    )
 
 
 def _fault_of_argument(method: str, argument: str) -> str:

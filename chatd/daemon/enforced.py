@@ -13,7 +13,7 @@ __all__ = ["EnforcedService"]
 
 
 class EnforcedService(Service):
-    """Logs at the start the operators and how many bans are in force; later, what changed.
+    """Logs the operators and the number of bans in force at the start, and each change later.
 
     Args:
         operators: The operators.

@@ -20,7 +20,7 @@ __all__ = ["EXODUS", "LOOK_S", "MemoryService", "give_back_memory"]
 LOOK_S = 2.0
 """Seconds between two looks at the number of closed connections."""
 EXODUS = 200
-"""How many connections must have closed since the last time to make it worthwhile."""
+"""Number of closed connections, since the last time, that makes it worthwhile."""
 
 
 def give_back_memory(*, is_quiet: bool) -> None:
@@ -39,7 +39,7 @@ def give_back_memory(*, is_quiet: bool) -> None:
 
 
 class MemoryService(Service):
-    """Looks every `LOOK_S` seconds whether many connections have closed.
+    """Gives memory back if many connections have closed; looks every `LOOK_S` seconds.
 
     Args:
         clock: The reactor, or a test's clock.

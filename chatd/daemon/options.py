@@ -54,7 +54,7 @@ _LIMITS: dict[str, tuple[Callable[[str], Callable[[str], float]], str]] = {
     ),
     "max_arriving": (
         as_count,
-        "Bytes received from all clients of incomplete messages, and of messages over the rates.",
+        "Bytes of incomplete messages, and of messages over the rates, from all clients together.",
     ),
     "max_sessions": (as_count, "Sessions in all."),
     "max_sessions_per_address": (
@@ -127,7 +127,7 @@ PARAMETERS: list[list[object]] = [
         "presence-limit",
         None,
         PRESENCE_LIMIT,
-        "In rooms with more sessions than this, no arrivals and departures are announced.",
+        "Rooms with more sessions than this announce no arrivals and departures.",
         as_count("presence-limit", 0),
     ],
     [

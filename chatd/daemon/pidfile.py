@@ -26,7 +26,7 @@ def check_pid_file(path: str | Path) -> None:
 
     Remove a file that cannot belong to a running daemon: a file with this process's own id, or an
     empty file. In a container, the daemon has the same process id at each start; after a power cut,
-    a file can have lost its content. All other files are left to `twistd`: it removes the file of a
+    a file can have lost its content. `twistd` handles all other files: it removes the file of a
     process that has ended, and does not start beside a running process.
 
     Args:

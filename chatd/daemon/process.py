@@ -16,9 +16,9 @@ from chatd.server.limits import Limits
 __all__ = ["DescriptorService", "allow_all_descriptors"]
 
 OWN = 8
-"""How many descriptors a daemon itself opens after the check: for its store and its ports."""
+"""Number of descriptors that a daemon opens after the check: for its store and its ports."""
 SELECT = 1024
-"""How many descriptors select(2) can wait for, the lowest ones: FD_SETSIZE."""
+"""Number of descriptors that select(2) can wait for, from 0 on: FD_SETSIZE."""
 USUAL = 1_000
 """The least room for connections with which the default bounds give no warning."""
 FEWEST = 4

@@ -19,7 +19,7 @@ def check_program(program: Mapping[str, Any]) -> None:
         program: The options of twistd; those of another program are ignored.
 
     Raises:
-        UsageError: A directory is none, or a user is unknown.
+        UsageError: A directory does not exist, or a user is unknown.
     """
     if "nodaemon" not in program:
         return

@@ -48,14 +48,14 @@ class Reloading:
         self._checks.append(check)
 
     def told(self, what: str, error: ConfigurationError) -> None:
-        """Note that the log has an error already, which the step of that name will meet again.
+        """Note that the log already has the error of the step of that name.
 
-        All steps that still meet such an error have one line together.
+        All steps that fail with such an error again share one line.
         """
         self._told[what] = str(error)
 
     def __call__(self) -> None:
-        """Take all steps, and log the result of each."""
+        """Run all steps, and log the result of each."""
         self._still_wrong.clear()
         for what, step, done in self._steps:
             Deferred.fromCoroutine(self._take(what, step, done))

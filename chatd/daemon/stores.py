@@ -1,4 +1,4 @@
-"""The daemon's store: the settings of it, and `make_keepers`, which makes it."""
+"""The daemon's store: its settings, and `make_keepers`, which makes it."""
 
 from __future__ import annotations
 

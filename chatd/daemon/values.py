@@ -119,7 +119,7 @@ def _wrong(option: str, value: str, takes: str) -> usage.UsageError:
 
 
 def shown(value: str) -> str:
-    """Return a value as it is, or in quotes if it would not be seen."""
+    """Return a value, in quotes if it would be invisible."""
     return value if value.strip() else repr(value)
 
 

@@ -34,7 +34,7 @@ def adopted_endpoint(
         socket_mode: The operator's mode for UNIX sockets, or None.
 
     Raises:
-        ConfigurationError: No such socket was handed over, or its kind is another, or the operator
+        ConfigurationError: No such socket was handed over, or it has another kind, or the operator
             gave a mode for it: systemd sets the mode of its sockets.
         Exception: Any exception of Twisted's parser for other faults.
     """

@@ -103,7 +103,7 @@ class _EndpointBehindProxy:
                     if self._proxyInfo is not None:  # the header was read: this is another error
                         raise
                     self.loseConnection()
-                if self._proxyInfo is None:  # Twisted has closed the connection if it is no header
+                if self._proxyInfo is None:  # Twisted has closed the connection if it has no header
                     self.is_refused = bool(self.disconnecting)
                 elif not was_told:
                     self.wrappedProtocol.peer_told()
@@ -238,7 +238,7 @@ def _checked(kind: str, description: str) -> dict[str, str | None]:
         raise ValueError("haproxy: takes one other endpoint after it, as in haproxy:tcp:9999")
     if kind not in map(str.lower, _kinds_of_plugins()):
         kinds = ", ".join((*SERVER_KINDS, "haproxy"))
-        raise ValueError(f"{kind!r} is no kind of endpoint; the kinds are {kinds}")
+        raise ValueError(f"{kind!r} is not a kind of endpoint; the kinds are {kinds}")
     return {}
 
 

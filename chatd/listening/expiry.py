@@ -1,4 +1,4 @@
-"""`ExpiryService`: warns of certificates that clients refuse because of the time, or soon will."""
+"""`ExpiryService`: warns of certificates that have expired, expire soon, or are not valid yet."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ExpiryService(Service):
 
 
 def _fault_at(now: datetime, certificate: x509.Certificate) -> str | None:
-    """Return what is wrong with a certificate at a time, or will be soon."""
+    """Return the fault that a certificate has at a time, or will have soon."""
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now < begin:
         return f"is not valid before {begin:%Y-%m-%d %H:%M} UTC, and clients refuse it"

@@ -141,7 +141,7 @@ class FaultTests(BatchCase):
                 self.assertEqual(self.reactor.server.heard, [])
                 self.assertEqual(
                     self.complaints,
-                    ["standard input is no UTF-8 text but UTF-16; save it as UTF-8"],
+                    ["standard input is UTF-16, not UTF-8 text; save it as UTF-8"],
                 )
                 self.assertEqual(self.reactor.server.sessions, {})
 

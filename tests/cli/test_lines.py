@@ -100,7 +100,7 @@ class ReadingTests(SynchronousTestCase):
                         lines.dataReceived(stream[at : at + size])
                     lines.readConnectionLost()
                     fault = str(self.failureResultOf(line, ConfigurationError).value)
-                    self.assertIn(f"standard input is no UTF-8 text but {encoding[:6]}", fault)
+                    self.assertIn(f"standard input is {encoding[:6]}, not UTF-8 text", fault)
                     self.failureResultOf(next_of(lines), ConfigurationError)
 
     def test_longest(self):

@@ -112,7 +112,7 @@ class PipeTests(PasswdCase):
         self.pipe(b"\xef\xbb\xbf" + SECRET.encode() + b"\r\n")
         self.assertEqual(load_passwords(self.path).verify("alice", SECRET), "alice")
         data = f"\ufeff{SECRET}\n".encode("utf-16-le")
-        self.assert_refused(self.pipe(data), "standard input is no UTF-8 text but UTF-16")
+        self.assert_refused(self.pipe(data), "standard input is UTF-16, not UTF-8 text")
 
     def test_bad_name(self):
         """The command refuses a name that no member can have."""

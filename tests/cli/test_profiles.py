@@ -176,7 +176,7 @@ class FaultTests(ProfileCase):
     def test_not_utf_8(self):
         """An error about the encoding names the line, or the encoding."""
         self.assertEqual(self.fault_in(b"[a]\nname = '\xff'"), "line 2 is not UTF-8 text")
-        self.assertIn("no UTF-8 text but UTF-16", self.fault_in("\ufeff[a]".encode("utf-16-le")))
+        self.assertIn("is UTF-16, not UTF-8 text", self.fault_in("\ufeff[a]".encode("utf-16-le")))
 
     def test_unreadable(self):
         """A file that cannot be read, or that others can write, is an error."""

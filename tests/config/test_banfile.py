@@ -76,7 +76,7 @@ class BanFileTests(StoreCase):
             self.file.load()
         self.assertEqual(
             str(caught.value),
-            f"the ban file {self.path} is no UTF-8 text but UTF-16; save it as UTF-8",
+            f"the ban file {self.path} is UTF-16, not UTF-8 text; save it as UTF-8",
         )
 
     def test_mode(self):
@@ -220,7 +220,7 @@ class NoFileTests(StoreCase):
         """The loader refuses a pipe as a ban file, without waiting for its writer."""
         path = self.make_directory() / "bans.json"
         os.mkfifo(path)
-        with pytest.raises(ConfigurationError, match="it is no regular file"):
+        with pytest.raises(ConfigurationError, match="it is not a regular file"):
             BanFile(path).load()
-        with pytest.raises(StoreError, match="it is no regular file"):
+        with pytest.raises(StoreError, match="it is not a regular file"):
             BanFile(path).save(BANS)

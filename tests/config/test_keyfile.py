@@ -136,14 +136,14 @@ class LoadKeyTests(KeyFileTestCase):
             self.write(f"\ufeff{TEXT.decode()}".encode(encoding))
             text = self.refusal_of(load_key)
             self.assertEqual(
-                text, f"the key file {self.path} is no UTF-8 text but UTF-16; save it as UTF-8"
+                text, f"the key file {self.path} is UTF-16, not UTF-8 text; save it as UTF-8"
             )
 
     def test_pipe(self):
         """The loader refuses a pipe as a key file, without waiting for its writer."""
         pipe = self.path.with_name("pipe")
         os.mkfifo(pipe, 0o600)
-        self.assertIn("it is no regular file", self.refusal_of(load_key, pipe))
+        self.assertIn("it is not a regular file", self.refusal_of(load_key, pipe))
 
     def test_no_key(self):
         """The loader refuses a file that does not have exactly one key, and names the remedy."""

@@ -59,7 +59,7 @@ class LoadTests(SynchronousTestCase):
         """The loader refuses a file that is missing, not regular or no text, in one line."""
         self.assertIn("No such file", self.refusal())
         self.write(b"\xff\xfe")
-        self.assertIn("no UTF-8 text", self.refusal())
+        self.assertIn("not UTF-8 text", self.refusal())
         self.path.unlink()
         self.path.mkdir()
         self.assertIn("directory", self.refusal())
@@ -67,10 +67,10 @@ class LoadTests(SynchronousTestCase):
     def test_pipe(self) -> None:
         """The loader refuses a pipe without waiting, whether it has a writer or not."""
         os.mkfifo(self.path, 0o600)
-        self.assertIn("it is no regular file", self.refusal())
+        self.assertIn("it is not a regular file", self.refusal())
         writer = os.open(self.path, os.O_RDWR)
         self.addCleanup(os.close, writer)
-        self.assertIn("it is no regular file", self.refusal())
+        self.assertIn("it is not a regular file", self.refusal())
 
     def test_mark(self) -> None:
         """The byte order mark that some editors write is no part of a name."""

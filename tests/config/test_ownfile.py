@@ -58,7 +58,7 @@ class MarkTests(SynchronousTestCase):
         """The loader refuses any other mark, and the error names the encoding."""
         for mark, encoding in FOREIGN_MARKS.items():
             error = self.assertRaises(ConfigurationError, strip_mark, mark + b"h\0i\0", "it")
-            self.assertEqual(str(error), f"it is no UTF-8 text but {encoding}; save it as UTF-8")
+            self.assertEqual(str(error), f"it is {encoding}, not UTF-8 text; save it as UTF-8")
 
     def test_beginnings(self) -> None:
         """More bytes are needed if the bytes until now are the beginning of a longer mark."""
@@ -104,11 +104,11 @@ class ReadRegularFileTests(FileCase):
     def test_no_regular_file(self) -> None:
         """The loader refuses a pipe, with or without a writer, and a device, without waiting."""
         os.mkfifo(self.path, 0o600)
-        self.assertEqual(self.refusal(self.path), "it is no regular file")
+        self.assertEqual(self.refusal(self.path), "it is not a regular file")
         writer = os.open(self.path, os.O_RDWR)
         self.addCleanup(os.close, writer)
         for path in (self.path, "/dev/zero"):
-            self.assertEqual(self.refusal(path), "it is no regular file")
+            self.assertEqual(self.refusal(path), "it is not a regular file")
 
     def test_cannot_be_read(self) -> None:
         """The error for a bad path is in the system's words, or in Python's."""
@@ -153,7 +153,7 @@ class ReadTrustedFileTests(FileCase):
         for mark, encoding in FOREIGN_MARKS.items():
             self.write(mark + b"x")
             error = self.assertRaises(ConfigurationError, self.read, is_secret=False)
-            self.assertIn(f"the list {self.path} is no UTF-8 text but {encoding}", str(error))
+            self.assertIn(f"the list {self.path} is {encoding}, not UTF-8 text", str(error))
 
     def test_cannot_be_read(self) -> None:
         """The error has the kind of the file and the reason, in one line."""

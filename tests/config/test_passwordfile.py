@@ -53,7 +53,7 @@ class LoadTests(PasswordFileCase):
         self.path.write_bytes(f"\ufeffalice:{HASH}\n".encode("utf-16-le"))
         text = self.refusal_of(self.load)
         self.assertEqual(
-            text, f"the password file {self.path} is no UTF-8 text but UTF-16; save it as UTF-8"
+            text, f"the password file {self.path} is UTF-16, not UTF-8 text; save it as UTF-8"
         )
         self.assertEqual(self.refusal_of(self.set, "bob"), text)
 
@@ -97,7 +97,7 @@ class LoadTests(PasswordFileCase):
     def test_no_text(self):
         """The error for a line that is not UTF-8 has its number."""
         self.write(b"# one\n\xff\n")
-        self.assertEqual(self.refusal_of(self.load), f"{self.path}, line 2: it is no UTF-8 text")
+        self.assertEqual(self.refusal_of(self.load), f"{self.path}, line 2: it is not UTF-8 text")
 
     def test_twice(self):
         """The loader refuses two lines for names that count as the same."""
@@ -127,7 +127,7 @@ class LoadTests(PasswordFileCase):
     def test_pipe(self):
         """The loader refuses a pipe as a password file, without waiting for its writer."""
         os.mkfifo(self.path, 0o600)
-        self.assertTrue(self.refusal_of(self.load).endswith("it is no regular file"))
+        self.assertTrue(self.refusal_of(self.load).endswith("it is not a regular file"))
 
 
 class VerifyTests(PasswordFileCase):

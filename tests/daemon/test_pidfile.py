@@ -67,7 +67,7 @@ class PidFileTests(SynchronousTestCase):
 
     def test_no_file(self) -> None:
         """The check neither reads nor removes a path that is not a file."""
-        self.assertIn("no regular file", self.fault_of(os.devnull))
+        self.assertIn("not a regular file", self.fault_of(os.devnull))
         self.assertTrue(os.path.exists(os.devnull))
         self.fault_of(self.directory)
         self.assertTrue(self.directory.exists())

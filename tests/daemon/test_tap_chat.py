@@ -222,7 +222,7 @@ class MistakesTests(ChatOptionsTests):
 
     def test_reasons_of_auth(self) -> None:
         """The error has the option, the value and the remedy, but no password."""
-        unknown = "is no method; the methods are anonymous, file, memory, unix"
+        unknown = "is not a method; the methods are anonymous, file, memory, unix"
         in_pairs = "it takes names and passwords in pairs, as in memory:alice:secret"
         for method, shown, reason in (
             ("", "''", f"'' {unknown}"),

@@ -181,9 +181,7 @@ def test_other_encodings(endpoint, tmp_path, encoding):
         completed = connect(endpoint, "--name", "al", *options, lines=lines)
         assert completed.stdout.splitlines() == ["* you are al, in lobby"]
         name = encoding[:6].upper()
-        assert completed.stderr == (
-            f"chatd: {what} is no UTF-8 text but {name}; save it as UTF-8\n"
-        )
+        assert completed.stderr == (f"chatd: {what} is {name}, not UTF-8 text; save it as UTF-8\n")
         assert completed.returncode == 2
 
 

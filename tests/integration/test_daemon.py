@@ -154,5 +154,5 @@ def test_store_comes_first(tmp_path):
         completed = run_command(*program, "chatd", "--endpoint", "tcp:0", "--data", data)
         assert completed.returncode == 1
         output = completed.stdout + completed.stderr
-        assert f"chatd: cannot use {data}: it is no directory" in output
+        assert f"chatd: cannot use {data}: it is not a directory" in output
         assert "starting on" not in output

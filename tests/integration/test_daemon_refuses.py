@@ -128,7 +128,7 @@ def test_data_in_a_file(tmp_path):
     completed = run_command(*FOREGROUND, "chatd", *options, cwd=tmp_path)
 
     assert completed.returncode == 1
-    assert complaint_of(completed).endswith(f"cannot use {path}: it is no directory")
+    assert complaint_of(completed).endswith(f"cannot use {path}: it is not a directory")
     assert [each.name for each in tmp_path.iterdir()] == ["notes"]
     assert path.read_text() == "precious"
 

@@ -109,7 +109,7 @@ class SslTests(CertificateCase):
         self.pem.unlink()
         self.assertEqual(self.refusal(renew), f"{self.pem}: No such file or directory")
         os.mkfifo(self.pem)
-        self.assertEqual(self.refusal(renew), f"{self.pem}: it is no regular file")
+        self.assertEqual(self.refusal(renew), f"{self.pem}: it is not a regular file")
 
     def test_chain(self) -> None:
         """The loader reads every file of the string again."""

@@ -131,7 +131,7 @@ class ClearFileCheckerTests(CheckersTestCase):
         checker = ClearFileChecker(FilePasswordDB(str(self.path)))
         for encoding, complaint in (
             ("utf-8", "begins with a byte order mark"),
-            ("utf-16-le", "is no UTF-8 text but UTF-16"),
+            ("utf-16-le", "is UTF-16, not UTF-8 text"),
         ):
             self.path.write_bytes("\ufeffalice:secret\n".encode(encoding))
             with self.assertRaisesRegex(ConfigurationError, f"^{self.path} {complaint}"):

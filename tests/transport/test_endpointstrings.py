@@ -18,10 +18,10 @@ from chatd.transport.endpointstrings import SERVER_KINDS, mode_of, read_argument
 
 PORTS = "it takes a number from 0 to 65535"
 WRONG = {
-    "": "'' is no kind of endpoint; the kinds are tcp, tcp6, unix, ssl, tls, systemd",
-    "9999": "'9999' is no kind of endpoint",
-    "TCP:9999": "'TCP' is no kind of endpoint",
-    "haproxy:": "'' is no kind of endpoint",
+    "": "'' is not a kind of endpoint; the kinds are tcp, tcp6, unix, ssl, tls, systemd",
+    "9999": "'9999' is not a kind of endpoint",
+    "TCP:9999": "'TCP' is not a kind of endpoint",
+    "haproxy:": "'' is not a kind of endpoint",
     "haproxy": "haproxy: takes one other endpoint after it, as in haproxy:tcp:9999",
     "haproxy:haproxy:tcp:9999": "haproxy: takes one other endpoint after it",
     "tcp": "it has no port",

@@ -52,7 +52,7 @@ class Directory:
         except BlockingIOError as error:
             raise ConfigurationError(f"{self.path} is in use by another chatd") from error
         except FileExistsError as error:
-            raise ConfigurationError(f"cannot use {self.path}: it is no directory") from error
+            raise ConfigurationError(f"cannot use {self.path}: it is not a directory") from error
         except (OSError, ValueError) as error:
             reason = why(error)
             parents = map(str, self.path.parents)

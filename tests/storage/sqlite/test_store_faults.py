@@ -310,7 +310,7 @@ class OpenFaultTests(StoreCase):
         """A file in the place of the directory."""
         path = self.directory / "file"
         path.write_bytes(b"")
-        self.assertEqual(self.refusal(path), f"cannot use {path}: it is no directory")
+        self.assertEqual(self.refusal(path), f"cannot use {path}: it is not a directory")
         self.assertEqual(
             self.refusal(path / "under"), f"cannot use {path / 'under'}: Not a directory"
         )
