@@ -1,0 +1,1 @@
+"""What several daemons of one chat share: the interface `IBackplane`, and its implementation."""

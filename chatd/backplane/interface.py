@@ -1,0 +1,240 @@
+"""`IBackplane`: what several daemons of one chat share, and `IBackplaneListener`, which hears it.
+
+A backplane is a store of messages that several daemons use at once. It also keeps what must be one
+for all of them: which session has a name, which names are in a room, and the bans. Each daemon is a
+*node* of the backplane.
+
+(epoch, seq) is the only order of a stream. Each node has a position in each room that it has open.
+Pushes, the answers of appends and of reads all move it forward in steps of one, whatever the order
+in which they arrive: a message before the position is dropped, and a gap is read and filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from zope.interface import Interface
+
+from chatd.storage.interface import IMessageStore
+from chatd.storage.values import Head
+from chatd.wire.messages import Message
+
+__all__ = ["Found", "IBackplane", "IBackplaneListener", "Inside", "KeptBan", "LinkState"]
+
+
+class KeptBan(msgspec.Struct, frozen=True):
+    """A ban, as the backplane keeps it.
+
+    Attributes:
+        key: Says which sessions the ban is about; a ban replaces an earlier one with the same key.
+        until: The end of the ban in Unix seconds; None if it does not end.
+        value: The rest of the ban, which the backplane does not read.
+    """
+
+    key: str
+    until: float | None
+    value: bytes
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What the backplane knows of a name.
+
+    Attributes:
+        name: The name as its first session spells it; empty if no session has it.
+        sessions: How many sessions on all nodes have the name.
+        away: The newest away text of these sessions with its number, or None. Numbers rise with
+            each text of any node.
+    """
+
+    name: str
+    sessions: int
+    away: tuple[int, str] | None = None
+
+
+class Inside(msgspec.Struct, frozen=True):
+    """A part of the names that are in a room.
+
+    Attributes:
+        names: The folded name, the name and the away text (or empty) of each, in the order of the
+            folded names.
+        count: How many names are in the room, on all nodes.
+    """
+
+    names: list[tuple[str, str, str]]
+    count: int
+
+
+class IBackplane(IMessageStore):
+    """A store of messages that several daemons share, and the names, presence and bans of all.
+
+    As a store, it differs in three points. `append` gives messages their `time` by the backplane's
+    clock, whatever the entries' headers say. From `open_stream` of a room to `release`, this node
+    hears the room. And whenever `open_stream`, `append` or `read` answers for an open room, the
+    listener has heard every message up to the place that the answer shows, except the new messages
+    of the append itself: `append` returns them as outcomes, and does not tell them to the listener.
+
+    `open` begins to attach to the backplane; until that is done, and while the link is lost, calls
+    wait for a short time and then raise `StoreError`. Each method that returns an Awaitable may
+    raise it; then it is not known whether the call was done.
+    """
+
+    def listen(listener: IBackplaneListener) -> None:
+        """Set the listener; called once, before `open`."""
+
+    # Names
+
+    def claim(
+        names: Sequence[str], session: str, *, is_account: bool, bans: Sequence[str]
+    ) -> Awaitable[str]:
+        """Give a session the first of these names that is free.
+
+        A name that belongs to an account may have several sessions, all of the account. A name
+        whose node is dead is free. The claim holds until `depart`, or the end of this node's lease.
+
+        Args:
+            names: The names, in composed form.
+            session: The session's id.
+            is_account: Whether the session logged in to the account of the name.
+            bans: The keys of the bans that would keep the session out.
+
+        Raises:
+            RequestError: `name-taken` if none is free; `banned` for a ban in force.
+        """
+
+    def depart(session: str, name: str) -> None:
+        """Give up a session's claim of a name, its away text too; done after all earlier calls."""
+
+    def set_away(session: str, name: str, text: str) -> Awaitable[None]:
+        """Set the away text of a session; an empty text ends those of all sessions of the name."""
+
+    def find(names: Sequence[str]) -> Awaitable[list[Found]]:
+        """Return what the backplane knows of each of these folded names."""
+
+    # Presence
+
+    def enter(stream: str, name: str, *, limit: int) -> None:
+        """Note that sessions of a name on this node are in an open room; done in the calls' order.
+
+        If the name was not in the room on any node, each node's listener hears the EVENT `joined`,
+        except for the sessions of that name.
+
+        Args:
+            stream: The key of the room's stream.
+            name: The name.
+            limit: The most names in a room that announces arrivals and departures.
+        """
+
+    def quit(stream: str, name: str, *, limit: int, why: Mapping[str, str]) -> None:
+        """Note that no session of a name on this node is in a room any more.
+
+        If the name is in the room on no other node, each node's listener hears the EVENT `left`.
+
+        Args:
+            stream: See `enter`.
+            name: See `enter`.
+            limit: See `enter`; a negative limit announces nothing.
+            why: Further fields of the EVENT.
+        """
+
+    def count(streams: Sequence[str]) -> Awaitable[list[int]]:
+        """Return how many names are in each of these rooms, after all earlier `enter` and `quit`."""
+
+    def inside(stream: str, after: str, *, limit: int) -> Awaitable[Inside]:
+        """Return the names in a room whose folded names follow `after`, and the number of all."""
+
+    def peopled(after: str = "", *, limit: int) -> Awaitable[list[tuple[Head, int]]]:
+        """Return the rooms with names in them: the head, and the number of names.
+
+        They come in the order of the rooms' folded names, after the folded name `after`.
+        """
+
+    # Bans
+
+    def bans() -> Awaitable[list[KeptBan]]:
+        """Return all bans."""
+
+    def keep_ban(ban: KeptBan) -> Awaitable[None]:
+        """Keep a ban; every later claim checks it."""
+
+    def drop_ban(key: str) -> Awaitable[bool]:
+        """Lift a ban, and return whether there was one with this key."""
+
+    # Words between nodes
+
+    def tell_room(stream: str, event: Mapping[str, Any], *, but: str = "") -> None:
+        """Have every node's listener hear an EVENT for a room; see `IBackplaneListener`."""
+
+    def tell_name(name: str, event: Mapping[str, Any]) -> None:
+        """Have the listeners of other nodes with sessions of a name hear an EVENT for them."""
+
+    def ask_all(question: Mapping[str, Any]) -> Awaitable[list[dict[str, Any]]]:
+        """Ask the listener of every other live node, and return their answers.
+
+        A node that does not answer before its lease ends, or in some seconds, is left out.
+        """
+
+
+class LinkState(msgspec.Struct, frozen=True):
+    """How the link to the backplane is.
+
+    Attributes:
+        is_up: Whether it works.
+        reason: Why it does not; empty if it works.
+    """
+
+    is_up: bool
+    reason: str = ""
+
+
+class IBackplaneListener(Interface):
+    """Hears what happens on the backplane; every method is synchronous, and raises nothing."""
+
+    def heard(stream: str, messages: Sequence[Message]) -> None:
+        """Hear messages of an open room, that other nodes appended; each once, in order.
+
+        A message of this node is heard too if the answer of its append was lost.
+        """
+
+    def moved(stream: str, head: Head) -> None:
+        """Hear that an open room has another epoch: messages may be lost.
+
+        The members must join again, to learn what they miss.
+        """
+
+    def heard_event(stream: str, event: Mapping[str, Any], but: str) -> None:
+        """Hear an EVENT for the members of an open room, except those with the folded name `but`.
+
+        The event `topic` also sets the room's topic.
+        """
+
+    def heard_direct(message: Message) -> None:
+        """Hear a direct message that another node appended, for sessions of its two names."""
+
+    def heard_for(name: str, event: Mapping[str, Any]) -> None:
+        """Hear an EVENT for the sessions of a folded name."""
+
+    def asked(question: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer another node's question."""
+
+    def names_lost(sessions: Sequence[str]) -> None:
+        """Hear that these sessions of this node no longer have their names.
+
+        The node's lease ended, and other sessions took the names.
+        """
+
+    def present() -> Sequence[tuple[str, str, str, bool]]:
+        """Return the id, the name, the away text and `has_account` of each session of this node.
+
+        The backplane claims their names again when it attaches anew.
+        """
+
+    def rooms_inside() -> Sequence[tuple[str, str]]:
+        """Return the stream and the name for each room and name with sessions of this node in it.
+
+        The backplane enters them again when it attaches anew.
+        """
+
+    def linked(state: LinkState) -> None:
+        """Hear that the link is lost, or works again."""
