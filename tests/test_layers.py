@@ -24,6 +24,7 @@ ROWS = [
     {"transport"},
     {"config"},
     {"chat"},
+    {"backplane"},
     {"storage"},
     {"connection"},
     {"wire"},

@@ -1,0 +1,55 @@
+"""The names of all keys and channels in Redis.
+
+Every key has the tag `{chatd}`, so that a cluster keeps all of them in one slot, as scripts need.
+
+==================  ======  ====================================================================
+key                 type    value
+==================  ======  ====================================================================
+`layout`            string  the number of this layout of keys
+`run`               hash    `generation`, the server's run id in `id`, `safe`, `work`, `epochs`
+`nodes`             set     the ids of the nodes
+`n:NODE`            hash    the lease of a node: `token` of its attachment, `details`; it expires
+`rooms`             zset    the folded names of the rooms that keep a message; all scores are 0
+`empty`             set     the streams that keep no message
+`ages`              zset    the streams that keep a message, by the time of the oldest
+`private`           hash    the private rooms, by folded name
+`d:NAME`            zset    the other names in a name's direct streams with a kept message
+`m:STREAM`          hash    `epoch`, `seq`, `oldest`, `bytes`, `name`, `topic`, `last`
+`l:STREAM`          list    the kept messages, the oldest first: `chatd.backplane.redis.packing`
+`i:STREAM`          hash    author and id of each kept message → its place
+`h:STREAM`          hash    the nodes that have the room open → the last place that it was told
+==================  ======  ====================================================================
+"""
+
+from __future__ import annotations
+
+__all__ = ["ALL", "LAYOUT", "channel", "key", "node_channel", "stream_keys"]
+
+LAYOUT = 1
+"""The layout of the keys and values; a change that an older chatd cannot read raises it."""
+ALL = "all"
+"""The channel that every node hears."""
+_TAG = "{chatd}"
+
+
+def key(kind: str, name: str | None = None) -> str:
+    """Return a key: `key("rooms")`, `key("n", node)`."""
+    return f"{_TAG}{kind}" if name is None else f"{_TAG}{kind}:{name}"
+
+
+def stream_keys(stream: str) -> list[str]:
+    """Return the keys of a stream: `m:`, `l:`, `i:` and `h:`."""
+    return [f"{_TAG}{kind}:{stream}" for kind in "mlih"]
+
+
+def node_channel(node: str) -> str:
+    """Return the channel that only this node hears."""
+    return f"node {node}"
+
+
+def channel(generation: str, name: str) -> str:
+    """Return the name in Redis of a channel.
+
+    Redis has the channels of all its databases in one space: the generation keeps them apart.
+    """
+    return f"{_TAG}c:{generation}:{name}"

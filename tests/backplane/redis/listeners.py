@@ -1,0 +1,83 @@
+"""A listener that notes all that it hears."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from chatd.backplane.interface import IBackplaneListener
+
+
+@implementer(IBackplaneListener)
+class Notes:
+    """Notes what it hears; `until` waits for it.
+
+    Attributes:
+        messages: The messages of each stream.
+        moves: The streams with another epoch, with their heads.
+        directs: The direct messages.
+        states: The states of the link.
+    """
+
+    def __init__(self):
+        self.messages = {}
+        self.moves = []
+        self.directs = []
+        self.events = []
+        self.states = []
+        self.lost = []
+        self._waiting = []
+
+    def heard(self, stream, messages):
+        self.messages.setdefault(stream, []).extend(messages)
+        self._look()
+
+    def moved(self, stream, head):
+        self.moves.append((stream, head))
+        self._look()
+
+    def heard_event(self, stream, event, but):
+        self.events.append((stream, event, but))
+        self._look()
+
+    def heard_direct(self, message):
+        self.directs.append(message)
+        self._look()
+
+    def heard_for(self, name, event):
+        self.events.append((name, event))
+        self._look()
+
+    def asked(self, question):
+        return {"asked": dict(question)}
+
+    def names_lost(self, sessions):
+        self.lost.extend(sessions)
+        self._look()
+
+    def present(self):
+        return []
+
+    def rooms_inside(self):
+        return []
+
+    def linked(self, state):
+        self.states.append(state)
+        self._look()
+
+    def ids(self, stream):
+        """Return the ids of the messages of a stream."""
+        return [message.id for message in self.messages.get(stream, ())]
+
+    async def until(self, condition):
+        """Wait until a condition holds; it is looked at whenever something is heard."""
+        if not condition():
+            waiting = Deferred()
+            self._waiting.append((condition, waiting))
+            await waiting
+
+    def _look(self):
+        for each in list(self._waiting):
+            if each[0]():
+                self._waiting.remove(each)
+                each[1].callback(None)

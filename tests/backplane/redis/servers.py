@@ -1,0 +1,158 @@
+"""A real redis-server for tests, and connections to it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import hiredis
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
+from twisted.internet.error import ConnectError
+from txredisapi import ConnectionError as LostError
+from txredisapi import ResponseError
+
+from chatd.backplane.redis.connections import Commands
+from chatd.errors import StoreError
+
+PROGRAM = shutil.which("redis-server")
+"""The program, or None: tests that need it are skipped then."""
+ALWAYS = ("--appendonly", "yes", "--appendfsync", "always")
+
+
+class RedisServer:
+    """A redis-server on a UNIX socket in a directory of its own.
+
+    Args:
+        options: Options of redis-server.
+    """
+
+    def __init__(self, *options: str) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="chatd-redis-"))
+        self.path = str(self.directory / "socket")
+        self.options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        self._blocking: BlockingCommands | None = None
+
+    def start(self) -> RedisServer:
+        """Start the server, and wait until it answers."""
+        assert PROGRAM is not None
+        own = ["--port", "0", "--unixsocket", self.path, "--dir", str(self.directory)]
+        own += ["--save", "", "--daemonize", "no"]
+        self._process = subprocess.Popen([PROGRAM, *own, *self.options], stdout=subprocess.PIPE)
+        lines = []
+        for line in self._process.stdout:
+            lines.append(line.decode())
+            if b"eady to accept connections" in line:
+                return self
+        raise AssertionError("redis-server does not start: " + "".join(lines))
+
+    def kill(self) -> None:
+        """End the server at once."""
+        if self._blocking is not None:
+            self._blocking.close()
+            self._blocking = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process.stdout.close()
+            self._process = None
+
+    def freeze(self) -> None:
+        """Stop the server's process, as if it were very slow."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let the server's process go on."""
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    def remove(self) -> None:
+        """End the server, and remove its directory."""
+        self.kill()
+        shutil.rmtree(self.directory)
+
+    def command(self, *arguments: object):
+        """Run a command, and return the reply."""
+        if self._blocking is None:
+            self._blocking = BlockingCommands(self.path)
+        return self._blocking.ask(arguments)
+
+    async def dial(self, make):
+        """Connect a protocol on the reactor."""
+        from twisted.internet import reactor
+
+        try:
+            return await connectProtocol(UNIXClientEndpoint(reactor, self.path), make())
+        except ConnectError as error:
+            raise StoreError(str(error)) from error
+
+    async def dial_at_once(self, make):
+        """Connect without a reactor: the replies come at once, and pushes never."""
+        return BlockingCommands(self.path)
+
+
+class BlockingCommands:
+    """Stands for both connections of a link; it needs no reactor."""
+
+    def __init__(self, path: str) -> None:
+        self.connected = 1
+        self.on_lost = self.on_push = lambda *arguments: None
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(path)
+        self._reader = hiredis.Reader(replyError=ResponseError)
+
+    def ask(self, arguments):
+        """Run a command, and return the reply or the error."""
+        packed = tuple(
+            each if isinstance(each, (bytes, str)) else str(each).encode() for each in arguments
+        )
+        self._socket.sendall(hiredis.pack_command(packed))
+        return self._reply()
+
+    def _reply(self):
+        while (reply := self._reader.gets()) is False:
+            data = self._socket.recv(1 << 20)
+            if not data:
+                return LostError("Lost connection")
+            self._reader.feed(data)
+        return reply
+
+    def execute_command(self, *arguments: object) -> Deferred:
+        """See `Commands`."""
+        reply = self.ask(arguments)
+        return fail(reply) if isinstance(reply, Exception) else succeed(reply)
+
+    def subscribe(self, channels) -> Deferred:
+        """See `Pushes`."""
+        names = list(channels)
+        self.ask(("SUBSCRIBE", *names))
+        for _ in names[1:]:
+            self._reply()
+        return succeed(None)
+
+    def unsubscribe(self, channels) -> None:
+        """See `Pushes`; the pushes are not read in any case."""
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.connected = 0
+        self._socket.close()
+
+    def abort(self) -> Deferred:
+        """See `Commands`."""
+        self.close()
+        return succeed(None)
+
+
+def settle(server: RedisServer) -> None:
+    """Remove all data, all scripts and all settings that tests make."""
+    server.command("FLUSHALL")
+    server.command("SCRIPT", "FLUSH")
+
+
+__all__ = ["ALWAYS", "PROGRAM", "BlockingCommands", "Commands", "RedisServer", "settle"]
