@@ -1,16 +1,23 @@
 """The base of the contract tests, which every store must pass."""
 
 from collections.abc import Callable
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SkipTest
+
+from chatd.backplane.redis.backplane import RedisBackplane
 from chatd.storage.values import Retention
+from tests.backplane.redis.servers import PROGRAM, RedisServer
 from tests.storage.stores import Calls, StoreCase
 
 
 class ContractCase(StoreCase):
     """A test of the contract of every store.
 
-    `InMemory` or `InSqlite`, beside it, makes the store.
+    `InMemory`, `InSqlite` or `InRedis`, beside it, makes the store.
     """
 
     make_store: Callable[..., Any]
@@ -18,9 +25,16 @@ class ContractCase(StoreCase):
     def store_with(self, retention=None, *said):
         """Return an open store with these entries."""
         self.store = Calls(self, self.make_store(retention or Retention()))
-        if said:
-            self.store.append(list(said))
+        self.say(*said)
         return self.store
+
+    def say(self, *said):
+        """Append entries, each at the time in its header."""
+        now = self.now
+        for time, group in groupby(said, key=lambda entry: entry.header.time):
+            self.now = time
+            self.store.append(list(group))
+        self.now = now
 
 
 if TYPE_CHECKING:
@@ -43,3 +57,28 @@ class InSqlite(ContractMixin):
 
     def make_store(self, retention):
         return self.make_sqlite(retention)
+
+
+class InRedis(ContractMixin):
+    """Makes the test's store in Redis, which answers at once and takes the test's time."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if PROGRAM is None:
+            raise SkipTest("needs the program redis-server")
+        cls.redis = RedisServer().start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.redis.remove()
+        super().tearDownClass()
+
+    def make_store(self, retention):
+        self.redis.command("FLUSHALL")
+        store = RedisBackplane(
+            Clock(), self.redis.dial_at_once, retention, unix_time=lambda: self.now
+        )
+        store.open()
+        self.addCleanup(lambda: self.successResultOf(Deferred.fromCoroutine(store.close())))
+        return store

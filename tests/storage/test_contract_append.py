@@ -8,7 +8,7 @@ from chatd.errors import ErrorCode, RequestError
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Entry, Retention, Stored
 from chatd.wire.messages import ChatHeader, MessageType
-from tests.storage.contract import ContractCase, ContractMixin, InMemory, InSqlite
+from tests.storage.contract import ContractCase, ContractMixin, InMemory, InRedis, InSqlite
 from tests.storage.stores import DIRECT, LOBBY, NOW, TEXT, entries, entry
 
 DEN = room_stream("den")
@@ -21,7 +21,10 @@ class AppendingContract(ContractMixin):
         """Messages get places that rise by one, and readers get them unchanged."""
         store = self.store_with()
         head = store.open_stream(LOBBY, "Lobby")
-        first, second = store.append([entry("1", b"\0one", time=NOW + 0.25), entry("2", b"")])
+        self.now += 0.25
+        first, second = store.append(
+            [entry(id, text, time=self.now) for id, text in (("1", b"\0one"), ("2", b""))]
+        )
         self.assertTrue(first.is_new)
         self.assertTrue(second.is_new)
         message = first.message
@@ -112,13 +115,6 @@ class AppendingContract(ContractMixin):
         self.assertEqual([each.is_new for each in outcomes], [True, True, False])
         self.assertEqual(store.ids(), ["2"])
 
-    def test_repeated_and_old(self):
-        """Earlier entries of the batch count, even if they are too old to be kept."""
-        store = self.store_with(Retention(max_age_s=10))
-        outcomes = store.append(entries(1, 1, time=NOW - 11))
-        self.assertEqual([each.is_new for each in outcomes], [True, False])
-        self.assertEqual(store.ids(), [])
-
     def test_reused(self):
         """The store refuses another content or type under the same id, and appends the rest."""
         store = self.store_with(None, entry("1"))
@@ -153,9 +149,24 @@ class AppendingContract(ContractMixin):
         self.assertEqual(store.ids(), ["1"])
 
 
-class MemoryAppendingTests(AppendingContract, InMemory, ContractCase):
+class OldEntriesContract(ContractMixin):
+    """The contract, for a store that keeps the times of the entries."""
+
+    def test_repeated_and_old(self):
+        """Earlier entries of the batch count, even if they are too old to be kept."""
+        store = self.store_with(Retention(max_age_s=10))
+        outcomes = store.append(entries(1, 1, time=NOW - 11))
+        self.assertEqual([each.is_new for each in outcomes], [True, False])
+        self.assertEqual(store.ids(), [])
+
+
+class MemoryAppendingTests(AppendingContract, OldEntriesContract, InMemory, ContractCase):
     """The store in memory."""
 
 
-class SqliteAppendingTests(AppendingContract, InSqlite, ContractCase):
+class SqliteAppendingTests(AppendingContract, OldEntriesContract, InSqlite, ContractCase):
     """The store in a database."""
+
+
+class RedisAppendingTests(AppendingContract, InRedis, ContractCase):
+    """The store in Redis."""

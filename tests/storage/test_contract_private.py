@@ -1,7 +1,7 @@
 """The contract of every store: private rooms and the names that are invited to them."""
 
 from chatd.storage.privateroom import PrivateRoom
-from tests.storage.contract import ContractCase, ContractMixin, InMemory, InSqlite
+from tests.storage.contract import ContractCase, ContractMixin, InMemory, InRedis, InSqlite
 from tests.storage.stores import LOBBY
 
 DEN = PrivateRoom("den", "Den", frozenset({"ann", "bob"}))
@@ -57,3 +57,7 @@ class MemoryPrivateTests(PrivateContract, InMemory, ContractCase):
 
 class SqlitePrivateTests(PrivateContract, InSqlite, ContractCase):
     """The store in a database."""
+
+
+class RedisPrivateTests(PrivateContract, InRedis, ContractCase):
+    """The store in Redis."""

@@ -1,7 +1,7 @@
 """The contract of every store for reading: pages, and positions of returning readers."""
 
 from chatd.storage.values import Retention, StreamPosition
-from tests.storage.contract import ContractCase, ContractMixin, InMemory, InSqlite
+from tests.storage.contract import ContractCase, ContractMixin, InMemory, InRedis, InSqlite
 from tests.storage.stores import DIRECT, LOBBY, entries, entry
 
 
@@ -99,3 +99,7 @@ class MemoryReadingTests(ReadingContract, InMemory, ContractCase):
 
 class SqliteReadingTests(ReadingContract, InSqlite, ContractCase):
     """The store in a database."""
+
+
+class RedisReadingTests(ReadingContract, InRedis, ContractCase):
+    """The store in Redis."""

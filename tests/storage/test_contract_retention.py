@@ -2,7 +2,7 @@
 
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Retention
-from tests.storage.contract import ContractCase, ContractMixin, InMemory, InSqlite
+from tests.storage.contract import ContractCase, ContractMixin, InMemory, InRedis, InSqlite
 from tests.storage.stores import LOBBY, NOW, entries, entry
 
 DEN = room_stream("den")
@@ -105,3 +105,7 @@ class MemoryRetentionTests(RetentionContract, InMemory, ContractCase):
 
 class SqliteRetentionTests(RetentionContract, InSqlite, ContractCase):
     """The store in a database."""
+
+
+class RedisRetentionTests(RetentionContract, InRedis, ContractCase):
+    """The store in Redis."""

@@ -8,7 +8,7 @@ from zope.interface.verify import verifyObject
 from chatd.storage.interface import IMessageStore
 from chatd.storage.streamkeys import direct_stream, room_stream
 from chatd.storage.values import Retention
-from tests.storage.contract import ContractCase, ContractMixin, InMemory, InSqlite
+from tests.storage.contract import ContractCase, ContractMixin, InMemory, InRedis, InSqlite
 from tests.storage.stores import DIRECT, LOBBY, NOW, entries, entry
 
 DEN = room_stream("den")
@@ -101,7 +101,7 @@ class RoomsContract(ContractMixin):
         for stream, name in ((LOBBY, "Lobby"), (DEN, "Den"), (room_stream("hall"), "Hall")):
             store.open_stream(stream, name)
         store.append([entry("1", stream=DEN), entry("1"), entry("1", stream=DIRECT)])
-        store.append([entry("2", time=NOW + 5)])
+        self.say(entry("2", time=NOW + 5))
         self.assertEqual({head.name for head in store.rooms()}, {"Lobby", "Den"})
         self.now += 11
         self.assertEqual(store.rooms(), [store.head()])
@@ -112,7 +112,7 @@ class RoomsContract(ContractMixin):
         store = self.store_with(Retention(max_age_s=10))
         names = [("ann", "bob"), ("cy", "ann"), ("ann", "ann"), ("bob", "cy")]
         store.append([entry("1", stream=direct_stream(*pair)) for pair in names])
-        store.append([entry("2", stream=DIRECT, time=NOW + 5), entry("1")])
+        self.say(entry("2", stream=DIRECT, time=NOW + 5), entry("1"))
         store.head(direct_stream("ann", "dan"))
         found = {each.other: each.head for each in store.conversations("ann")}
         self.assertEqual(
@@ -166,7 +166,7 @@ class RoomsContract(ContractMixin):
             at = NOW + 5 * (number % 2)
             streams = room_stream(f"r{number}"), direct_stream("m", f"n{number}")
             store.open_stream(streams[0], f"R{number}")
-            store.append([entry("1", stream=stream, time=at) for stream in streams])
+            self.say(*(entry("1", stream=stream, time=at) for stream in streams))
         self.now += 11
         self.assertEqual([head.name for head in store.rooms(limit=2)], ["R1", "R3"])
         found = store.conversations("m", "n1", limit=2)
@@ -179,3 +179,7 @@ class MemoryRoomsTests(RoomsContract, InMemory, ContractCase):
 
 class SqliteRoomsTests(RoomsContract, InSqlite, ContractCase):
     """The store in a database."""
+
+
+class RedisRoomsTests(RoomsContract, InRedis, ContractCase):
+    """The store in Redis."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any
 
 import txredisapi
 
 from chatd.backplane.redis import keys
-from chatd.backplane.redis.connections import Commands, Pushes
+from chatd.backplane.redis.connections import Arg, Commands, Pushes, Reply
 from chatd.backplane.redis.script import Script
 from chatd.errors import StoreError
 
@@ -53,8 +52,8 @@ class Attachment:
         commands.on_lost = pushes.on_lost = lambda why: self.end(f"the connection is lost: {why}")
 
     async def call(
-        self, script: Script, names: Sequence[str] = (), args: Iterable[Any] = ()
-    ) -> Any:
+        self, script: Script, names: Sequence[str] = (), args: Iterable[Arg] = ()
+    ) -> Reply:
         """Run a script, with the keys and arguments of the fence after its own.
 
         Args:
@@ -89,7 +88,7 @@ class Attachment:
             self._ended(reason)
 
 
-async def run(commands: Commands, script: Script, *whole: Any) -> Any:
+async def run(commands: Commands, script: Script, *whole: Arg) -> Reply:
     """Run a script; where Redis does not know it, give Redis the text.
 
     Args:

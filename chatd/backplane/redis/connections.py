@@ -9,9 +9,13 @@ import txredisapi
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
-__all__ = ["Commands", "Dial", "Pushes"]
+__all__ = ["Arg", "Commands", "Dial", "Pushes", "Reply"]
 
 
+Arg = bytes | str | int
+"""An argument of a command."""
+Reply = Any
+"""The reply to a command: bytes, a whole number, None, or a list of these and of such lists."""
 P = TypeVar("P", bound="Commands")
 
 
@@ -40,7 +44,7 @@ class Commands(txredisapi.RedisProtocol):  # type: ignore[misc]  # no types
         super().__init__(charset=None, convertNumbers=False)
         self.on_lost: Callable[[str], None] = _ignore
 
-    def tryConvertData(self, data: Any) -> Any:
+    def tryConvertData(self, data: Reply) -> Reply:
         """Return a reply as it is."""
         return data
 
@@ -84,7 +88,7 @@ class Pushes(Commands):
         names = [channel.encode() for channel in channels]
         self.transport.write(self._build_command(b"UNSUBSCRIBE", *names))
 
-    def replyReceived(self, reply: Any) -> None:
+    def replyReceived(self, reply: Reply) -> None:
         """Take a push, a confirmation, or the reply to a command."""
         if type(reply) is not list:
             super().replyReceived(reply)

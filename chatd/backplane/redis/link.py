@@ -11,11 +11,12 @@ import txredisapi
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatd.backplane.interface import LinkState
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.attachment import Attachment, run
-from chatd.backplane.redis.connections import Commands, Dial, Pushes
+from chatd.backplane.redis.connections import Commands, Dial, Pushes, Reply
 from chatd.backplane.redis.script import Script, load
 from chatd.errors import ChatError, StoreError
 
@@ -120,7 +121,7 @@ class Link:
 
     async def call(
         self, script: Script, names: Sequence[str] = (), args: Iterable[Any] = ()
-    ) -> Any:
+    ) -> Reply:
         """Run a script as soon as the link works; see `Attachment.call`.
 
         Raises:
@@ -144,7 +145,7 @@ class Link:
     def cast(self, script: Script, names: Sequence[str] = (), args: Iterable[Any] = ()) -> None:
         """Run a script in the order of the calls, without an answer; a failure is logged."""
         done = Deferred.fromCoroutine(self.call(script, names, args))
-        done.addErrback(lambda failure: failure.trap(StoreError) and self._note(failure.value))
+        done.addErrback(self._call_failed)
 
     def hear(self, channel: str, callback: Callable[[bytes], None]) -> None:
         """Hear a channel from the next attachment on."""
@@ -310,7 +311,7 @@ class Link:
             self._is_told_down = False
             self.linked(LinkState(True))
 
-    def _attempt_failed(self, failure: Any) -> None:
+    def _attempt_failed(self, failure: Failure) -> None:
         if not failure.check(ChatError) and not self._is_closing:
             self._log.failure("attaching to the backplane failed", failure)
         self._reason = failure.getErrorMessage()
@@ -340,7 +341,7 @@ class Link:
             return
         wait = min(_FIRST_WAIT_S * 2**self._attempts, self.times.longest_wait_s)
         self._attempts += 1
-        wait *= 1 - _JITTER * random.random()  # noqa: S311  # spreads the load, hides nothing
+        wait *= 1 - _JITTER * random.random()  # spreads the load, hides nothing
         self._next_step = self._reactor.callLater(wait, self._start_attempt)
         if not self._is_told_down:
             self._is_told_down = True
@@ -369,6 +370,10 @@ class Link:
 
     def _lost_text(self) -> str:
         return f"the link to the backplane is lost: {self._reason}"
+
+    def _call_failed(self, failure: Failure) -> None:
+        failure.trap(StoreError)
+        self._note(failure.value)
 
     def _note(self, error: BaseException) -> None:
         self._log.debug("a call of the backplane failed: {error}", error=error)

@@ -45,4 +45,4 @@ def load(name: str) -> Script:
 
 
 def _read(name: str) -> str:
-    return files(__package__).joinpath("scripts", name).read_text("utf-8")
+    return (files(__package__) / "scripts" / name).read_text("utf-8")

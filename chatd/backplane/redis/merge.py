@@ -1,0 +1,62 @@
+"""`Merge`: puts the messages of a stream in order, wherever they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+__all__ = ["Merge"]
+
+T = TypeVar("T")
+
+
+class Merge:
+    """The position of a node in a stream, which every source of messages moves forward.
+
+    Pushes, answers and reads are all offered here. What is before the position is dropped; what is
+    beyond a gap is dropped too, and makes `has_gap` true: then the gap is to be read, from the
+    position on.
+
+    Attributes:
+        epoch: The epoch of the stream.
+        seq: The position: the place of the last message that the node has.
+    """
+
+    __slots__ = ("_known", "epoch", "seq")
+
+    def __init__(self, epoch: str, seq: int) -> None:
+        self.epoch = epoch
+        self.seq = seq
+        self._known = seq
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether there are messages after the position that nobody offered in time."""
+        return self._known > self.seq
+
+    def offer(self, first: int, messages: Sequence[T]) -> Sequence[T]:
+        """Return the messages that the node does not have yet, and move the position past them.
+
+        Args:
+            first: The place of the first message.
+            messages: Messages whose places follow each other.
+        """
+        last = first + len(messages) - 1
+        if first > self.seq + 1:
+            self.announce(last)
+            return []
+        new = messages[self.seq + 1 - first :]
+        self.seq = max(self.seq, last)
+        return new
+
+    def announce(self, last: int) -> None:
+        """Note that the stream has a message at a place."""
+        self._known = max(self._known, last)
+
+    def settle(self) -> None:
+        """Note that the stream has no message after the position, as a read has shown."""
+        self._known = self.seq
+
+    def skip(self, seq: int) -> None:
+        """Move the position forward to a place, without the messages up to it."""
+        self.seq = max(self.seq, seq)

@@ -1,0 +1,176 @@
+"""`OpenRooms`: the rooms that this node has open, and what it hears of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from chatd.backplane.interface import IBackplaneListener
+from chatd.backplane.redis.merge import Merge
+from chatd.backplane.redis.packing import read_push, unpack
+from chatd.errors import StoreError
+from chatd.storage.values import Head
+
+__all__ = ["OpenRoom", "OpenRooms", "read_head"]
+
+Fill = Callable[[str, int], Awaitable[tuple[Head, Sequence[bytes]]]]
+"""Reads the messages of a stream after a place: where the stream stands, and the oldest of them."""
+
+
+class OpenRoom:
+    """A room that this node has open, or begins to have open.
+
+    Attributes:
+        name: The name of the room.
+        merge: The node's position; None until Redis has answered.
+    """
+
+    __slots__ = ("early", "is_filling", "merge", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.merge: Merge | None = None
+        self.is_filling = False
+        self.early = 0  # the last place that was pushed before there was a position
+
+    @property
+    def position(self) -> int:
+        """The position; 0 for none."""
+        return 0 if self.merge is None else self.merge.seq
+
+
+class OpenRooms(dict[str, OpenRoom]):
+    """The rooms that this node has open, by their streams.
+
+    Every message of them passes the room's `Merge` here, and then goes to the listener.
+
+    Args:
+        node: The node's id.
+        listener: Returns the listener.
+        fill: Reads messages.
+    """
+
+    def __init__(self, node: str, listener: Callable[[], IBackplaneListener], fill: Fill) -> None:
+        super().__init__()
+        self._node = node
+        self._listener = listener
+        self._fill = fill
+
+    def opened(self, stream: str, head: Head, first: int, elements: Sequence[bytes]) -> None:
+        """Take the answer of an `open`: the head, and the messages up to it that are new here."""
+        room = self.get(stream)
+        if room is None:
+            return
+        room.name = head.name
+        merge = room.merge
+        if merge is None:
+            merge = room.merge = Merge(head.epoch, head.seq)
+            merge.announce(room.early)
+            self._fill_if_needed(stream, room)
+        elif merge.epoch != head.epoch:
+            self._move(stream, room, head)
+        else:
+            self.caught_up(stream, head, first, elements)
+
+    def caught_up(self, stream: str, head: Head, first: int, elements: Sequence[bytes]) -> None:
+        """Take the messages up to a head; if some of them are not kept any more, the room moves."""
+        self.told(stream, head.epoch, first, elements)
+        room = self.get(stream)
+        merge = None if room is None else room.merge
+        if room is None or merge is None or merge.epoch != head.epoch:
+            return
+        if merge.seq < head.seq:
+            self._move(stream, room, head)
+
+    def told(self, stream: str, epoch: str, first: int, elements: Sequence[bytes]) -> None:
+        """Take messages that an answer or a push brings."""
+        room = self.get(stream)
+        if room is None or room.merge is None or room.merge.epoch != epoch:
+            return
+        place = room.merge.seq
+        new = room.merge.offer(first, elements)
+        if new:
+            messages = [unpack(each, place + n) for n, each in enumerate(new, 1)]
+            self._listener().heard(stream, messages)
+
+    def appended(self, stream: str, epoch: str, first: int, last: int) -> None:
+        """Note that this node appended the messages of these places; it has them already."""
+        room = self.get(stream)
+        if room is None or room.merge is None or room.merge.epoch != epoch or last < first:
+            return
+        if room.merge.seq < first - 1:  # messages in between are not kept any more
+            room.merge.announce(last)
+            self._fill_if_needed(stream, room)
+        else:
+            room.merge.skip(last)
+
+    def pushed(self, data: bytes) -> None:
+        """Take a push for a room."""
+        push = read_push(data)
+        room = self.get(push.stream)
+        if room is None or push.node == self._node:  # the answer of the append brings one's own
+            return
+        if room.merge is None:
+            room.early = max(room.early, push.last)
+            return
+        if room.merge.epoch != push.epoch:
+            return
+        if push.elements:
+            self.told(push.stream, push.epoch, push.first, push.elements)
+        else:
+            room.merge.announce(push.last)
+        self._fill_if_needed(push.stream, room)
+
+    def _fill_if_needed(self, stream: str, room: OpenRoom) -> None:
+        if room.merge is not None and room.merge.has_gap and not room.is_filling:
+            room.is_filling = True
+            Deferred.fromCoroutine(self._fill_gap(stream, room)).addErrback(_only_lost)
+
+    async def _fill_gap(self, stream: str, room: OpenRoom) -> None:
+        try:
+            while room.merge is not None and room.merge.has_gap and self.get(stream) is room:
+                after = room.merge.seq
+                head, elements = await self._fill(stream, after)
+                if self.get(stream) is room:
+                    self._filled(stream, room, after, head, elements)
+        finally:
+            room.is_filling = False
+
+    def _filled(
+        self, stream: str, room: OpenRoom, after: int, head: Head, elements: Sequence[bytes]
+    ) -> None:
+        merge = room.merge
+        if merge is None:
+            return
+        first = max(after + 1, head.oldest)
+        if head.epoch != merge.epoch or merge.seq + 1 < first or head.seq < merge.seq:
+            self._move(stream, room, head)
+            return
+        self.told(stream, head.epoch, first, elements)
+        if merge.seq >= head.seq:
+            merge.settle()
+
+    def _move(self, stream: str, room: OpenRoom, head: Head) -> None:
+        room.merge = Merge(head.epoch, head.seq)
+        self._listener().moved(stream, head)
+
+
+def _only_lost(failure: Failure) -> None:
+    """Let a failure of the link be: the next attachment compares every room."""
+    failure.trap(StoreError)
+
+
+def read_head(reply: Sequence[Any]) -> Head:
+    """Return the head that a script returns."""
+    name, epoch, seq, oldest, topic, last_id = reply
+    return Head(
+        name=name.decode(),
+        epoch=epoch.decode(),
+        seq=seq,
+        oldest=oldest,
+        topic=topic.decode(),
+        last_id=None if last_id is None else last_id.decode(),
+    )

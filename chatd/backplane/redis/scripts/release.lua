@@ -1,0 +1,12 @@
+#!lua flags=allow-oom
+-- Note that this node has a room open no more; the room ends if no node has, and it keeps nothing.
+-- KEYS  1 m:STREAM; all others of the stream have the same tag
+-- ARGV  1 the stream  2 the highest age in seconds
+--# fence
+--# streams
+local s = find(ARGV[1], now - ARGV[2])
+if s then
+  redis.call('HDEL', s.h, node)
+  drop_unheld(s)
+end
+return 1

@@ -1,0 +1,316 @@
+"""`Streams`: the part of the backplane that is a store of messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred, gatherResults
+
+from chatd.backplane.interface import IBackplaneListener
+from chatd.backplane.redis import keys
+from chatd.backplane.redis.attachment import Attachment
+from chatd.backplane.redis.link import Link
+from chatd.backplane.redis.openrooms import OpenRoom, OpenRooms, read_head
+from chatd.backplane.redis.packing import pack, read_push, unpack
+from chatd.backplane.redis.script import load
+from chatd.errors import StoreError
+from chatd.storage.paging import read_page
+from chatd.storage.streamkeys import is_room
+from chatd.storage.values import (
+    DirectHead,
+    Entry,
+    Head,
+    Outcome,
+    Page,
+    Retention,
+    Stored,
+    StreamPosition,
+    repeat,
+)
+from chatd.wire.messages import MESSAGE_TYPE, Message
+
+__all__ = ["MAX_PUSH_BYTES", "Streams"]
+
+MAX_PUSH_BYTES = 64 * 1024
+"""The most bytes of a push's messages; larger ones are only announced, and each node reads them."""
+
+_OPEN, _APPEND, _READ, _TOPIC = map(load, ("open", "append", "read", "topic"))
+_RELEASE, _HEADS, _EXPIRE = map(load, ("release", "heads", "expire"))
+_DIRECT = "direct"
+_FILL_MESSAGES, _FILL_BYTES = 500, 1024 * 1024
+_EXPIRED_AT_ONCE = 100
+_MAX_PLACE = 2**53 - 1  # beyond, Lua's numbers are not exact
+
+
+class Streams:
+    """Keeps the messages of all streams in Redis.
+
+    Args:
+        link: The link.
+        retention: How much of a stream is kept.
+    """
+
+    def __init__(self, link: Link, retention: Retention) -> None:
+        self.listener: IBackplaneListener | None = None
+        self._link = link
+        self._retention = retention
+        self._rooms = OpenRooms(link.node, self._heard_by, self._fill)
+        self._released: set[str] = set()  # not known to Redis yet
+        link.hear(_DIRECT, self._direct_pushed)
+
+    async def attach(self, attachment: Attachment) -> None:
+        """Compare every open room, and let go of those that were released meanwhile."""
+        waiting = []
+        for stream, room in list(self._rooms.items()):
+            if room.merge is not None:
+                opened = self._open(attachment, stream, room)
+                waiting.append(Deferred.fromCoroutine(opened))
+        for stream in list(self._released):
+            released = self._let_go(attachment, stream)
+            waiting.append(Deferred.fromCoroutine(released))
+        await _all(waiting)
+
+    async def leave(self, attachment: Attachment) -> None:
+        """Let go of every open room."""
+        released = (self._let_go(attachment, stream) for stream in list(self._rooms))
+        await _all([Deferred.fromCoroutine(each) for each in released])
+
+    async def open_stream(self, stream: str, name: str) -> Head:
+        """See `IMessageStore`."""
+        if not is_room(stream):
+            attachment = await self._link.attached()
+            return await self._open(attachment, stream, OpenRoom(name), is_held=False)
+        room = self._rooms.get(stream)
+        if room is None:
+            room = self._rooms[stream] = OpenRoom(name)
+        try:
+            if room.merge is None:  # heard first, so that there is no gap after the answer
+                await self._link.on_push(_channel(stream), self._rooms.pushed)
+            attachment = await self._link.attached()
+            head = await self._open(attachment, stream, room)
+        except StoreError:
+            if room.merge is None and self._rooms.get(stream) is room:
+                self._forget(stream)
+            raise
+        self._released.discard(stream)
+        return head
+
+    async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """See `IMessageStore`."""
+        if not entries:
+            return []
+        attachment = await self._link.attached()
+        numbers: dict[str, int] = {}
+        packed: list[Any] = []
+        for entry in entries:
+            number = numbers.setdefault(entry.stream, len(numbers) + 1)
+            packed += number, *pack(entry)
+        args: list[Any] = [*self._bounds(), keys.channel(attachment.generation, ""), _DIRECT]
+        args.append(MAX_PUSH_BYTES)
+        for stream in numbers:
+            args += stream, self._position(stream)
+        names = [keys.key("m", stream) for stream in numbers]
+        time, streams, places, work = await attachment.call(_APPEND, names, args + packed)
+        self._link.saw_work(work)
+        outcomes, last = _outcomes(entries, places, float(time), streams, numbers)
+        for stream, (epoch, first, told_from, told) in zip(numbers, streams, strict=True):
+            if told_from:
+                self._rooms.told(stream, epoch.decode(), told_from, told)
+                self._rooms.appended(stream, epoch.decode(), first, last[stream])
+        return outcomes
+
+    async def read(
+        self,
+        stream: str,
+        *,
+        after: int | StreamPosition | None = None,
+        before: int | None = None,
+        limit: int,
+        max_bytes: int,
+    ) -> Page:
+        """See `IMessageStore`."""
+        attachment = await self._link.attached()
+        epoch = id = ""
+        if isinstance(after, StreamPosition):
+            mode, at = "resume", after.seq
+            epoch, id = after.epoch or "", after.id or ""
+        elif after is not None:
+            mode, at = "after", after
+        else:
+            mode, at = ("newest", 0) if before is None else ("before", before)
+        at = max(-1, min(at, _MAX_PLACE))
+        asked = mode, at, epoch, id, limit, max_bytes
+        reply = await self._read(attachment, stream, self._position(stream), asked)
+        head, id_there, elements, told_from, told = reply
+        if told_from:
+            self._rooms.caught_up(stream, head, told_from, told)
+        return read_page(
+            head,
+            after,
+            before,
+            id_at=lambda seq: id_there,
+            up=lambda start: [unpack(each, seq) for seq, each in enumerate(elements, start)],
+            down=lambda end: [unpack(each, end - n) for n, each in enumerate(elements, 1)],
+        )
+
+    async def set_topic(self, stream: str, topic: str) -> None:
+        """See `IMessageStore`."""
+        args = stream, self._max_age, topic
+        await self._link.call(_TOPIC, [keys.key("m", stream)], args)
+
+    async def release(self, stream: str) -> None:
+        """See `IMessageStore`."""
+        if stream in self._rooms:
+            self._forget(stream)
+            self._released.add(stream)
+        attachment = await self._link.attached()
+        if stream not in self._rooms:
+            await self._let_go(attachment, stream)
+
+    async def rooms(self, after: str = "", *, limit: int) -> list[Head]:
+        """See `IMessageStore`."""
+        return [head for _, head in await self._heads(keys.key("rooms"), after, limit)]
+
+    async def conversations(self, author: str, after: str = "", *, limit: int) -> list[DirectHead]:
+        """See `IMessageStore`."""
+        found = await self._heads(keys.key("d", author), after, limit, author)
+        return [DirectHead(other, head) for other, head in found]
+
+    async def expire(self) -> None:
+        """See `IMessageStore`."""
+        names = [keys.key("ages"), keys.key("empty")]
+        cursor: int | bytes = 0
+        while True:
+            count, cursor = await self._link.call(_EXPIRE, names, (self._max_age, cursor))
+            if count < _EXPIRED_AT_ONCE and int(cursor) == 0:
+                return
+
+    # Redis
+
+    @property
+    def _max_age(self) -> str:
+        return repr(self._retention.max_age_s)
+
+    def _bounds(self) -> tuple[int, int, str]:
+        retention = self._retention
+        return retention.max_messages, retention.max_bytes, self._max_age
+
+    def _position(self, stream: str) -> int | str:
+        """Return this node's position in an open stream; empty for others."""
+        room = self._rooms.get(stream)
+        return "" if room is None else room.position
+
+    async def _open(
+        self, attachment: Attachment, stream: str, room: OpenRoom, *, is_held: bool = True
+    ) -> Head:
+        epoch = "" if room.merge is None else room.merge.epoch
+        args = stream, room.name, self._max_age, int(is_held), epoch, room.position
+        reply = await attachment.call(_OPEN, [keys.key("m", stream)], args)
+        head = read_head(reply[0])
+        if is_held:
+            self._rooms.opened(stream, head, reply[1], reply[2])
+        return head
+
+    async def _read(
+        self, attachment: Attachment, stream: str, position: int | str, asked: tuple[Any, ...]
+    ) -> tuple[Head, str | None, list[bytes], int, list[bytes]]:
+        args = stream, self._max_age, position, *asked
+        reply = await attachment.call(_READ, [keys.key("m", stream)], args)
+        head, id, elements, told_from, told = reply
+        return read_head(head), None if id is None else id.decode(), elements, told_from, told
+
+    async def _fill(self, stream: str, after: int) -> tuple[Head, Sequence[bytes]]:
+        attachment = await self._link.attached()
+        asked = "after", after, "", "", _FILL_MESSAGES, _FILL_BYTES
+        head, _, elements, _, _ = await self._read(attachment, stream, "", asked)
+        return head, elements
+
+    async def _let_go(self, attachment: Attachment, stream: str) -> None:
+        await attachment.call(_RELEASE, [keys.key("m", stream)], (stream, self._max_age))
+        self._released.discard(stream)
+
+    async def _heads(
+        self, index: str, after: str, limit: int, author: str = ""
+    ) -> Iterator[tuple[str, Head]]:
+        args = self._max_age, after, limit, author
+        found = await self._link.call(_HEADS, [index], args)
+        return ((name.decode(), read_head(head)) for name, head in found)
+
+    def _forget(self, stream: str) -> None:
+        del self._rooms[stream]
+        self._link.off_push(_channel(stream))
+
+    # Pushes
+
+    def _heard_by(self) -> IBackplaneListener:
+        assert self.listener is not None
+        return self.listener
+
+    def _direct_pushed(self, data: bytes) -> None:
+        push = read_push(data)
+        if push.node == self._link.node:
+            return
+        if push.elements:
+            for seq, each in enumerate(push.elements, push.first):
+                self._heard_by().heard_direct(unpack(each, seq))
+        else:
+            read = self._read_direct(push.stream, push.epoch, push.first, push.last)
+            Deferred.fromCoroutine(read).addErrback(lambda failure: failure.trap(StoreError))
+
+    async def _read_direct(self, stream: str, epoch: str, first: int, last: int) -> None:
+        """Read large direct messages that a push announced."""
+        while first <= last:
+            head, elements = await self._fill(stream, first - 1)
+            if head.epoch != epoch or not elements:
+                return
+            first = max(first, head.oldest)
+            for each in elements[: last - first + 1]:
+                self._heard_by().heard_direct(unpack(each, first))
+                first += 1
+
+
+def _channel(stream: str) -> str:
+    return f"stream {stream}"
+
+
+async def _all(waiting: Sequence[Deferred[Any]]) -> None:
+    await gatherResults(waiting, consumeErrors=True)
+
+
+def _outcomes(
+    entries: Sequence[Entry],
+    places: Sequence[Any],
+    time: float,
+    streams: Sequence[Any],
+    numbers: dict[str, int],
+) -> tuple[list[Outcome], dict[str, int]]:
+    """Return the outcomes of entries, and the place of the last message of each stream.
+
+    Args:
+        entries: The entries.
+        places: See `append.lua`.
+        time: The time of all new messages.
+        streams: See `append.lua`.
+        numbers: The number of each stream in `streams`, from 1 on.
+    """
+    new: dict[tuple[str, int], Message] = {}
+    last = {stream: streams[number - 1][1] - 1 for stream, number in numbers.items()}
+    outcomes: list[Outcome] = []
+    for entry, found in zip(entries, places, strict=True):
+        if type(found) is int:
+            message = _stamped(entry, found, time)
+            new[entry.stream, found] = message
+            last[entry.stream] = found
+            outcomes.append(Stored(message, True))
+        else:
+            seq, element = found
+            earlier = unpack(element, seq) if element else new[entry.stream, seq]
+            outcomes.append(repeat(entry, earlier))
+    return outcomes, last
+
+
+def _stamped(entry: Entry, seq: int, time: float) -> Message:
+    header = msgspec.structs.replace(entry.header, seq=seq, time=time)
+    return Message(MESSAGE_TYPE, header, entry.content)
