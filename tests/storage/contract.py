@@ -62,6 +62,8 @@ class InSqlite(ContractMixin):
 class InRedis(ContractMixin):
     """Makes the test's store in Redis, which answers at once and takes the test's time."""
 
+    redis: RedisServer
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

@@ -375,7 +375,7 @@ class Link:
         failure.trap(StoreError)
         self._note(failure.value)
 
-    def _note(self, error: BaseException) -> None:
+    def _note(self, error: BaseException | None) -> None:
         self._log.debug("a call of the backplane failed: {error}", error=error)
 
     # Heartbeats and pushes

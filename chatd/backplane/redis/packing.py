@@ -110,4 +110,5 @@ def read_push(data: bytes) -> Push:
         (length,) = _LENGTH.unpack_from(data, at)
         at += _LENGTH.size + length
         elements.append(data[at - length : at])
-    return Push(*texts, first, last, elements)
+    node, epoch, stream = texts
+    return Push(node, epoch, stream, first, last, elements)

@@ -62,7 +62,7 @@ class Streams:
 
     async def attach(self, attachment: Attachment) -> None:
         """Compare every open room, and let go of those that were released meanwhile."""
-        waiting = []
+        waiting: list[Deferred[Any]] = []
         for stream, room in list(self._rooms.items()):
             if room.merge is not None:
                 opened = self._open(attachment, stream, room)

@@ -72,7 +72,7 @@ class Notes:
     async def until(self, condition):
         """Wait until a condition holds; it is looked at whenever something is heard."""
         if not condition():
-            waiting = Deferred()
+            waiting: Deferred[None] = Deferred()
             self._waiting.append((condition, waiting))
             await waiting
 

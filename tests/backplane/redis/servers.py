@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import hiredis
 from twisted.internet.defer import Deferred, fail, succeed
@@ -17,7 +18,6 @@ from twisted.internet.error import ConnectError
 from txredisapi import ConnectionError as LostError
 from txredisapi import ResponseError
 
-from chatd.backplane.redis.connections import Commands
 from chatd.errors import StoreError
 
 PROGRAM = shutil.which("redis-server")
@@ -108,10 +108,9 @@ class BlockingCommands:
 
     def ask(self, arguments):
         """Run a command, and return the reply or the error."""
-        packed = tuple(
-            each if isinstance(each, (bytes, str)) else str(each).encode() for each in arguments
-        )
-        self._socket.sendall(hiredis.pack_command(packed))
+        packed = [each if isinstance(each, bytes) else str(each).encode() for each in arguments]
+        parts = b"".join(b"$%d\r\n%b\r\n" % (len(each), each) for each in packed)
+        self._socket.sendall(b"*%d\r\n%b" % (len(packed), parts))
         return self._reply()
 
     def _reply(self):
@@ -122,12 +121,12 @@ class BlockingCommands:
             self._reader.feed(data)
         return reply
 
-    def execute_command(self, *arguments: object) -> Deferred:
+    def execute_command(self, *arguments: object) -> Deferred[Any]:
         """See `Commands`."""
         reply = self.ask(arguments)
         return fail(reply) if isinstance(reply, Exception) else succeed(reply)
 
-    def subscribe(self, channels) -> Deferred:
+    def subscribe(self, channels) -> Deferred[Any]:
         """See `Pushes`."""
         names = list(channels)
         self.ask(("SUBSCRIBE", *names))
@@ -143,16 +142,7 @@ class BlockingCommands:
         self.connected = 0
         self._socket.close()
 
-    def abort(self) -> Deferred:
+    def abort(self) -> Deferred[Any]:
         """See `Commands`."""
         self.close()
         return succeed(None)
-
-
-def settle(server: RedisServer) -> None:
-    """Remove all data, all scripts and all settings that tests make."""
-    server.command("FLUSHALL")
-    server.command("SCRIPT", "FLUSH")
-
-
-__all__ = ["ALWAYS", "PROGRAM", "BlockingCommands", "Commands", "RedisServer", "settle"]
