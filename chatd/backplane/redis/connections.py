@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 import txredisapi
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, FirstError, gatherResults, succeed
 from twisted.python.failure import Failure
 
-__all__ = ["Arg", "Commands", "Dial", "Pushes", "Reply"]
+__all__ = ["Arg", "Commands", "Dial", "Pushes", "Reply", "all_of"]
 
 
 Arg = bytes | str | int
@@ -106,6 +106,14 @@ class Pushes(Commands):
         for each in (deferred for group in waiting.values() for deferred in group):
             each.errback(txredisapi.ConnectionError("Lost connection"))
         super().connectionLost(why)
+
+
+async def all_of(waiting: Iterable[Deferred[Any]]) -> list[Any]:
+    """Wait for all answers, and return them; if some fail, raise the first failure."""
+    try:
+        return await gatherResults(waiting, consumeErrors=True)
+    except FirstError as error:
+        raise error.subFailure.value from error  # type: ignore[misc]  # it has a value
 
 
 def _ignore(*arguments: object) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import txredisapi
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -16,8 +16,8 @@ from twisted.python.failure import Failure
 from chatd.backplane.interface import LinkState
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.attachment import Attachment, run
-from chatd.backplane.redis.connections import Commands, Dial, Pushes, Reply
-from chatd.backplane.redis.script import Script, load
+from chatd.backplane.redis.connections import Commands, Dial, Pushes, Reply, all_of
+from chatd.backplane.redis.script import Script, load, loaded
 from chatd.errors import ChatError, StoreError
 
 __all__ = ["Link", "Part", "Times"]
@@ -116,6 +116,11 @@ class Link:
         self._unheard = 0
         self._generation = ""
         self._work = 0
+
+    @property
+    def attachment(self) -> Attachment | None:
+        """The present attachment, also while it is being made."""
+        return self._attachment
 
     # For the parts
 
@@ -219,7 +224,7 @@ class Link:
             except StoreError as error:
                 self._note(error)
         attachment.end("the backplane is closed")
-        await gatherResults([attachment.commands.abort(), attachment.pushes.abort()])
+        await all_of([attachment.commands.abort(), attachment.pushes.abort()])
 
     # Attaching
 
@@ -252,6 +257,10 @@ class Link:
                 deadline.cancel()
 
     async def _attach_with(self, commands: Commands, pushes: Pushes) -> None:
+        # Redis knows all scripts before the first call: a call that has to wait for its script
+        # would be done after later calls.
+        texts = (script.text for script in loaded())
+        await all_of(commands.execute_command("SCRIPT", "LOAD", each) for each in texts)
         token = uuid4().hex
         generation = await self._find_generation(commands)
         attachment = Attachment(
@@ -422,16 +431,16 @@ async def _examine(commands: Commands) -> tuple[str, bool]:
 
     It loses nothing if it is and was the only server, and writes before it answers.
     """
-    asked = [
-        commands.execute_command("INFO", "server"),
-        commands.execute_command("INFO", "replication"),
-    ]
-    always = commands.execute_command("CONFIG", "GET", "append*")
-    server, replication = [_fields(await each) for each in asked]
-    try:
-        found = await always
-    except txredisapi.ResponseError:  # not allowed to know
-        found = []
+    settings_asked = commands.execute_command("CONFIG", "GET", "append*")
+    settings_asked.addErrback(_not_allowed)
+    server_info, replication_info, found = await all_of(
+        [
+            commands.execute_command("INFO", "server"),
+            commands.execute_command("INFO", "replication"),
+            settings_asked,
+        ]
+    )
+    server, replication = _fields(server_info), _fields(replication_info)
     settings = dict(zip(found[::2], found[1::2], strict=False))
     is_safe = (
         replication.get("role") == "master"
@@ -441,6 +450,11 @@ async def _examine(commands: Commands) -> tuple[str, bool]:
         and settings.get(b"appendfsync") == b"always"
     )
     return server["run_id"], is_safe
+
+
+def _not_allowed(failure: Failure) -> list[bytes]:
+    failure.trap(txredisapi.ResponseError)
+    return []
 
 
 def _fields(info: bytes) -> dict[str, str]:

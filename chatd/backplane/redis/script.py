@@ -9,9 +9,10 @@ from importlib.resources import files
 
 import msgspec
 
-__all__ = ["Script", "load"]
+__all__ = ["Script", "load", "loaded"]
 
 _SHEBANG = re.compile(r"\A#!lua[^\n]*\n")
+_loaded: list[Script] = []
 _PARTS = re.compile(r"^--# (\w+)\n", re.MULTILINE)
 
 
@@ -41,7 +42,14 @@ def load(name: str) -> Script:
     if not _SHEBANG.match(text):
         raise ValueError(f"{name}.lua does not begin with #!lua")
     text = _PARTS.sub(lambda found: _read(f"{found[1]}.part.lua"), text)
-    return Script(name, text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+    script = Script(name, text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+    _loaded.append(script)
+    return script
+
+
+def loaded() -> tuple[Script, ...]:
+    """Return all scripts that were loaded."""
+    return tuple(_loaded)
 
 
 def _read(name: str) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 
 from chatd.backplane.interface import IBackplaneListener
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.attachment import Attachment
+from chatd.backplane.redis.connections import all_of
 from chatd.backplane.redis.link import Link
 from chatd.backplane.redis.openrooms import OpenRoom, OpenRooms, read_head
 from chatd.backplane.redis.packing import pack, read_push, unpack
@@ -70,12 +71,12 @@ class Streams:
         for stream in list(self._released):
             released = self._let_go(attachment, stream)
             waiting.append(Deferred.fromCoroutine(released))
-        await _all(waiting)
+        await all_of(waiting)
 
     async def leave(self, attachment: Attachment) -> None:
         """Let go of every open room."""
         released = (self._let_go(attachment, stream) for stream in list(self._rooms))
-        await _all([Deferred.fromCoroutine(each) for each in released])
+        await all_of([Deferred.fromCoroutine(each) for each in released])
 
     async def open_stream(self, stream: str, name: str) -> Head:
         """See `IMessageStore`."""
@@ -273,10 +274,6 @@ class Streams:
 
 def _channel(stream: str) -> str:
     return f"stream {stream}"
-
-
-async def _all(waiting: Sequence[Deferred[Any]]) -> None:
-    await gatherResults(waiting, consumeErrors=True)
 
 
 def _outcomes(

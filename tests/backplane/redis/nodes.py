@@ -21,3 +21,18 @@ class Node(RedisBackplane):
         self.notes = Notes()
         self.listen(self.notes)
         self.open()
+
+    def lose_pushes(self, is_lost=lambda channel, data: bool(data)) -> None:
+        """Lose pushes of the present attachment from now on; by default all but probes."""
+        pushes = self.link.attachment.pushes
+        take = self.link._pushed
+        pushes.on_push = lambda *push: None if is_lost(*push) else take(*push)
+
+    def cut(self) -> None:
+        """Lose the connections to Redis."""
+        self.link.attachment.commands.transport.abortConnection()
+
+    async def ids(self, stream) -> list[str | None]:
+        """Return the ids of all messages of a stream, as it reads them."""
+        page = await self.read(stream, after=0, limit=10**6, max_bytes=10**9)
+        return [message.id for message in page.messages]

@@ -1,0 +1,276 @@
+"""The streams in Redis, as several nodes use them at once."""
+
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, gatherResults
+
+from chatd.backplane.redis import keys
+from chatd.backplane.redis.packing import read_push
+from chatd.backplane.redis.streams import MAX_PUSH_BYTES
+from chatd.errors import StoreError
+from chatd.storage.values import Retention
+from tests.storage.stores import DIRECT, LOBBY, entries, entry
+
+
+async def opened(redis, attach, **options):
+    """Return two nodes that have the lobby open."""
+    nodes = [await attach(redis, **options), await attach(redis, **options)]
+    for node in nodes:
+        await node.open_stream(LOBBY, "Lobby")
+    return nodes
+
+
+def heard(node, *ids):
+    """Return a condition: the node has heard exactly these messages of the lobby."""
+    return lambda: node.notes.ids(LOBBY) == [str(id) for id in ids]
+
+
+async def test_pushed(redis, attach):
+    """A message that a node appends is heard by the others, with its place and Redis's time."""
+    ann, bob = await opened(redis, attach)
+    (outcome,) = await ann.append([entry("1", b"\0hello", time=1.0)])
+    await bob.notes.until(heard(bob, 1))
+    (message,) = bob.notes.messages[LOBBY]
+    assert message == outcome.message
+    assert (message.seq, message.content) == (1, b"\0hello")
+    seconds, _ = redis.command("TIME")
+    assert abs(message.time - int(seconds)) < 100
+    assert ann.notes.messages == {}
+
+
+async def test_one_order(redis, attach):
+    """Messages that nodes append at the same time have one order, and each is heard once."""
+    nodes = await opened(redis, attach)
+    nodes.append(await attach(redis))
+    await nodes[2].open_stream(LOBBY, "Lobby")
+    told: dict[int, list[Any]] = {id(node): [] for node in nodes}
+
+    async def say(node, number):
+        for outcome in await node.append(entries(f"{number}.0", f"{number}.1")):
+            told[id(node)].append(outcome.message)
+
+    said = [Deferred.fromCoroutine(say(nodes[number % 3], number)) for number in range(60)]
+    await gatherResults(said)
+    for node in nodes:
+        own = told[id(node)]
+        await node.notes.until(lambda node=node: len(node.notes.messages[LOBBY]) == 80)
+        both = sorted([*own, *node.notes.messages[LOBBY]], key=lambda message: message.seq)
+        assert [message.seq for message in both] == list(range(1, 121))
+        seqs = [message.seq for message in node.notes.messages[LOBBY]]
+        assert seqs == sorted(seqs)
+        assert [message.id for message in both] == await node.ids(LOBBY)
+
+
+async def test_answer_brings(redis, attach):
+    """When an append answers, the node has heard all that others appended before."""
+    ann, bob = await opened(redis, attach)
+    bob.lose_pushes()
+    await ann.append(entries(1, 2))
+    (outcome,) = await bob.append(entries(3))
+    assert bob.notes.ids(LOBBY) == ["1", "2"]
+    assert outcome.message.seq == 3
+    await ann.append(entries(4))
+    assert bob.notes.ids(LOBBY) == ["1", "2"]
+    page = await bob.read(LOBBY, limit=1, max_bytes=1)
+    assert bob.notes.ids(LOBBY) == ["1", "2", "4"]
+    assert page.head.seq == 4
+    await ann.append(entries(5))
+    assert (await bob.open_stream(LOBBY, "Lobby")).seq == 5
+    assert bob.notes.ids(LOBBY) == ["1", "2", "4", "5"]
+
+
+async def test_pipelined(redis, attach):
+    """Appends before the answer of an earlier one bring each message of others once."""
+    ann, bob = await opened(redis, attach)
+    bob.lose_pushes()
+    await ann.append(entries(1))
+    said = [Deferred.fromCoroutine(bob.append(entries(f"b{number}"))) for number in range(5)]
+    await gatherResults(said)
+    assert bob.notes.ids(LOBBY) == ["1"]
+
+
+async def test_gap_filled(redis, attach):
+    """A node reads what a lost push should have brought when the next push shows the gap."""
+    ann, bob = await opened(redis, attach)
+    bob.lose_pushes(lambda channel, data: bool(data) and read_push(data).last < 4)
+    for id in (1, 2, 3):
+        await ann.append(entries(id))
+    assert bob.notes.ids(LOBBY) == []
+    await ann.append(entries(4))
+    await bob.notes.until(heard(bob, 1, 2, 3, 4))
+
+
+async def test_gap_in_pieces(redis, attach):
+    """A large gap is read in several pieces."""
+    ann, bob = await opened(redis, attach)
+    bob.lose_pushes(lambda channel, data: bool(data) and read_push(data).last < 1201)
+    await ann.append(entries(*range(1200)))
+    await ann.append(entries("last"))
+    await bob.notes.until(heard(bob, *range(1200), "last"))
+
+
+async def test_gap_not_kept(redis, attach):
+    """When lost messages are not kept any more, the room's members must join again."""
+    ann, bob = await opened(redis, attach, retention=Retention(max_messages=2))
+    bob.lose_pushes(lambda channel, data: bool(data) and len(read_push(data).elements) > 1)
+    for ask in ("push", "append", "read", "open"):
+        await ann.append(entries(*(f"{ask}{number}" for number in range(5))))
+        bob.notes.moves.clear()
+        if ask == "push":
+            await ann.append(entries("next"))
+        elif ask == "append":
+            await bob.append(entries("own"))
+        elif ask == "read":
+            await bob.read(LOBBY, limit=1, max_bytes=1)
+        else:
+            await bob.open_stream(LOBBY, "Lobby")
+        await bob.notes.until(lambda: bob.notes.moves)
+        ((stream, head),) = bob.notes.moves
+        assert stream == LOBBY
+        assert head.oldest == head.seq - 1
+
+
+async def test_announced(redis, attach):
+    """Large messages are not pushed; the other nodes read them."""
+    ann, bob = await opened(redis, attach)
+    large = b"x" * (MAX_PUSH_BYTES + 1)
+    pushes = []
+    bob.lose_pushes(lambda channel, data: pushes.append(len(data)))
+    await ann.append([entry("1", large), entry("2")])
+    await bob.notes.until(heard(bob, 1, 2))
+    assert bob.notes.messages[LOBBY][0].content == large
+    assert max(pushes) < 1000
+
+
+async def test_opened_while_said(redis, attach):
+    """A room that is opened while others speak in it has no gap after the answer."""
+    ann, bob = await attach(redis), await attach(redis)
+    await ann.open_stream(LOBBY, "Lobby")
+    said = [Deferred.fromCoroutine(ann.append(entries(number))) for number in range(10)]
+    opening = Deferred.fromCoroutine(bob.open_stream(LOBBY, "Lobby"))
+    said += [Deferred.fromCoroutine(ann.append(entries(number))) for number in range(10, 60)]
+    head = await opening
+    await gatherResults(said)
+    await bob.notes.until(heard(bob, *range(head.seq, 60)))
+
+
+async def test_appended_while_opened(redis, attach):
+    """A message of one's own that is appended while the room is opened is not heard."""
+    ann, bob = await opened(redis, attach)
+    await bob.release(LOBBY)
+    opening = Deferred.fromCoroutine(bob.open_stream(LOBBY, "Lobby"))
+    said = [Deferred.fromCoroutine(each.append(entries(id))) for each, id in ((bob, 1), (ann, 2))]
+    await gatherResults([opening, *said])
+    await bob.append(entries(3))
+    await ann.append(entries(4))
+    await bob.notes.until(lambda: "4" in bob.notes.ids(LOBBY))
+    assert not {"1", "3"} & set(bob.notes.ids(LOBBY))
+
+
+async def test_repeated_elsewhere(redis, attach):
+    """A message that comes again under its id at another node is not delivered twice."""
+    ann, bob = await opened(redis, attach)
+    (first,) = await ann.append(entries(1))
+    (again,) = await bob.append(entries(1))
+    assert not again.is_new
+    assert again.message == first.message
+    assert bob.notes.ids(LOBBY) == ["1"]
+
+
+async def test_direct(redis, attach):
+    """Other nodes hear direct messages, whatever their size."""
+    ann, bob = await attach(redis), await attach(redis)
+    large = b"x" * (MAX_PUSH_BYTES + 1)
+    outcomes = await ann.append([entry("1", stream=DIRECT), entry("2", large, stream=DIRECT)])
+    await ann.append([entry("3", stream=DIRECT)])
+    await bob.notes.until(lambda: len(bob.notes.directs) == 3)
+    directs = sorted(bob.notes.directs, key=lambda message: message.seq)
+    assert directs[:2] == [outcome.message for outcome in outcomes]
+    assert ann.notes.directs == []
+
+
+async def test_release(redis, attach):
+    """A room ends when no node has it open and it keeps no message."""
+    ann, bob = await opened(redis, attach)
+    await ann.release(LOBBY)
+    meta = keys.key("m", LOBBY)
+    assert redis.command("EXISTS", meta) == 1
+    await bob.append(entries(1))
+    assert ann.notes.messages == {}
+    await ann.open_stream(LOBBY, "Lobby")
+    await bob.release(LOBBY)
+    await ann.release(LOBBY)
+    assert redis.command("EXISTS", meta) == 1
+    assert redis.command("EXISTS", keys.key("h", LOBBY)) == 0
+
+
+async def test_release_of_dead(redis, attach):
+    """A node that is dead does not hold a room."""
+    ann, bob = await opened(redis, attach)
+    redis.command("HSET", keys.key("h", LOBBY), "dead", 0)
+    await ann.release(LOBBY)
+    await bob.release(LOBBY)
+    assert redis.command("EXISTS", keys.key("m", LOBBY)) == 0
+
+
+async def test_stopped(redis, attach):
+    """A node that stops lets go of its rooms."""
+    (ann, bob) = await opened(redis, attach)
+    await ann.close()
+    await bob.close()
+    assert set(redis.command("KEYS", "*")) == {b"{chatd}run", b"{chatd}layout"}
+
+
+async def test_cut(redis, attach):
+    """A node whose link was cut hears what it missed, and its calls wait meanwhile."""
+    ann, bob = await opened(redis, attach)
+    bob.cut()
+    await bob.notes.until(lambda: bob.notes.states)
+    await ann.append(entries(1))
+    (outcome,) = await bob.append(entries(2))
+    assert outcome.message.seq == 2
+    assert bob.notes.ids(LOBBY) == ["1"]
+    assert [state.is_up for state in bob.notes.states] == [False, True]
+    await ann.append(entries(3))
+    await bob.notes.until(heard(bob, 1, 3))
+
+
+async def test_answer_lost(redis, attach):
+    """A message whose answer was lost is heard at the next attachment."""
+    ann, bob = await opened(redis, attach)
+    bob.link.attachment.commands.dataReceived = lambda data: None
+    said = Deferred.fromCoroutine(bob.append(entries(1)))
+    await ann.notes.until(heard(ann, 1))
+    bob.cut()
+    with pytest.raises(StoreError):
+        await said
+    await bob.notes.until(heard(bob, 1))
+
+
+async def test_released_while_cut(redis, attach):
+    """A room that is released while the link is lost is let go at the next attachment."""
+    _, bob = await opened(redis, attach)
+    bob.cut()
+    await bob.notes.until(lambda: bob.notes.states)
+    await bob.release(LOBBY)
+    assert redis.command("HLEN", keys.key("h", LOBBY)) == 1
+
+
+async def test_wiped(redis, attach):
+    """When all data is lost, the members of each open room must join again."""
+    ann, bob = await opened(redis, attach)
+    await ann.append(entries(1))
+    before = (await ann.read(LOBBY, limit=1, max_bytes=1)).head
+    redis.command("FLUSHALL")
+    with pytest.raises(StoreError, match="STALE"):
+        await ann.append(entries(2))
+    await ann.notes.until(lambda: ann.notes.moves)
+    ((stream, head),) = ann.notes.moves
+    assert (stream, head.name, head.seq) == (LOBBY, "Lobby", 0)
+    assert head.epoch != before.epoch
+    with pytest.raises(StoreError, match="STALE"):
+        await bob.append(entries(2))
+    await bob.notes.until(lambda: bob.notes.moves)
+    await ann.append(entries(1))
+    await bob.notes.until(lambda: bob.notes.ids(LOBBY)[-1:] == ["1"])
