@@ -49,10 +49,15 @@ class Commands(txredisapi.RedisProtocol):  # type: ignore[misc]  # no types
         return data
 
     def connectionLost(self, why: Failure) -> None:
-        """Fail all commands without an answer, and tell it."""
-        super().connectionLost(why)
+        """Tell it, and fail all commands without an answer.
+
+        In this order: a caller whose command fails may call again at once, and that call must wait
+        for the next attachment.
+        """
+        self.connected = 0
         on_lost, self.on_lost = self.on_lost, _ignore
         on_lost(why.getErrorMessage())
+        super().connectionLost(why)
 
     def abort(self) -> Deferred[Any]:
         """Close the connection at once; the Deferred fires when it is closed."""
@@ -101,11 +106,11 @@ class Pushes(Commands):
                 del self._waiting[reply[1]]
 
     def connectionLost(self, why: Failure) -> None:
-        """Fail all subscriptions without a confirmation, and tell it."""
+        """Tell it, and fail all subscriptions without a confirmation."""
+        super().connectionLost(why)
         waiting, self._waiting = self._waiting, {}
         for each in (deferred for group in waiting.values() for deferred in group):
             each.errback(txredisapi.ConnectionError("Lost connection"))
-        super().connectionLost(why)
 
 
 async def all_of(waiting: Iterable[Deferred[Any]]) -> list[Any]:

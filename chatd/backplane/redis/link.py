@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import txredisapi
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -230,6 +230,7 @@ class Link:
 
     def _start_attempt(self) -> None:
         attempt = self._attempt = Deferred.fromCoroutine(self._attach())
+        attempt.addTimeout(self.times.attach_s, self._reactor)
         attempt.addErrback(self._attempt_failed)
         attempt.addCallback(self._attempt_done)
 
@@ -238,7 +239,6 @@ class Link:
 
     async def _attach(self) -> None:
         made: list[Commands] = []
-        deadline = self._reactor.callLater(self.times.attach_s, _abort_all, made)
         try:
             commands = await self._dial(Commands)
             made.append(commands)
@@ -252,9 +252,6 @@ class Link:
         except BaseException:
             _abort_all(made)
             raise
-        finally:
-            if deadline.active():
-                deadline.cancel()
 
     async def _attach_with(self, commands: Commands, pushes: Pushes) -> None:
         # Redis knows all scripts before the first call: a call that has to wait for its script
@@ -321,10 +318,12 @@ class Link:
             self.linked(LinkState(True))
 
     def _attempt_failed(self, failure: Failure) -> None:
-        if not failure.check(ChatError) and not self._is_closing:
+        if not failure.check(ChatError, TimeoutError) and not self._is_closing:
             self._log.failure("attaching to the backplane failed", failure)
-        self._reason = failure.getErrorMessage()
         self._attachment = None
+        self._reason = failure.getErrorMessage()
+        if failure.check(TimeoutError):
+            self._reason = "Redis does not answer"
         first, self._first = self._first, []
         for each in first:
             each.errback(StoreError(self._reason))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -35,16 +35,28 @@ def redis(start_redis: Callable[..., RedisServer]) -> RedisServer:
     return start_redis()
 
 
+class Attach:
+    """Attaches nodes to a server."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+
+    def begin(self, server: RedisServer, **options: Any) -> Node:
+        """Return a node that begins to attach."""
+        self.nodes.append(Node(server, **options))
+        return self.nodes[-1]
+
+    async def __call__(self, server: RedisServer, **options: Any) -> Node:
+        """Return a node that is attached."""
+        node = self.begin(server, **options)
+        await node.first_attempt()
+        return node
+
+
 @pytest.fixture
-def attach(running_reactor: object) -> Iterator[Callable[..., Awaitable[Node]]]:
-    """Return a function that attaches a node to a server; the test's end closes the node."""
-    nodes: list[Node] = []
-
-    async def attach_node(server: RedisServer, **options: Any) -> Node:
-        nodes.append(Node(server, **options))
-        await nodes[-1].first_attempt()
-        return nodes[-1]
-
-    yield attach_node
-    for node in nodes:
+def attach(running_reactor: object) -> Iterator[Attach]:
+    """Return what attaches nodes to a server; the test's end closes them."""
+    attach = Attach()
+    yield attach
+    for node in attach.nodes:
         pytest_twisted.blockon(Deferred.fromCoroutine(node.close()))
