@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
+import hiredis
 import txredisapi
 from twisted.internet.defer import Deferred, FirstError, gatherResults, succeed
 from twisted.python.failure import Failure
@@ -48,6 +49,10 @@ class Commands(txredisapi.RedisProtocol):  # type: ignore[misc]  # no types
         """Return a reply as it is."""
         return data
 
+    def _build_command(self, *args: Arg, **options: object) -> bytes:
+        """Return a command's bytes, much faster than the base class: a turn has many arguments."""
+        return hiredis.pack_command(args)  # type: ignore[no-any-return,arg-type]
+
     def connectionLost(self, why: Failure) -> None:
         """Tell it, and fail all commands without an answer.
 
@@ -65,7 +70,7 @@ class Commands(txredisapi.RedisProtocol):  # type: ignore[misc]  # no types
             return succeed(None)
         closed = self.whenDisconnected()
         self.transport.abortConnection()
-        return closed  # type: ignore[no-any-return]
+        return closed  # type: ignore[no-any-return,arg-type]
 
 
 class Pushes(Commands):

@@ -13,7 +13,7 @@ offset  size    field
         rest    as an array in MessagePack
 ======  ======  ==========================================================
 
-All numbers are big-endian. A script makes the first three fields, and reads only up to
+All numbers are big-endian. A script adds the time, and reads only up to
 the end of the key.
 
 A push has the node, the epoch and the stream, each after its length (2 bytes); the places of the
@@ -34,6 +34,7 @@ from chatd.wire.messages import MESSAGE_TYPE, ChatHeader, Message
 __all__ = ["Push", "pack", "read_push", "unpack"]
 
 _KEPT = struct.Struct(">dIH")
+_LENGTHS = struct.Struct(">IH")
 _LENGTH = struct.Struct(">I")
 _SHORT = struct.Struct(">H")
 _PLACES = struct.Struct(">QQ")
@@ -52,11 +53,12 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Body).decode
 
 
-def pack(entry: Entry) -> tuple[bytes, int, bytes]:
-    """Return the key of a message, the length of its content, and its body."""
+def pack(entry: Entry) -> tuple[bytes, bytes]:
+    """Return the key of a message, and the message as it is kept, without its time."""
     header, content = entry.header, entry.content
     body = _Body(header.id, header.room, header.to, header.sender, header.content_type, content)
-    return f"{entry.author}\0{header.id}".encode(), len(content), _encode(body)
+    key = f"{entry.author}\0{header.id}".encode()
+    return key, _LENGTHS.pack(len(content), len(key)) + key + _encode(body)
 
 
 def unpack(element: bytes, seq: int) -> Message:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
 from twisted.internet.defer import Deferred
 
 from chatd.backplane.interface import IBackplaneListener
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.attachment import Attachment
+from chatd.backplane.redis.batch import batches_of
 from chatd.backplane.redis.connections import all_of
 from chatd.backplane.redis.link import Link
 from chatd.backplane.redis.openrooms import OpenRoom, OpenRooms, read_head
-from chatd.backplane.redis.packing import pack, read_push, unpack
+from chatd.backplane.redis.packing import read_push, unpack
 from chatd.backplane.redis.script import load
 from chatd.errors import StoreError
 from chatd.storage.paging import read_page
@@ -26,11 +26,8 @@ from chatd.storage.values import (
     Outcome,
     Page,
     Retention,
-    Stored,
     StreamPosition,
-    repeat,
 )
-from chatd.wire.messages import MESSAGE_TYPE, Message
 
 __all__ = ["MAX_PUSH_BYTES", "Streams"]
 
@@ -103,24 +100,22 @@ class Streams:
         if not entries:
             return []
         attachment = await self._link.attached()
-        numbers: dict[str, int] = {}
-        packed: list[Any] = []
-        for entry in entries:
-            number = numbers.setdefault(entry.stream, len(numbers) + 1)
-            packed += number, *pack(entry)
+        batches = batches_of(entries)
         args: list[Any] = [*self._bounds(), keys.channel(attachment.generation, ""), _DIRECT]
         args.append(MAX_PUSH_BYTES)
-        for stream in numbers:
-            args += stream, self._position(stream)
-        names = [keys.key("m", stream) for stream in numbers]
-        time, streams, places, work = await attachment.call(_APPEND, names, args + packed)
+        for stream, batch in batches.items():
+            args += stream, self._position(stream), *batch.args()
+        names = [keys.key("m", stream) for stream in batches]
+        time, streams, work = await attachment.call(_APPEND, names, args)
         self._link.saw_work(work)
-        outcomes, last = _outcomes(entries, places, float(time), streams, numbers)
-        for stream, (epoch, first, told_from, told) in zip(numbers, streams, strict=True):
+        stamp = float(time)
+        for (stream, batch), reply in zip(batches.items(), streams, strict=True):
+            epoch, first, told_from, told, repeats = reply
+            last = batch.answered(first, stamp, repeats)
             if told_from:
                 self._rooms.told(stream, epoch.decode(), told_from, told)
-                self._rooms.appended(stream, epoch.decode(), first, last[stream])
-        return outcomes
+                self._rooms.appended(stream, epoch.decode(), first, last)
+        return [batches[entry.stream].outcome(entry) for entry in entries]
 
     async def read(
         self,
@@ -274,40 +269,3 @@ class Streams:
 
 def _channel(stream: str) -> str:
     return f"stream {stream}"
-
-
-def _outcomes(
-    entries: Sequence[Entry],
-    places: Sequence[Any],
-    time: float,
-    streams: Sequence[Any],
-    numbers: dict[str, int],
-) -> tuple[list[Outcome], dict[str, int]]:
-    """Return the outcomes of entries, and the place of the last message of each stream.
-
-    Args:
-        entries: The entries.
-        places: See `append.lua`.
-        time: The time of all new messages.
-        streams: See `append.lua`.
-        numbers: The number of each stream in `streams`, from 1 on.
-    """
-    new: dict[tuple[str, int], Message] = {}
-    last = {stream: streams[number - 1][1] - 1 for stream, number in numbers.items()}
-    outcomes: list[Outcome] = []
-    for entry, found in zip(entries, places, strict=True):
-        if type(found) is int:
-            message = _stamped(entry, found, time)
-            new[entry.stream, found] = message
-            last[entry.stream] = found
-            outcomes.append(Stored(message, True))
-        else:
-            seq, element = found
-            earlier = unpack(element, seq) if element else new[entry.stream, seq]
-            outcomes.append(repeat(entry, earlier))
-    return outcomes, last
-
-
-def _stamped(entry: Entry, seq: int, time: float) -> Message:
-    header = msgspec.structs.replace(entry.header, seq=seq, time=time)
-    return Message(MESSAGE_TYPE, header, entry.content)

@@ -17,8 +17,8 @@ from tests.storage.stores import LOBBY, entry
 
 def element(seq):
     """Return a message as it is kept."""
-    key, size, body = pack(entry(str(seq)))
-    return struct.pack(">dIH", 1.5, size, len(key)) + key + body
+    _, kept = pack(entry(str(seq)))
+    return struct.pack(">d", 1.5) + kept
 
 
 def push_of(node, epoch, first, last, elements):

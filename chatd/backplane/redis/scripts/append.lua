@@ -3,60 +3,66 @@
 -- KEYS  m:STREAM of each stream; all others of these streams have the same tag
 -- ARGV  1 the most messages of a stream  2 the most bytes  3 the highest age in seconds
 --       4 the prefix of channels  5 the channel of direct messages  6 the most bytes of a push;
---       for each stream: the stream, and the position of this node if it has it open, or '';
---       for each message: the number of its stream, its author and id, the length of its content,
---       and its packed body
+--       for each stream: the stream; the position of this node if it has it open, or ''; the number
+--       of its messages; the bytes of their contents; the key of each message, no two of them the
+--       same; each message as it is kept, without its time
 -- Returns the time; for each stream its epoch, the place of its first new message, the place of
---       the first message that this node was not told, and these messages; for each message its
---       place, or the place of the earlier message and that message, if it is not new; the work.
+--       the first message that this node was not told, these messages, and for each message that
+--       is not new its number in ARGV, its place and the kept message; the work.
 --# fence
 --# streams
 local max_messages, max_bytes, cutoff = tonumber(ARGV[1]), tonumber(ARGV[2]), now - ARGV[3]
 local prefix, direct, max_push = ARGV[4], ARGV[5], tonumber(ARGV[6])
+local stamp = struct.pack('>d', now)
 
-local states, at = {}, 7
-for n = 1, #KEYS do
-  local s = get(ARGV[at], cutoff)
-  s.position = ARGV[at + 1]
-  s.first = s.seq + 1
-  s.told_from, s.told = untold(s, s.position)
-  s.ids, s.new, s.places, s.pending, s.size = {}, {}, {}, {}, 0
-  states[n] = s
-  at = at + 2
-end
-for e = at, #ARGV, 4 do
-  local ids = states[tonumber(ARGV[e])].ids
-  ids[#ids + 1] = ARGV[e + 1]
-end
-for _, s in ipairs(states) do
-  s.known, s.next = {}, 0
-  for first = 1, #s.ids, CHUNK do
-    local last = math.min(first + CHUNK - 1, #s.ids)
-    for n, place in ipairs(redis.call('HMGET', s.i, unpack(s.ids, first, last))) do
-      s.known[first + n - 1] = place
+-- Return the places of messages that are kept, by their numbers, and whether there are any.
+local function known(s, first, count)
+  local places, is_any = {}, false
+  for from = 0, count - 1, CHUNK do
+    local to = math.min(from + CHUNK, count)
+    local found = redis.call('HMGET', s.i, unpack(ARGV, first + from, first + to - 1))
+    for n = 1, to - from do
+      if found[n] then
+        places[from + n], is_any = tonumber(found[n]), true
+      end
     end
   end
+  return places, is_any
 end
 
-local outcomes = {}
-for e = at, #ARGV, 4 do
-  local s, id, size = states[tonumber(ARGV[e])], ARGV[e + 1], tonumber(ARGV[e + 2])
-  s.next = s.next + 1
-  local earlier = s.pending[id] or s.known[s.next]
-  if earlier then
-    earlier = tonumber(earlier)
-    local element = earlier < s.first and redis.call('LINDEX', s.l, earlier - s.oldest) or ''
-    outcomes[#outcomes + 1] = {earlier, element}
-  else
-    s.seq = s.seq + 1
-    s.pending[id] = s.seq
-    s.bytes = s.bytes + size
-    s.new[#s.new + 1] = struct.pack('>dI4I2', now, size, #id) .. id .. ARGV[e + 3]
-    s.size = s.size + #s.new[#s.new]
-    s.places[#s.places + 1] = id
-    s.places[#s.places + 1] = s.seq
-    s.last = string.match(id, '%z(.*)$')
-    outcomes[#outcomes + 1] = s.seq
+-- Add the messages of a stream, whose keys begin at an argument.
+local function add(s, first, count, bytes)
+  local earlier, is_any = known(s, first, count)
+  local new, places, size, repeats, last = {}, {}, 0, {}, nil
+  local seq, n = s.seq, 0
+  for number = 1, count do
+    local rest = ARGV[first + count + number - 1]
+    if is_any and earlier[number] then
+      local place = earlier[number]
+      bytes = bytes - struct.unpack('>I4', rest)
+      repeats[#repeats + 1] = {number, place, redis.call('LINDEX', s.l, place - s.oldest)}
+    else
+      n = n + 1
+      last = ARGV[first + number - 1]
+      new[n] = stamp .. rest
+      size = size + #rest
+      places[2 * n - 1], places[2 * n] = last, seq + n
+    end
+  end
+  s.new, s.size, s.repeats, s.first = new, size, repeats, seq + 1
+  if n == 0 then
+    return
+  end
+  in_chunks('RPUSH', s.l, new, CHUNK)
+  in_chunks('HSET', s.i, places, CHUNK)
+  local was_empty = s.oldest > seq
+  s.seq, s.bytes, s.last = seq + n, s.bytes + bytes, string.match(last, '%z(.*)$')
+  if was_empty then
+    s.since = now
+    index(s, true)
+  end
+  if not trim(s, cutoff, max_messages, max_bytes) then
+    save(s)
   end
 end
 
@@ -85,24 +91,20 @@ local function push(s)
   redis.call('PUBLISH', prefix .. channel, table.concat(parts))
 end
 
-local streams = {}
-for n, s in ipairs(states) do
+local streams, at = {}, 7
+for n = 1, #KEYS do
+  local s = get(ARGV[at], cutoff)
+  local told_from, told = untold(s, ARGV[at + 1])
+  local count = tonumber(ARGV[at + 2])
+  add(s, at + 4, count, tonumber(ARGV[at + 3]))
+  at = at + 4 + 2 * count
   if #s.new > 0 then
-    local was_empty = s.oldest == s.first
-    in_chunks('RPUSH', s.l, s.new, CHUNK)
-    in_chunks('HSET', s.i, s.places, CHUNK)
-    if was_empty then
-      s.since = now
-      index(s, true)
-    end
-    save(s)
-    trim(s, cutoff, max_messages, max_bytes)
     push(s)
   end
-  if s.told_from > 0 then
+  if told_from > 0 then
     redis.call('HSET', s.h, node, s.seq)
   end
-  streams[n] = {epoch_of(s), s.first, s.told_from, s.told}
+  streams[n] = {epoch_of(s), s.first, told_from, told, s.repeats}
 end
 local work = redis.call('HINCRBY', RUN, 'work', 1)
-return {string.format('%.17g', now), streams, outcomes, work}
+return {string.format('%.17g', now), streams, work}

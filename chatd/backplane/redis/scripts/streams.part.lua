@@ -53,12 +53,13 @@ local function save(s)
 end
 
 -- Drop the oldest messages: those from before a time, and those beyond a number or size, if given.
+-- Return whether some were dropped, and the stream was saved.
 local function trim(s, cutoff, max_messages, max_bytes)
   local dropped, is_done, ids = 0, s.oldest > s.seq, {}
   is_done = is_done or (s.since >= cutoff and s.seq - s.oldest + 1 <= (max_messages or math.huge)
     and s.bytes <= (max_bytes or math.huge))
   if is_done then
-    return
+    return false
   end
   while not is_done do
     local elements = redis.call('LRANGE', s.l, dropped, dropped + 99)
@@ -79,7 +80,7 @@ local function trim(s, cutoff, max_messages, max_bytes)
     end
   end
   if dropped == 0 then
-    return
+    return false
   end
   redis.call('LTRIM', s.l, dropped, -1)
   in_chunks('HDEL', s.i, ids, CHUNK)
@@ -88,6 +89,7 @@ local function trim(s, cutoff, max_messages, max_bytes)
     index(s, false)
   end
   save(s)
+  return true
 end
 
 -- Return where a stream stands, without messages from before a time; nil if it does not exist.
