@@ -8,11 +8,14 @@ import txredisapi
 
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.connections import Arg, Commands, Pushes, Reply
-from chatd.backplane.redis.script import Script
+from chatd.backplane.redis.generation import examine
+from chatd.backplane.redis.running import run
+from chatd.backplane.redis.script import Script, load
 from chatd.errors import StoreError
 
 __all__ = ["Attachment"]
 
+_ATTACH, _RENEW = load("attach"), load("renew")
 _ENDED = ("FENCED", "STALE")
 
 
@@ -26,7 +29,7 @@ class Attachment:
         token: The id of this attachment.
         generation: The generation to which the node is attached.
         unix_time: Returns the time that scripts take; None for the clock of Redis.
-        ended: Called with the reason, once, when the attachment ends.
+        ended: Called with the attachment and the reason, once, when the attachment ends.
     """
 
     def __init__(
@@ -38,13 +41,15 @@ class Attachment:
         token: str,
         generation: str,
         unix_time: Callable[[], float] | None,
-        ended: Callable[[str], None],
+        ended: Callable[[Attachment, str], None],
     ) -> None:
         self.commands = commands
         self.pushes = pushes
         self.generation = generation
         self.lease = keys.key("n", node)
         self._fence_keys = (self.lease, keys.key("run"))
+        self._node = node
+        self._token = token
         self._fence = (token, generation, node)
         self._unix_time = unix_time
         self._ended = ended
@@ -73,6 +78,23 @@ class Attachment:
                 self.end(str(error))
             raise
 
+    async def take_lease(self, length_ms: int, details: bytes) -> tuple[int, dict[str, bytes]]:
+        """Take the lease of the node; the answer has the work, and the other nodes' details."""
+        names = [self.lease, keys.key("run"), keys.key("nodes")]
+        args = self._node, self.generation, self._token, length_ms, details
+        work, others = await run(self.commands, _ATTACH, len(names), *names, *args)
+        return work, _details(others)
+
+    async def renew_lease(self, length_ms: int) -> dict[str, bytes]:
+        """Renew the lease, and send a probe to the node's channel; return the others' details."""
+        try:
+            _, is_safe = await examine(self.commands)
+        except txredisapi.RedisError as error:
+            raise StoreError(str(error)) from error
+        own = keys.channel(self.generation, keys.node_channel(self._node))
+        args = length_ms, int(is_safe), own
+        return _details(await self.call(_RENEW, [keys.key("nodes")], args))
+
     def subscribe(self, channels: Iterable[str]) -> Awaitable[None]:
         """Hear channels; answered when Redis has confirmed all of them."""
         return self.pushes.subscribe([keys.channel(self.generation, each) for each in channels])
@@ -85,26 +107,11 @@ class Attachment:
         """End the attachment: close both connections."""
         if not self._has_ended:
             self._has_ended = True
-            self._ended(reason)
+            self._ended(self, reason)
+            for each in (self.commands, self.pushes):
+                each.abort()
 
 
-async def run(commands: Commands, script: Script, *whole: Arg) -> Reply:
-    """Run a script; where Redis does not know it, give Redis the text.
-
-    Args:
-        commands: The connection.
-        script: The script.
-        whole: The number of keys, the keys and the arguments.
-
-    Raises:
-        StoreError: See `Attachment.call`.
-    """
-    try:
-        try:
-            return await commands.execute_command("EVALSHA", script.sha, *whole)
-        except txredisapi.ResponseError as error:
-            if not str(error).startswith("NOSCRIPT"):
-                raise
-            return await commands.execute_command("EVAL", script.text, *whole)
-    except txredisapi.RedisError as error:
-        raise StoreError(str(error)) from error
+def _details(found: Sequence[bytes]) -> dict[str, bytes]:
+    names = (name.decode() for name in found[::2])
+    return dict(zip(names, found[1::2], strict=True))

@@ -9,9 +9,10 @@ from zope.interface import implementer
 
 from chatd.backplane.interface import IBackplaneListener
 from chatd.backplane.redis.connections import Dial
-from chatd.backplane.redis.link import Link, Times
+from chatd.backplane.redis.link import Link
 from chatd.backplane.redis.privaterooms import PrivateRooms
 from chatd.backplane.redis.streams import Streams
+from chatd.backplane.redis.times import Times
 from chatd.storage.interface import IMessageStore
 from chatd.storage.privateroom import PrivateRoom
 from chatd.storage.values import DirectHead, Entry, Head, Outcome, Page, Retention, StreamPosition
@@ -58,6 +59,10 @@ class RedisBackplane:
         """See `IBackplane`."""
         self.link.linked = listener.linked
         self._streams.listener = listener
+
+    def hear_others(self, changed: Callable[[dict[str, bytes]], None]) -> None:
+        """Have a function called with the other nodes' details, by node, whenever they change."""
+        self.link.others_changed = changed
 
     def open(self) -> None:
         """See `IMessageStore`; `first_attempt` tells whether it succeeds."""

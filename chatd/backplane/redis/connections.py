@@ -70,7 +70,7 @@ class Commands(txredisapi.RedisProtocol):  # type: ignore[misc]  # no types
             return succeed(None)
         closed = self.whenDisconnected()
         self.transport.abortConnection()
-        return closed  # type: ignore[no-any-return,arg-type]
+        return closed  # type: ignore[no-any-return]
 
 
 class Pushes(Commands):

@@ -15,45 +15,22 @@ from twisted.python.failure import Failure
 
 from chatd.backplane.interface import LinkState
 from chatd.backplane.redis import keys
-from chatd.backplane.redis.attachment import Attachment, run
+from chatd.backplane.redis.attachment import Attachment
+from chatd.backplane.redis.channels import Channels
 from chatd.backplane.redis.connections import Commands, Dial, Pushes, Reply, all_of
-from chatd.backplane.redis.script import Script, load, loaded
+from chatd.backplane.redis.generation import find_generation
+from chatd.backplane.redis.running import give_all
+from chatd.backplane.redis.script import Script, load
+from chatd.backplane.redis.times import Times
+from chatd.backplane.redis.waiting import WaitingCalls
 from chatd.errors import ChatError, StoreError
 
-__all__ = ["Link", "Part", "Times"]
+__all__ = ["Link", "Part"]
 
-_SCRIPTS = "generation", "attach", "renew", "leave"
-_GENERATION, _ATTACH, _RENEW, _LEAVE = map(load, _SCRIPTS)
+_LEAVE = load("leave")
 _FIRST_WAIT_S = 0.1
 _JITTER = 0.5
 _UNHEARD = 2  # so many probes without an answer end the attachment
-
-
-class Times:
-    """The times of a link, in seconds.
-
-    Attributes:
-        lease_s: How long a lease holds without a renewal.
-        heartbeat_s: The time between two renewals.
-        patience_s: How long a call waits for a lost link.
-        attach_s: How long one attempt to attach may take.
-        longest_wait_s: The longest time between two attempts.
-    """
-
-    def __init__(
-        self,
-        *,
-        lease_s: float = 10.0,
-        heartbeat_s: float = 2.5,
-        patience_s: float = 5.0,
-        attach_s: float = 10.0,
-        longest_wait_s: float = 5.0,
-    ) -> None:
-        self.lease_s = lease_s
-        self.heartbeat_s = heartbeat_s
-        self.patience_s = patience_s
-        self.attach_s = attach_s
-        self.longest_wait_s = longest_wait_s
 
 
 class Part(Protocol):
@@ -96,19 +73,19 @@ class Link:
         self.node = uuid4().hex
         self.times = times or Times()
         self.parts: list[Part] = []
+        self.others_changed: Callable[[dict[str, bytes]], None] = lambda others: None
         self.linked: Callable[[LinkState], None] = lambda state: None
         self._reactor = reactor
         self._dial = dial
         self._details = details
         self._unix_time = unix_time
-        self._channels: dict[str, Callable[[bytes], None]] = {}
-        self._listeners: dict[bytes, Callable[[bytes], None]] = {}
+        self._channels = Channels()
         self._attachment: Attachment | None = None  # attached, or about to be
         self._is_up = False
         self._is_told_down = False
         self._is_closing = False
-        self._reason = "not attached yet"
-        self._waiting: list[tuple[Deferred[None], IDelayedCall]] = []
+        self._waiting = WaitingCalls(reactor, self.times.patience_s)
+        self._others: dict[str, bytes] = {}
         self._first: list[Deferred[None]] = []
         self._next_step: IDelayedCall | None = None
         self._attempt: Deferred[None] | None = None
@@ -141,10 +118,12 @@ class Link:
         Raises:
             StoreError: The link was lost for too long.
         """
+        if self._is_closing:
+            raise self._waiting.error()
         if not self._is_up or self._waiting:
-            await self._wait()
+            await self._waiting.wait()
         if self._attachment is None:
-            raise StoreError(self._lost_text())
+            raise self._waiting.error()
         return self._attachment
 
     def cast(self, script: Script, names: Sequence[str] = (), args: Iterable[Any] = ()) -> None:
@@ -154,9 +133,7 @@ class Link:
 
     def hear(self, channel: str, callback: Callable[[bytes], None]) -> None:
         """Hear a channel from the next attachment on."""
-        self._channels[channel] = callback
-        if self._attachment is not None:
-            self._listen(channel)
+        self._channels.add(channel, callback)
 
     async def on_push(self, channel: str, callback: Callable[[bytes], None]) -> None:
         """Hear a channel from now on, and at every later attachment.
@@ -177,9 +154,8 @@ class Link:
 
     def off_push(self, channel: str) -> None:
         """Hear a channel no more."""
-        self._channels.pop(channel, None)
+        self._channels.remove(channel)
         if self._attachment is not None:
-            self._listeners.pop(self._name_of(channel), None)
             self._attachment.unsubscribe(channel)
 
     def saw_work(self, work: int) -> None:
@@ -210,21 +186,24 @@ class Link:
         self._is_closing = True
         if self._next_step is not None and self._next_step.active():
             self._next_step.cancel()
-        self._give_up("the backplane is closed")
+        self._waiting.reason = "the backplane is closed"
+        self._waiting.give_up()
         if self._attempt is not None:
             self._attempt.cancel()
         attachment = self._attachment
         if attachment is None:
             return
         if self._is_up:
-            try:
-                for part in self.parts:
-                    await part.leave(attachment)
-                await attachment.call(_LEAVE, [keys.key("nodes")])
-            except StoreError as error:
-                self._note(error)
+            left = Deferred.fromCoroutine(self._leave(attachment))
+            left.addTimeout(self.times.patience_s, self._reactor)
+            await left.addErrback(self._call_failed)
         attachment.end("the backplane is closed")
         await all_of([attachment.commands.abort(), attachment.pushes.abort()])
+
+    async def _leave(self, attachment: Attachment) -> None:
+        for part in self.parts:
+            await part.leave(attachment)
+        await attachment.call(_LEAVE, [keys.key("nodes")])
 
     # Attaching
 
@@ -254,60 +233,32 @@ class Link:
             raise
 
     async def _attach_with(self, commands: Commands, pushes: Pushes) -> None:
-        # Redis knows all scripts before the first call: a call that has to wait for its script
-        # would be done after later calls.
-        texts = (script.text for script in loaded())
-        await all_of(commands.execute_command("SCRIPT", "LOAD", each) for each in texts)
-        token = uuid4().hex
-        generation = await self._find_generation(commands)
-        attachment = Attachment(
+        await give_all(commands)
+        generation = await find_generation(commands, self._generation, self._work)
+        attachment = self._attachment = Attachment(
             commands,
             pushes,
             node=self.node,
-            token=token,
+            token=uuid4().hex,
             generation=generation,
             unix_time=self._unix_time,
             ended=self._ended,
         )
-        self._attachment = attachment
-        self._listeners = {}
-        for channel in self._channels:
-            self._listen(channel)
+        self._channels.begin(generation)
         await attachment.subscribe(self._channels)
-        names = [attachment.lease, keys.key("run"), keys.key("nodes")]
-        lease_ms = round(self.times.lease_s * 1000)
-        args = self.node, generation, token, lease_ms, self._details
-        self._work = await run(commands, _ATTACH, len(names), *names, *args)
+        self._work, others = await attachment.take_lease(self.times.lease_ms, self._details)
         self._generation = generation
         for part in self.parts:
             await part.attach(attachment)
-        if self._attachment is not attachment:
-            raise StoreError(self._reason)
-        self._offer()
+        self._offer(attachment)
+        self._tell_others(others)
 
-    async def _find_generation(self, commands: Commands) -> str:
-        run_id, is_safe = await _examine(commands)
-        names = [keys.key("layout"), keys.key("run")]
-        fresh = uuid4().hex[:16]
-        args = keys.LAYOUT, run_id, int(is_safe), fresh, self._generation, self._work
-        try:
-            found = await run(commands, _GENERATION, len(names), *names, *args)
-        except StoreError as error:
-            if str(error).startswith("LAYOUT"):
-                raise StoreError(
-                    "a newer chatd has changed the backplane's keys: upgrade this daemon, too"
-                ) from error
-            raise
-        return str(found, "ascii")
-
-    def _offer(self) -> None:
-        self._attempts = 0
+    def _offer(self, attachment: Attachment) -> None:
         self._unheard = 0
-        while self._waiting:  # further calls that these make wait behind them
-            waiting, timer = self._waiting[0]
-            timer.cancel()
-            waiting.callback(None)
-            self._waiting.pop(0)
+        self._waiting.release()
+        if self._attachment is not attachment:  # it ended meanwhile
+            raise StoreError(self._waiting.reason)
+        self._attempts = 0
         self._is_up = True
         self._next_step = self._reactor.callLater(self.times.heartbeat_s, self._beat)
         first, self._first = self._first, []
@@ -321,70 +272,41 @@ class Link:
         if not failure.check(ChatError, TimeoutError) and not self._is_closing:
             self._log.failure("attaching to the backplane failed", failure)
         self._attachment = None
-        self._reason = failure.getErrorMessage()
+        reason = failure.getErrorMessage()
         if failure.check(TimeoutError):
-            self._reason = "Redis does not answer"
+            reason = "Redis does not answer"
         first, self._first = self._first, []
         for each in first:
-            each.errback(StoreError(self._reason))
-        self._try_later()
+            each.errback(StoreError(reason))
+        self._try_later(reason)
 
-    def _ended(self, reason: str) -> None:
-        """End the attachment, or the attempt; the attempt then fails by itself."""
-        attachment, self._attachment = self._attachment, None
-        if attachment is None:
+    def _ended(self, attachment: Attachment, reason: str) -> None:
+        """Note the end of an attachment; an attempt that is under way then fails by itself."""
+        if self._attachment is not attachment:
             return
-        self._reason = reason
-        for each in (attachment.commands, attachment.pushes):
-            each.on_lost = _ignore
-            each.abort()
+        self._attachment = None
+        self._waiting.reason = reason
         if self._is_up:
             self._is_up = False
             if self._next_step is not None and self._next_step.active():
                 self._next_step.cancel()
-            self._try_later()
+            self._try_later(reason)
 
-    def _try_later(self) -> None:
+    def _try_later(self, reason: str) -> None:
         if self._is_closing:
             return
+        self._waiting.reason = reason
         wait = min(_FIRST_WAIT_S * 2**self._attempts, self.times.longest_wait_s)
         self._attempts += 1
         wait *= 1 - _JITTER * random.random()  # spreads the load, hides nothing
         self._next_step = self._reactor.callLater(wait, self._start_attempt)
         if not self._is_told_down:
             self._is_told_down = True
-            self.linked(LinkState(False, self._reason))
-
-    # Waiting
-
-    def _wait(self) -> Deferred[None]:
-        if self._is_closing:
-            raise StoreError("the backplane is closed")
-        waiting: Deferred[None] = Deferred()
-        timer = self._reactor.callLater(self.times.patience_s, self._lose_patience, waiting)
-        self._waiting.append((waiting, timer))
-        return waiting
-
-    def _lose_patience(self, waiting: Deferred[None]) -> None:
-        self._waiting = [each for each in self._waiting if each[0] is not waiting]
-        waiting.errback(StoreError(self._lost_text()))
-
-    def _give_up(self, reason: str) -> None:
-        self._reason = reason
-        waiting, self._waiting = self._waiting, []
-        for each, timer in waiting:
-            timer.cancel()
-            each.errback(StoreError(reason))
-
-    def _lost_text(self) -> str:
-        return f"the link to the backplane is lost: {self._reason}"
+            self.linked(LinkState(False, reason))
 
     def _call_failed(self, failure: Failure) -> None:
-        failure.trap(StoreError)
-        self._note(failure.value)
-
-    def _note(self, error: BaseException | None) -> None:
-        self._log.debug("a call of the backplane failed: {error}", error=error)
+        failure.trap(StoreError, TimeoutError)
+        self._log.debug("a call of the backplane failed: {error}", error=failure.value)
 
     # Heartbeats and pushes
 
@@ -402,69 +324,20 @@ class Link:
         )
 
     async def _renew(self, attachment: Attachment) -> None:
-        try:
-            _, is_safe = await _examine(attachment.commands)
-        except txredisapi.RedisError as error:
-            raise StoreError(str(error)) from error
-        own = keys.channel(attachment.generation, keys.node_channel(self.node))
-        await attachment.call(_RENEW, (), (round(self.times.lease_s * 1000), int(is_safe), own))
+        self._tell_others(await attachment.renew_lease(self.times.lease_ms))
 
     def _pushed(self, channel: bytes, data: bytes) -> None:
-        if not data:  # a probe
+        if data:
+            self._channels.pushed(channel, data)
+        else:
             self._unheard = 0
-            return
-        listener = self._listeners.get(channel)
-        if listener is not None:
-            listener(data)
 
-    def _listen(self, channel: str) -> None:
-        self._listeners[self._name_of(channel)] = self._channels[channel]
-
-    def _name_of(self, channel: str) -> bytes:
-        assert self._attachment is not None
-        return keys.channel(self._attachment.generation, channel).encode()
-
-
-async def _examine(commands: Commands) -> tuple[str, bool]:
-    """Return the server's run id, and whether it loses nothing when it stops.
-
-    It loses nothing if it is and was the only server, and writes before it answers.
-    """
-    settings_asked = commands.execute_command("CONFIG", "GET", "append*")
-    settings_asked.addErrback(_not_allowed)
-    server_info, replication_info, found = await all_of(
-        [
-            commands.execute_command("INFO", "server"),
-            commands.execute_command("INFO", "replication"),
-            settings_asked,
-        ]
-    )
-    server, replication = _fields(server_info), _fields(replication_info)
-    settings = dict(zip(found[::2], found[1::2], strict=False))
-    is_safe = (
-        replication.get("role") == "master"
-        and replication.get("connected_slaves") == "0"
-        and not replication.get("master_replid2", "").strip("0")
-        and settings.get(b"appendonly") == b"yes"
-        and settings.get(b"appendfsync") == b"always"
-    )
-    return server["run_id"], is_safe
-
-
-def _not_allowed(failure: Failure) -> list[bytes]:
-    failure.trap(txredisapi.ResponseError)
-    return []
-
-
-def _fields(info: bytes) -> dict[str, str]:
-    lines = (line.partition(":") for line in info.decode().splitlines())
-    return {name: value for name, _, value in lines}
+    def _tell_others(self, others: dict[str, bytes]) -> None:
+        if others != self._others:
+            self._others = others
+            self.others_changed(others)
 
 
 def _abort_all(connections: Iterable[Commands]) -> None:
     for each in connections:
         each.abort()
-
-
-def _ignore(*arguments: object) -> None:
-    pass

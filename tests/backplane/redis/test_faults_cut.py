@@ -6,8 +6,8 @@ import pytest
 
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.connections import Commands
-from chatd.backplane.redis.link import Times
 from chatd.backplane.redis.packing import unpack
+from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
 from tests.storage.stores import LOBBY, entries
 

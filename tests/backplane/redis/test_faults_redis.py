@@ -4,7 +4,8 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from chatd.backplane.redis import keys
-from chatd.backplane.redis.link import Times
+from chatd.backplane.redis.connections import Commands
+from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
 from tests.backplane.redis.servers import ALWAYS
 from tests.storage.stores import LOBBY, entries
@@ -138,10 +139,8 @@ async def test_late_commands(redis, attach):
     old = ann.link.attachment
     ann.cut()
     await ann.notes.until(lambda: len(ann.notes.states) == 2)
-    old.commands = ann.link.attachment.commands
-    reason: list[str] = []
-    old._ended = reason.append
-    old._has_ended = False
+    old.commands = await redis.dial(Commands)
     with pytest.raises(StoreError, match="FENCED"):
         await ann._streams._let_go(old, LOBBY)
     assert redis.command("HEXISTS", keys.key("h", LOBBY), ann.link.node) == 1
+    await old.commands.abort()

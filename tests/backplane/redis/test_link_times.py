@@ -68,7 +68,8 @@ class Connection:
             "INFO replication": REPLICATION,
             "CONFIG GET": ALWAYS,
             "generation": b"g",
-            "attach": 0,
+            "attach": [0, []],
+            "renew": [],
         }
         if command == "EVALSHA":
             name = next(
