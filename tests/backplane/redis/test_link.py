@@ -1,9 +1,12 @@
 """The link to Redis: attaching, the lease, the fence, and the generation."""
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from chatd.backplane.redis import keys
+from chatd.backplane.redis.attachment import Attachment
 from chatd.backplane.redis.script import load
+from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
 from tests.backplane.redis.servers import ALWAYS
 
@@ -102,3 +105,61 @@ async def test_work_lost(redis, attach):
         await node.set_topic("room lobby", "topic")
     await node.set_topic("room lobby", "topic")
     assert generation(redis) != before
+
+
+async def test_others(redis, attach):
+    """Each node hears the details of the other living nodes, whenever they change."""
+    quick = Times(heartbeat_s=0.02, longest_wait_s=0.01)
+    ann = attach.begin(redis, details=b"ann", times=quick)
+    heard: list[list[bytes]] = []
+    came: Deferred[None] = Deferred()
+    went: Deferred[None] = Deferred()
+
+    def hear(others):
+        heard.append(sorted(others.values()))
+        if heard == [[b"bob"]]:
+            came.callback(None)
+        if heard == [[b"bob"], []]:
+            went.callback(None)
+
+    ann.hear_others(hear)
+    await ann.first_attempt()
+    redis.command("SADD", NODES[0], "dead")
+    bob = attach.begin(redis, details=b"bob")
+    told: Deferred[dict[str, bytes]] = Deferred()
+    bob.hear_others(told.callback)
+    assert await told == {ann.link.node: b"ann"}
+    await came
+    await bob.close()
+    await went
+
+
+async def test_closed_while_frozen(redis, attach):
+    """A node can stop though Redis stands still."""
+    node = await attach(redis, times=Times(patience_s=0.01))
+    redis.freeze()
+    try:
+        await node.close()
+    finally:
+        redis.thaw()
+    with pytest.raises(StoreError, match="the backplane is closed"):
+        await node.private_rooms()
+
+
+async def test_generation_changes(redis, attach, monkeypatch):
+    """A node that cannot take its lease in the generation that it found begins again."""
+    node = attach.begin(redis, times=Times(longest_wait_s=0.01))
+    take = Attachment.take_lease
+    tries: list[str] = []
+
+    async def take_late(attachment, length_ms, details):
+        tries.append(attachment.generation)
+        if len(tries) == 1:
+            redis.command("HSET", keys.key("run"), "generation", "other")
+        return await take(attachment, length_ms, details)
+
+    monkeypatch.setattr(Attachment, "take_lease", take_late)
+    with pytest.raises(StoreError, match="STALE"):
+        await node.first_attempt()
+    await node.first_attempt()
+    assert tries[1] == "other"
