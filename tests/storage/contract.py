@@ -62,25 +62,12 @@ class InSqlite(ContractMixin):
 class InRedis(ContractMixin):
     """Makes the test's store in Redis, which answers at once and takes the test's time."""
 
-    redis: RedisServer
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
+    def make_store(self, retention):
         if PROGRAM is None:
             raise SkipTest("needs the program redis-server")
-        cls.redis = RedisServer().start()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.redis.remove()
-        super().tearDownClass()
-
-    def make_store(self, retention):
-        self.redis.command("FLUSHALL")
-        store = RedisBackplane(
-            Clock(), self.redis.dial_at_once, retention, unix_time=lambda: self.now
-        )
+        redis = RedisServer().start()
+        self.addCleanup(redis.remove)
+        store = RedisBackplane(Clock(), redis.dial_at_once, retention, unix_time=lambda: self.now)
         store.open()
         self.addCleanup(lambda: self.successResultOf(Deferred.fromCoroutine(store.close())))
         return store

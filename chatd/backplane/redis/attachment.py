@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-import txredisapi
-
 from chatd.backplane.redis import keys
-from chatd.backplane.redis.connections import Arg, Commands, Pushes, Reply
+from chatd.backplane.redis.connections import Arg, Commands, Pushes, RedisError, Reply
 from chatd.backplane.redis.generation import examine
 from chatd.backplane.redis.running import run
 from chatd.backplane.redis.script import Script, load
@@ -89,7 +87,7 @@ class Attachment:
         """Renew the lease, and send a probe to the node's channel; return the others' details."""
         try:
             _, is_safe = await examine(self.commands)
-        except txredisapi.RedisError as error:
+        except RedisError as error:
             raise StoreError(str(error)) from error
         own = keys.channel(self.generation, keys.node_channel(self._node))
         args = length_ms, int(is_safe), own

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 import hiredis
-import txredisapi
 from twisted.internet.defer import Deferred, FirstError, gatherResults, succeed
+from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-__all__ = ["Arg", "Commands", "Dial", "Pushes", "Reply", "all_of"]
+__all__ = [
+    "Arg",
+    "Commands",
+    "Dial",
+    "LostError",
+    "Pushes",
+    "RedisError",
+    "RefusedError",
+    "Reply",
+    "all_of",
+]
 
 
 Arg = bytes | str | int
@@ -34,26 +47,72 @@ class Dial(Protocol):
         """
 
 
-class Commands(txredisapi.RedisProtocol):  # type: ignore[misc]  # no types
-    """A connection for commands; arguments and replies are bytes and numbers.
+class RedisError(Exception):
+    """A command failed."""
+
+
+class RefusedError(RedisError):
+    """Redis answered a command with an error."""
+
+
+class LostError(RedisError):
+    """The connection was lost before the answer."""
+
+
+class Commands(TwistedProtocol):
+    """A connection for commands.
 
     Attributes:
         on_lost: Called with the reason, once, when the connection is lost.
     """
 
+    transport: ITCPTransport
+
     def __init__(self) -> None:
-        super().__init__(charset=None, convertNumbers=False)
         self.on_lost: Callable[[str], None] = _ignore
+        self._reader = hiredis.Reader(protocolError=RefusedError, replyError=RefusedError)
+        self._commands: deque[Deferred[Any]] = deque()
+        self._closed: list[Deferred[None]] = []
 
-    def tryConvertData(self, data: Reply) -> Reply:
-        """Return a reply as it is."""
-        return data
+    def execute_command(self, *args: Arg) -> Deferred[Any]:
+        """Send a command; the Deferred fires with the reply, or fails with a `RedisError`."""
+        if not self.connected:
+            raise LostError("the connection is lost")
+        reply: Deferred[Any] = Deferred()  # keeps its place when it is cancelled
+        self._commands.append(reply)
+        self._send(*args)
+        return reply
 
-    def _build_command(self, *args: Arg, **options: object) -> bytes:
-        """Return a command's bytes, much faster than the base class: a turn has many arguments."""
-        return hiredis.pack_command(args)  # type: ignore[no-any-return,arg-type]
+    def _send(self, *args: Arg) -> None:
+        self.transport.write(hiredis.pack_command(args))  # type: ignore[arg-type]  # bytes, too
 
-    def connectionLost(self, why: Failure) -> None:
+    def dataReceived(self, data: bytes) -> None:
+        """Take replies; bytes that are none end the connection."""
+        self._reader.feed(data)
+        try:
+            while (reply := self._reader.gets()) is not False:
+                self.replied(reply)
+        except RefusedError as error:
+            self.lose(f"no reply of Redis: {error}")
+
+    def replied(self, reply: Reply) -> None:
+        """Take a reply."""
+        if not self._commands:
+            self.lose("a reply without a command")
+            return
+        waiting = self._commands.popleft()
+        if isinstance(reply, RefusedError):
+            waiting.errback(reply)
+        else:
+            waiting.callback(reply)
+
+    def lose(self, reason: str) -> None:
+        """Close the connection at once, because it makes no sense any more."""
+        on_lost, self.on_lost = self.on_lost, _ignore
+        on_lost(reason)
+        self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell it, and fail all commands without an answer.
 
         In this order: a caller whose command fails may call again at once, and that call must wait
@@ -61,16 +120,21 @@ class Commands(txredisapi.RedisProtocol):  # type: ignore[misc]  # no types
         """
         self.connected = 0
         on_lost, self.on_lost = self.on_lost, _ignore
-        on_lost(why.getErrorMessage())
-        super().connectionLost(why)
+        on_lost(reason.getErrorMessage())
+        while self._commands:
+            self._commands.popleft().errback(LostError("the connection is lost"))
+        closed, self._closed = self._closed, []
+        for each in closed:
+            each.callback(None)
 
-    def abort(self) -> Deferred[Any]:
+    def abort(self) -> Deferred[None]:
         """Close the connection at once; the Deferred fires when it is closed."""
-        if not self.connected or self.transport is None:
+        if not self.connected:
             return succeed(None)
-        closed = self.whenDisconnected()
+        closed: Deferred[None] = Deferred()
+        self._closed.append(closed)
         self.transport.abortConnection()
-        return closed  # type: ignore[no-any-return]
+        return closed
 
 
 class Pushes(Commands):
@@ -83,39 +147,36 @@ class Pushes(Commands):
     def __init__(self) -> None:
         super().__init__()
         self.on_push: Callable[[bytes, bytes], None] = _ignore
-        self._waiting: dict[bytes, list[Deferred[None]]] = {}
+        self._subscribing: dict[bytes, deque[Deferred[None]]] = {}
 
     def subscribe(self, channels: Iterable[str]) -> Deferred[None]:
         """Begin to hear channels; the Deferred fires when Redis has confirmed the last of them."""
         names = [channel.encode() for channel in channels]
         confirmed: Deferred[None] = Deferred()
-        self._waiting.setdefault(names[-1], []).append(confirmed)
-        self.transport.write(self._build_command(b"SUBSCRIBE", *names))
+        self._subscribing.setdefault(names[-1], deque()).append(confirmed)
+        self._send(b"SUBSCRIBE", *names)
         return confirmed
 
     def unsubscribe(self, channels: Iterable[str]) -> None:
         """Stop to hear channels."""
-        names = [channel.encode() for channel in channels]
-        self.transport.write(self._build_command(b"UNSUBSCRIBE", *names))
+        self._send(b"UNSUBSCRIBE", *(channel.encode() for channel in channels))
 
-    def replyReceived(self, reply: Reply) -> None:
+    def replied(self, reply: Reply) -> None:
         """Take a push, a confirmation, or the reply to a command."""
         if type(reply) is not list:
-            super().replyReceived(reply)
+            super().replied(reply)
         elif reply[0] == b"message":
             self.on_push(reply[1], reply[2])
-        elif reply[0] == b"subscribe" and reply[1] in self._waiting:
-            waiting = self._waiting[reply[1]]
-            waiting.pop(0).callback(None)
-            if not waiting:
-                del self._waiting[reply[1]]
+        elif reply[0] == b"subscribe" and self._subscribing.get(reply[1]):
+            self._subscribing[reply[1]].popleft().callback(None)
 
-    def connectionLost(self, why: Failure) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell it, and fail all subscriptions without a confirmation."""
-        super().connectionLost(why)
-        waiting, self._waiting = self._waiting, {}
-        for each in (deferred for group in waiting.values() for deferred in group):
-            each.errback(txredisapi.ConnectionError("Lost connection"))
+        super().connectionLost(reason)
+        subscribing, self._subscribing = self._subscribing, {}
+        for waiting in subscribing.values():
+            for each in waiting:
+                each.errback(LostError("the connection is lost"))
 
 
 async def all_of(waiting: Iterable[Deferred[Any]]) -> list[Any]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-import txredisapi
 from twisted.python.failure import Failure
 
 from chatd.backplane.redis import keys
-from chatd.backplane.redis.connections import Commands, all_of
+from chatd.backplane.redis.connections import Commands, RefusedError, all_of
 from chatd.backplane.redis.running import run
 from chatd.backplane.redis.script import load
 from chatd.errors import StoreError
@@ -70,7 +69,7 @@ async def examine(commands: Commands) -> tuple[str, bool]:
 
 
 def _not_allowed(failure: Failure) -> list[bytes]:
-    failure.trap(txredisapi.ResponseError)
+    failure.trap(RefusedError)
     return []
 
 

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol
 from uuid import uuid4
 
-import txredisapi
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -17,7 +16,7 @@ from chatd.backplane.interface import LinkState
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.attachment import Attachment
 from chatd.backplane.redis.channels import Channels
-from chatd.backplane.redis.connections import Commands, Dial, Pushes, Reply, all_of
+from chatd.backplane.redis.connections import Commands, Dial, Pushes, RedisError, Reply, all_of
 from chatd.backplane.redis.generation import find_generation
 from chatd.backplane.redis.running import give_all
 from chatd.backplane.redis.script import Script, load
@@ -149,7 +148,7 @@ class Link:
         self.hear(channel, callback)
         try:
             await attachment.subscribe([channel])
-        except txredisapi.RedisError as error:
+        except RedisError as error:
             raise StoreError(str(error)) from error
 
     def off_push(self, channel: str) -> None:
@@ -225,7 +224,7 @@ class Link:
             made.append(pushes)
             pushes.on_push = self._pushed
             await self._attach_with(commands, pushes)
-        except txredisapi.RedisError as error:
+        except RedisError as error:
             _abort_all(made)
             raise StoreError(str(error)) from error
         except BaseException:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import txredisapi
-
-from chatd.backplane.redis.connections import Arg, Commands, Reply, all_of
+from chatd.backplane.redis.connections import Arg, Commands, RedisError, RefusedError, Reply, all_of
 from chatd.backplane.redis.script import Script, loaded
 from chatd.errors import StoreError
 
@@ -34,9 +32,9 @@ async def run(commands: Commands, script: Script, *whole: Arg) -> Reply:
     try:
         try:
             return await commands.execute_command("EVALSHA", script.sha, *whole)
-        except txredisapi.ResponseError as error:
+        except RefusedError as error:
             if not str(error).startswith("NOSCRIPT"):
                 raise
             return await commands.execute_command("EVAL", script.text, *whole)
-    except txredisapi.RedisError as error:
+    except RedisError as error:
         raise StoreError(str(error)) from error

@@ -91,6 +91,7 @@ class Streams:
         except StoreError:
             if room.merge is None and self._rooms.get(stream) is room:
                 self._forget(stream)
+                self._released.add(stream)  # Redis may have done it
             raise
         self._released.discard(stream)
         return head

@@ -15,9 +15,8 @@ import hiredis
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
-from txredisapi import ConnectionError as LostError
-from txredisapi import ResponseError
 
+from chatd.backplane.redis.connections import LostError, RefusedError
 from chatd.errors import StoreError
 
 PROGRAM = shutil.which("redis-server")
@@ -104,7 +103,7 @@ class BlockingCommands:
         self.on_lost = self.on_push = lambda *arguments: None
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(path)
-        self._reader = hiredis.Reader(replyError=ResponseError)
+        self._reader = hiredis.Reader(replyError=RefusedError)
 
     def ask(self, arguments):
         """Run a command, and return the reply or the error."""

@@ -5,10 +5,9 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from txredisapi import ConnectionError as LostError
-from txredisapi import ResponseError
 
 from chatd.backplane.interface import LinkState
+from chatd.backplane.redis.connections import LostError, RefusedError
 from chatd.backplane.redis.link import Link
 from chatd.backplane.redis.script import load
 from chatd.errors import StoreError
@@ -145,7 +144,7 @@ class WaitingTests(LinkCase):
         """A call without an answer is done in order, and its failure is no error."""
         self.link.start()
         self.link.cast(SCRIPT, (), ("one",))
-        self.server.answers["privaterooms"] = ResponseError("OOM no memory")
+        self.server.answers["privaterooms"] = RefusedError("OOM no memory")
         self.link.cast(SCRIPT, (), ("two",))
         self.assertEqual(self.server.names().count("privaterooms"), 2)
         self.close()
@@ -286,10 +285,10 @@ class AttemptTests(LinkCase):
 
     def test_error(self):
         """An error of Redis ends the attempt with its line."""
-        self.server.answers["SCRIPT LOAD"] = ResponseError("NOPERM not allowed")
+        self.server.answers["SCRIPT LOAD"] = RefusedError("NOPERM not allowed")
         self.link.start()
         self.assertIn("NOPERM", self.states[-1].reason)
-        self.server.answers = {"generation": ResponseError("OOM no memory")}
+        self.server.answers = {"generation": RefusedError("OOM no memory")}
         self.clock.advance(0.1)
         self.close()
 
@@ -300,7 +299,7 @@ class AttemptTests(LinkCase):
             ({}, 1),
             ({"CONFIG GET": everysec}, 0),
             ({"CONFIG GET": [b"appendonly", b"no", b"appendfsync", b"always"]}, 0),
-            ({"CONFIG GET": ResponseError("NOPERM")}, 0),
+            ({"CONFIG GET": RefusedError("NOPERM")}, 0),
             ({"INFO replication": REPLICATION.replace(b"slaves:0", b"slaves:1")}, 0),
             ({"INFO replication": REPLICATION.replace(b"0" * 40, b"5" * 40)}, 0),
             ({"INFO replication": REPLICATION.replace(b"master\r", b"slave\r")}, 0),
@@ -330,7 +329,7 @@ class AttemptTests(LinkCase):
     def test_close_fenced(self):
         """A node without its lease can stop."""
         self.link.start()
-        self.server.answers["leave"] = ResponseError("FENCED the lease of this node has ended")
+        self.server.answers["leave"] = RefusedError("FENCED the lease of this node has ended")
         self.close()
         self.assertEqual(self.states, [])
 
@@ -362,7 +361,7 @@ class HeartbeatTests(LinkCase):
     def test_refused(self):
         """A renewal that Redis refuses ends the attachment."""
         for code in ("FENCED the lease has ended", "READONLY this is a replica"):
-            self.server.answers["renew"] = ResponseError(code)
+            self.server.answers["renew"] = RefusedError(code)
             self.states.clear()
             link = self.link = Link(self.clock, self.server.dial)
             link.linked = self.states.append
@@ -377,7 +376,7 @@ class HeartbeatTests(LinkCase):
     def test_unexamined(self):
         """A renewal that cannot be examined ends the attachment, too."""
         self.link.start()
-        self.server.answers["INFO server"] = ResponseError("NOPERM not allowed")
+        self.server.answers["INFO server"] = RefusedError("NOPERM not allowed")
         self.clock.advance(2.5)
         self.assertEqual(self.states[0].reason, "NOPERM not allowed")
         self.close()
