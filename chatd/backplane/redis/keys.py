@@ -23,7 +23,7 @@ key                 type    value
 
 from __future__ import annotations
 
-__all__ = ["ALL", "LAYOUT", "channel", "key", "node_channel", "stream_keys"]
+__all__ = ["ALL", "LAYOUT", "channel", "key", "node_channel"]
 
 LAYOUT = 1
 """The layout of the keys and values; a change that an older chatd cannot read raises it."""
@@ -35,11 +35,6 @@ _TAG = "{chatd}"
 def key(kind: str, name: str | None = None) -> str:
     """Return a key: `key("rooms")`, `key("n", node)`."""
     return f"{_TAG}{kind}" if name is None else f"{_TAG}{kind}:{name}"
-
-
-def stream_keys(stream: str) -> list[str]:
-    """Return the keys of a stream: `m:`, `l:`, `i:` and `h:`."""
-    return [f"{_TAG}{kind}:{stream}" for kind in "mlih"]
 
 
 def node_channel(node: str) -> str:

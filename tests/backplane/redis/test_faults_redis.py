@@ -62,27 +62,19 @@ async def test_killed(start_redis, attach, options):
 async def test_once_safe(start_redis, attach):
     """A server that wrote less surely for a while is not trusted after a crash."""
     server = start_redis(*ALWAYS)
-    ann, bob = await lobby(server, attach, BEATING)
+    ann, bob = await lobby(server, attach)
     server.command("CONFIG", "SET", "appendfsync", "everysec")
-    run = keys.key("run")
-    renewed: Deferred[None] = Deferred()
-    renew = ann.link._pushed
-
-    def look(channel, data):
-        renew(channel, data)
-        if not renewed.called and server.command("HGET", run, "safe") == b"0":
-            renewed.callback(None)
-
-    ann.link.attachment.pushes.on_push = look
-    await renewed
+    await ann.link.attachment.renew_lease(10_000)
     await restarted(server, ann, bob)
     assert [stream for stream, _ in ann.notes.moves] == [LOBBY]
 
 
 async def test_full(redis, attach):
-    """A full Redis keeps nothing of an append, and is still read."""
+    """A full Redis keeps nothing of an append, is still read, and takes no lease away."""
     ann, bob = await lobby(redis, attach)
     redis.command("CONFIG", "SET", "maxmemory", "1")
+    await ann.link.attachment.renew_lease(10_000)
+    await (await attach(redis)).close()
     with pytest.raises(StoreError, match="OOM"):
         await bob.append(entries(2, 3))
     assert await bob.ids(LOBBY) == ["1"]

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.packing import read_push
 from chatd.backplane.redis.streams import MAX_PUSH_BYTES
+from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
 from chatd.storage.values import Retention
 from tests.storage.stores import DIRECT, LOBBY, entries, entry
@@ -274,3 +275,61 @@ async def test_wiped(redis, attach):
     await bob.notes.until(lambda: bob.notes.moves)
     await ann.append(entries(1))
     await bob.notes.until(lambda: bob.notes.ids(LOBBY)[-1:] == ["1"])
+
+
+async def test_open_direct(redis, attach):
+    """A direct stream can be opened, and no node holds it."""
+    ann = await attach(redis)
+    head = await ann.open_stream(DIRECT, "")
+    assert (head.name, head.seq) == ("", 0)
+    assert redis.command("EXISTS", keys.key("h", DIRECT)) == 0
+
+
+async def test_open_lost(redis, attach):
+    """A room that could not be opened is not open, and Redis is told at the next attachment."""
+    ann, bob = [await attach(redis, times=Times(longest_wait_s=0.01)) for _ in range(2)]
+    await ann.open_stream(LOBBY, "Lobby")
+    bob.link.attachment.commands.dataReceived = lambda data: None
+    opening = Deferred.fromCoroutine(bob.open_stream(LOBBY, "Lobby"))
+    await bob.link.attachment.subscribe(["another"])  # now the room's channel is heard, too
+    bob.cut()
+    with pytest.raises(StoreError):
+        await opening
+    await bob.notes.until(lambda: len(bob.notes.states) == 2)
+    assert redis.command("HKEYS", keys.key("h", LOBBY)) == [ann.link.node.encode()]
+    await ann.append(entries(1))
+    assert bob.notes.messages == {}
+
+
+async def test_reopened_while_cut(redis, attach):
+    """A room that is released and opened again while the link is lost stays open."""
+    ann, bob = await opened(redis, attach)
+    bob.cut()
+    await bob.notes.until(lambda: bob.notes.states)
+    releasing = Deferred.fromCoroutine(bob.release(LOBBY))
+    opening = Deferred.fromCoroutine(bob.open_stream(LOBBY, "Lobby"))
+    await gatherResults([releasing, opening])
+    assert redis.command("HLEN", keys.key("h", LOBBY)) == 2
+    await ann.append(entries(1))
+    await bob.notes.until(heard(bob, 1))
+
+
+async def test_direct_gone(redis, attach):
+    """A large direct message that is not kept any more when a node reads it is left out."""
+    ann, bob = [await attach(redis, retention=Retention(max_messages=1)) for _ in range(2)]
+    large = b"x" * (MAX_PUSH_BYTES + 1)
+    await ann.append([entry("1", large, stream=DIRECT), entry("2", large, stream=DIRECT)])
+    await bob.notes.until(lambda: bob.notes.directs)
+    assert [message.id for message in bob.notes.directs] == ["2"]
+
+
+async def test_expire(redis, attach):
+    """Many old streams end in several steps, but none that a node has open."""
+    ann = await attach(redis, retention=Retention(max_age_s=0.001))
+    await ann.append([entry("1", stream=f"room r{number}") for number in range(250)])
+    await ann.open_stream(LOBBY, "Lobby")
+    now = redis.command("TIME")
+    while redis.command("TIME") == now or await ann.rooms(limit=1):
+        pass
+    await ann.expire()
+    assert redis.command("KEYS", "*m:*") == [keys.key("m", LOBBY).encode()]

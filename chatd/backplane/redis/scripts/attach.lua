@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Give a node its lease.
 -- KEYS  1 the node's lease  2 run  3 nodes
 -- ARGV  1 the node's id  2 the generation  3 the token of the attachment  4 the length of the lease

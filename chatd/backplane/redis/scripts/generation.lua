@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Find the generation, or make a new one if messages may be lost: the generation is missing, or
 -- the server has started anew or been replaced without being safe before and after, or it has done
 -- less than this node saw done.

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Renew a node's lease, and publish a probe to the node's own channel.
 -- KEYS  1 nodes
 -- ARGV  1 the length of the lease in milliseconds  2 '1' if the server is safe  3 the node's channel
