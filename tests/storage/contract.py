@@ -1,5 +1,6 @@
 """The base of the contract tests, which every store must pass."""
 
+import os
 from collections.abc import Callable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,7 @@ class InRedis(ContractMixin):
     """Makes the test's store in Redis, which answers at once and takes the test's time."""
 
     def make_store(self, retention):
-        if PROGRAM is None:
+        if PROGRAM is None and os.environ.get("CHATD_TOOLS") != "all":
             raise SkipTest("needs the program redis-server")
         redis = RedisServer().start()
         self.addCleanup(redis.remove)

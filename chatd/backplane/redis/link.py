@@ -326,10 +326,13 @@ class Link:
         self._tell_others(await attachment.renew_lease(self.times.lease_ms))
 
     def _pushed(self, channel: bytes, data: bytes) -> None:
-        if data:
-            self._channels.pushed(channel, data)
-        else:
+        if not data:  # a probe
             self._unheard = 0
+            return
+        try:
+            self._channels.pushed(channel, data)
+        except StoreError as error:
+            self._log.error("a push to {channel} is dropped: {error}", channel=channel, error=error)
 
     def _tell_others(self, others: dict[str, bytes]) -> None:
         if others != self._others:

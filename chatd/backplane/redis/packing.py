@@ -28,6 +28,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from chatd.errors import StoreError
 from chatd.storage.values import Entry
 from chatd.wire.messages import MESSAGE_TYPE, ChatHeader, Message
 
@@ -62,9 +63,16 @@ def pack(entry: Entry) -> tuple[bytes, bytes]:
 
 
 def unpack(element: bytes, seq: int) -> Message:
-    """Return a kept message, with its place."""
-    time, _, length = _KEPT.unpack_from(element)
-    body = _decode(memoryview(element)[_KEPT.size + length :])
+    """Return a kept message, with its place.
+
+    Raises:
+        StoreError: It is none.
+    """
+    try:
+        time, _, length = _KEPT.unpack_from(element)
+        body = _decode(memoryview(element)[_KEPT.size + length :])
+    except (struct.error, msgspec.MsgspecError) as error:
+        raise StoreError(f"what Redis keeps is no message: {error}") from error
     header = ChatHeader(
         id=body.id,
         room=body.room,
@@ -98,7 +106,18 @@ class Push(msgspec.Struct, frozen=True):
 
 
 def read_push(data: bytes) -> Push:
-    """Return the parts of a push."""
+    """Return the parts of a push.
+
+    Raises:
+        StoreError: It is none.
+    """
+    try:
+        return _read_push(data)
+    except (struct.error, UnicodeDecodeError) as error:
+        raise StoreError(f"a push is none of chatd: {error}") from error
+
+
+def _read_push(data: bytes) -> Push:
     texts = []
     at = 0
     for _ in range(3):

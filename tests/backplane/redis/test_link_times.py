@@ -4,6 +4,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.backplane.interface import LinkState
@@ -401,6 +402,21 @@ class ChannelTests(LinkCase):
         self.assertEqual(heard, [b"1", b"2"])
         self.close()
         self.link.off_push("room")
+
+    def test_dropped(self):
+        """A push that cannot be read is dropped, with one line in the log."""
+        self.link.start()
+
+        def refuse(data):
+            raise StoreError("a push is none of chatd")
+
+        self.successResultOf(Deferred.fromCoroutine(self.link.on_push("room", refuse)))
+        with capturedLogs() as events:
+            self.server.connections[-1].on_push(b"{chatd}c:g:room", b"garbage")
+        (event,) = events
+        self.assertIn("is dropped: a push is none of chatd", formatEvent(event))
+        self.assertEqual(self.states, [])
+        self.close()
 
     def test_not_heard(self):
         """A channel that cannot be heard now is heard at the next attachment."""

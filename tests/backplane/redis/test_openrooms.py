@@ -223,6 +223,23 @@ class OpenRoomsTests(SynchronousTestCase):
 
 
 class PackingTests(SynchronousTestCase):
+    @given(st.binary(max_size=60))
+    def test_garbage(self, data):
+        """Bytes that are no message or push are a `StoreError`."""
+        for read in (read_push, lambda data: unpack(data, 1)):
+            try:
+                read(data)
+            except StoreError as error:
+                self.assertNotIn("\n", str(error))
+
+    def test_cut_short(self):
+        """A message or a push that is cut short is a `StoreError`."""
+        push = push_of("node", "e", 1, 1, [element(1)])
+        for end in range(len(push) - len(element(1)) - 4):
+            self.assertRaises(StoreError, read_push, push[:end])
+        for end in range(len(element(1))):
+            self.assertRaises(StoreError, unpack, element(1)[:end], 1)
+
     def test_message(self):
         """A message is unpacked as it was packed, with its place and time."""
         message = unpack(element(7), 7)
