@@ -333,3 +333,19 @@ async def test_expire(redis, attach):
         pass
     await ann.expire()
     assert redis.command("KEYS", "*m:*") == [keys.key("m", LOBBY).encode()]
+
+
+async def test_read_writes_nothing(redis, attach):
+    """A read that brings nothing new changes nothing in Redis, so it waits for no disk."""
+    ann, bob = await opened(redis, attach)
+    await ann.append(entries(1))
+    await bob.notes.until(heard(bob, 1))
+
+    def changes():
+        info = redis.command("INFO", "persistence").decode().splitlines()
+        return next(line for line in info if line.startswith("rdb_changes_since_last_save"))
+
+    before = changes()
+    await bob.read(LOBBY, limit=10, max_bytes=1000)
+    await ann.read(LOBBY, after=0, limit=10, max_bytes=1000)
+    assert changes() == before

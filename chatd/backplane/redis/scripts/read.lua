@@ -59,7 +59,7 @@ else
 end
 
 local first, told = untold(s, ARGV[3])
-if first > 0 then
+if #told > 0 then  -- otherwise a read writes nothing, and waits for no disk
   redis.call('HSET', s.h, node, s.seq)
 end
 return {head(s), id, messages, first, told}
