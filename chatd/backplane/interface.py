@@ -139,7 +139,7 @@ class IBackplane(IMessageStore):
         """
 
     def count(streams: Sequence[str]) -> Awaitable[list[int]]:
-        """Return how many names are in each of these rooms, after all earlier `enter` and `quit`."""
+        """Return how many names are in each room, after all earlier `enter` and `quit`."""
 
     def inside(stream: str, after: str, *, limit: int) -> Awaitable[Inside]:
         """Return the names in a room whose folded names follow `after`, and the number of all."""
