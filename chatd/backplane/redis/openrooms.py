@@ -146,7 +146,7 @@ class OpenRooms(dict[str, OpenRoom]):
         if merge is None:
             return
         first = max(after + 1, head.oldest)
-        if head.epoch != merge.epoch or merge.seq + 1 < first or head.seq < merge.seq:
+        if head.epoch != merge.epoch or merge.seq + 1 < first or head.seq < after:
             self._move(stream, room, head)
             return
         self.told(stream, head.epoch, first, elements)

@@ -170,6 +170,22 @@ class OpenRoomsTests(SynchronousTestCase):
             self.assertEqual(shared.notes.moves, [(LOBBY, shared.head)])
             self.assertFalse(shared.rooms[LOBBY].merge.has_gap)
 
+    def test_overtaken(self):
+        """Pushes that overtake the answer of a fill leave nothing to hear in it."""
+        self.shared.open()
+        self.shared.answer_all()
+        for _ in range(2):
+            self.shared.add(1, "other")
+        early, late = self.shared.pushes
+        self.rooms.pushed(late)  # begins a fill
+        self.shared.add(1, "other")
+        for push in (early, late, self.shared.pushes[-1]):
+            self.rooms.pushed(push)
+        self.shared.answer_all()
+        self.assertEqual(self.seqs(), [1, 2, 3])
+        self.assertEqual(self.notes.moves, [])
+        self.assertEqual(self.rooms[LOBBY].position, 3)
+
     def test_gap_vanished(self):
         """A gap that no read shows is none."""
         self.shared.open()
