@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from chatd.backplane.interface import IBackplaneListener
+from chatd.backplane.interface import (
+    Found,
+    IBackplane,
+    IBackplaneListener,
+    Inside,
+    KeptBan,
+)
+from chatd.backplane.redis.bans import Bans
 from chatd.backplane.redis.connections import Dial
 from chatd.backplane.redis.link import Link
+from chatd.backplane.redis.people import People
 from chatd.backplane.redis.privaterooms import PrivateRooms
 from chatd.backplane.redis.streams import Streams
 from chatd.backplane.redis.times import Times
-from chatd.storage.interface import IMessageStore
 from chatd.storage.privateroom import PrivateRoom
 from chatd.storage.values import DirectHead, Entry, Head, Outcome, Page, Retention, StreamPosition
 
@@ -23,7 +31,7 @@ REDIS_RETENTION = Retention(max_bytes=4 * 1024 * 1024)
 """The default retention of a stream, since all of it is in the memory of Redis."""
 
 
-@implementer(IMessageStore)
+@implementer(IBackplane)
 class RedisBackplane:
     """Keeps what several daemons share in Redis.
 
@@ -33,6 +41,7 @@ class RedisBackplane:
         reactor: Measures times.
         dial: Makes a connection to Redis.
         retention: How much of a stream is kept.
+        fold: Returns the form of a name in which names are compared.
         details: What the other nodes can read of this one.
         times: The times of the link.
         unix_time: The clock of all scripts in place of that of Redis, for tests.
@@ -44,25 +53,32 @@ class RedisBackplane:
         dial: Dial,
         retention: Retention = REDIS_RETENTION,
         *,
+        fold: Callable[[str], str] = str.casefold,
         details: bytes = b"",
         times: Times | None = None,
         unix_time: Callable[[], float] | None = None,
     ) -> None:
         self.link = Link(reactor, dial, details=details, times=times, unix_time=unix_time)
-        self._streams = Streams(self.link, retention)
+        self._streams = Streams(self.link, retention, self._event_pushed)
         self._private_rooms = PrivateRooms(self.link)
-        # `parts` are those that do work at each attachment, in this order. Here follow the parts
-        # for names, presence, bans and words.
-        self.link.parts.append(self._streams)
+        self._bans = Bans(self.link)
+        self._people = People(
+            self.link, reactor, fold, retention.max_age_s, self._streams.direct_pushed
+        )
+        self._hears_others: Callable[[dict[str, bytes]], None] = lambda others: None
+        self.link.others_changed = self._others_changed
+        # Those that do work at each attachment, in this order.
+        self.link.parts += (self._streams, self._people)
 
     def listen(self, listener: IBackplaneListener) -> None:
         """See `IBackplane`."""
         self.link.linked = listener.linked
         self._streams.listener = listener
+        self._people.listen(listener)
 
     def hear_others(self, changed: Callable[[dict[str, bytes]], None]) -> None:
         """Have a function called with the other nodes' details, by node, whenever they change."""
-        self.link.others_changed = changed
+        self._hears_others = changed
 
     def open(self) -> None:
         """See `IMessageStore`; `first_attempt` tells whether it succeeds."""
@@ -135,3 +151,80 @@ class RedisBackplane:
     async def expire(self) -> None:
         """See `IMessageStore`."""
         await self._streams.expire()
+
+    # Names
+
+    async def claim(
+        self, names: Sequence[str], session: str, *, is_account: bool, bans: Sequence[str]
+    ) -> str:
+        """See `IBackplane`."""
+        return await self._people.names.claim(names, session, is_account=is_account, bans=bans)
+
+    def depart(self, session: str, name: str) -> None:
+        """See `IBackplane`."""
+        self._people.names.depart(session, name)
+
+    async def set_away(self, session: str, name: str, text: str) -> None:
+        """See `IBackplane`."""
+        await self._people.names.set_away(session, name, text)
+
+    async def find(self, names: Sequence[str]) -> list[Found]:
+        """See `IBackplane`."""
+        return await self._people.names.find(names)
+
+    # Presence
+
+    def enter(self, stream: str, name: str, *, limit: int) -> None:
+        """See `IBackplane`."""
+        self._people.presence.enter(stream, name, limit=limit)
+
+    def quit(self, stream: str, name: str, *, limit: int, why: Mapping[str, str]) -> None:
+        """See `IBackplane`."""
+        self._people.presence.quit(stream, name, limit=limit, why=why)
+
+    async def count(self, streams: Sequence[str]) -> list[int]:
+        """See `IBackplane`."""
+        return await self._people.presence.count(streams)
+
+    async def inside(self, stream: str, after: str, *, limit: int) -> Inside:
+        """See `IBackplane`."""
+        return await self._people.presence.inside(stream, after, limit=limit)
+
+    async def peopled(self, after: str = "", *, limit: int) -> list[tuple[Head, int]]:
+        """See `IBackplane`."""
+        return await self._people.presence.peopled(after, limit=limit)
+
+    # Bans
+
+    async def bans(self) -> list[KeptBan]:
+        """See `IBackplane`."""
+        return await self._bans.all()
+
+    async def keep_ban(self, ban: KeptBan) -> None:
+        """See `IBackplane`."""
+        await self._bans.keep(ban)
+
+    async def drop_ban(self, key: str) -> bool:
+        """See `IBackplane`."""
+        return await self._bans.drop(key)
+
+    # Words between nodes
+
+    def tell_room(self, stream: str, event: Mapping[str, Any], *, but: str = "") -> None:
+        """See `IBackplane`."""
+        self._people.presence.tell_room(stream, event, but=but)
+
+    def tell_name(self, name: str, event: Mapping[str, Any]) -> None:
+        """See `IBackplane`."""
+        self._people.words.tell_name(name, event)
+
+    async def ask_all(self, question: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """See `IBackplane`."""
+        return await self._people.words.ask_all(question)
+
+    def _others_changed(self, others: dict[str, bytes]) -> None:
+        self._people.words.others_changed(list(others))
+        self._hears_others(others)
+
+    def _event_pushed(self, data: bytes) -> None:
+        self._people.presence.pushed(data)

@@ -72,6 +72,7 @@ class Link:
         self.node = uuid4().hex
         self.times = times or Times()
         self.parts: list[Part] = []
+        self.beats: list[Callable[[Attachment], Awaitable[None]]] = []  # done at each heartbeat
         self.others_changed: Callable[[dict[str, bytes]], None] = lambda others: None
         self.linked: Callable[[LinkState], None] = lambda state: None
         self._reactor = reactor
@@ -165,7 +166,8 @@ class Link:
 
     def start(self) -> None:
         """Begin to attach."""
-        self.hear(keys.node_channel(self.node), lambda data: None)
+        if keys.node_channel(self.node) not in self._channels:  # of the probes
+            self.hear(keys.node_channel(self.node), lambda data: None)
         self._start_attempt()
 
     def first_attempt(self) -> Deferred[None]:
@@ -324,6 +326,8 @@ class Link:
 
     async def _renew(self, attachment: Attachment) -> None:
         self._tell_others(await attachment.renew_lease(self.times.lease_ms))
+        for beat in self.beats:
+            await beat(attachment)
 
     def _pushed(self, channel: bytes, data: bytes) -> None:
         if not data:  # a probe

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from chatd.backplane.interface import IBackplaneListener
 from chatd.backplane.redis.merge import Merge
-from chatd.backplane.redis.packing import read_push, unpack
+from chatd.backplane.redis.packing import EVENT_MARK, read_push, unpack
 from chatd.errors import StoreError
 from chatd.storage.values import Head
 
@@ -51,13 +51,21 @@ class OpenRooms(dict[str, OpenRoom]):
         node: The node's id.
         listener: Returns the listener.
         fill: Reads messages.
+        event: Takes pushes of EVENTs.
     """
 
-    def __init__(self, node: str, listener: Callable[[], IBackplaneListener], fill: Fill) -> None:
+    def __init__(
+        self,
+        node: str,
+        listener: Callable[[], IBackplaneListener],
+        fill: Fill,
+        event: Callable[[bytes], None],
+    ) -> None:
         super().__init__()
         self._node = node
         self._listener = listener
         self._fill = fill
+        self._event = event
 
     def opened(self, stream: str, head: Head, first: int, elements: Sequence[bytes]) -> None:
         """Take the answer of an `open`: the head, and the messages up to it that are new here."""
@@ -109,6 +117,9 @@ class OpenRooms(dict[str, OpenRoom]):
 
     def pushed(self, data: bytes) -> None:
         """Take a push for a room."""
+        if data.startswith(EVENT_MARK):
+            self._event(data)
+            return
         push = read_push(data)
         room = self.get(push.stream)
         if room is None or push.node == self._node:  # the answer of the append brings one's own

@@ -18,7 +18,9 @@ the end of the key.
 
 A push has the node, the epoch and the stream, each after its length (2 bytes); the places of the
 first and the last message (8 each); and the messages, each after its length (4). A push of large
-messages has none: then they are read.
+messages has none: then they are read. A push of an EVENT begins with `EVENT_MARK`, which is no
+length of a node; the stream, the folded name of sessions that do not get it, and the EVENT follow,
+in MessagePack.
 """
 
 from __future__ import annotations
@@ -32,7 +34,10 @@ from chatd.errors import StoreError
 from chatd.storage.values import Entry
 from chatd.wire.messages import MESSAGE_TYPE, ChatHeader, Message
 
-__all__ = ["Push", "pack", "read_push", "unpack"]
+__all__ = ["EVENT_MARK", "Push", "pack", "read_push", "unpack"]
+
+EVENT_MARK = b"\xff\xff"
+"""The first bytes of a push of an EVENT."""
 
 _KEPT = struct.Struct(">dIH")
 _LENGTHS = struct.Struct(">IH")

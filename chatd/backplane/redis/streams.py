@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -36,7 +36,6 @@ MAX_PUSH_BYTES = 64 * 1024
 
 _OPEN, _APPEND, _READ, _TOPIC = map(load, ("open", "append", "read", "topic"))
 _RELEASE, _HEADS, _EXPIRE = map(load, ("release", "heads", "expire"))
-_DIRECT = "direct"
 _FILL_MESSAGES, _FILL_BYTES = 500, 1024 * 1024
 _EXPIRED_AT_ONCE = 100
 _MAX_PLACE = 2**53 - 1  # beyond, Lua's numbers are not exact
@@ -48,15 +47,15 @@ class Streams:
     Args:
         link: The link.
         retention: How much of a stream is kept.
+        event: Takes pushes of EVENTs.
     """
 
-    def __init__(self, link: Link, retention: Retention) -> None:
+    def __init__(self, link: Link, retention: Retention, event: Callable[[bytes], None]) -> None:
         self.listener: IBackplaneListener | None = None
         self._link = link
         self._retention = retention
-        self._rooms = OpenRooms(link.node, self._heard_by, self._fill)
+        self._rooms = OpenRooms(link.node, self._heard_by, self._fill, event)
         self._released: set[str] = set()  # not known to Redis yet
-        link.hear(_DIRECT, self._direct_pushed)
 
     async def attach(self, attachment: Attachment) -> None:
         """Compare every open room, and let go of those that were released meanwhile."""
@@ -102,8 +101,7 @@ class Streams:
             return []
         attachment = await self._link.attached()
         batches = batches_of(entries)
-        args: list[Any] = [*self._bounds(), keys.channel(attachment.generation, ""), _DIRECT]
-        args.append(MAX_PUSH_BYTES)
+        args: list[Any] = [*self._bounds(), MAX_PUSH_BYTES]
         for stream, batch in batches.items():
             args += stream, self._position(stream), *batch.args()
         names = [keys.key("m", stream) for stream in batches]
@@ -245,10 +243,9 @@ class Streams:
         assert self.listener is not None
         return self.listener
 
-    def _direct_pushed(self, data: bytes) -> None:
+    def direct_pushed(self, data: bytes) -> None:
+        """Take a push of direct messages."""
         push = read_push(data)
-        if push.node == self._link.node:
-            return
         if push.elements:
             for seq, each in enumerate(push.elements, push.first):
                 self._heard_by().heard_direct(unpack(each, seq))

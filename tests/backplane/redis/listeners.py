@@ -26,6 +26,9 @@ class Notes:
         self.events = []
         self.states = []
         self.lost = []
+        self.sessions = []  # what `present` returns
+        self.inside = []  # what `rooms_inside` returns
+        self.questions = []
         self._waiting = []
 
     def heard(self, stream, messages):
@@ -49,6 +52,8 @@ class Notes:
         self._look()
 
     def asked(self, question):
+        self.questions.append(question)
+        self._look()
         return {"asked": dict(question)}
 
     def names_lost(self, sessions):
@@ -56,10 +61,10 @@ class Notes:
         self._look()
 
     def present(self):
-        return []
+        return self.sessions
 
     def rooms_inside(self):
-        return []
+        return self.inside
 
     def linked(self, state):
         self.states.append(state)

@@ -32,6 +32,11 @@ class Node(RedisBackplane):
         """Lose the connections to Redis."""
         self.link.attachment.commands.transport.abortConnection()
 
+    async def people_beat(self) -> None:
+        """Do what the part for people does at a heartbeat."""
+        for beat in self.link.beats:
+            await beat(self.link.attachment)
+
     async def ids(self, stream) -> list[str | None]:
         """Return the ids of all messages of a stream, as it reads them."""
         page = await self.read(stream, after=0, limit=10**6, max_bytes=10**9)

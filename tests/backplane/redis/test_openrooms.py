@@ -41,7 +41,7 @@ class Shared:
         self.pushes = []
         self.answers = []  # functions that deliver the answers of the command connection
         self.notes = Notes()
-        self.rooms = OpenRooms("own", lambda: self.notes, self.fill)
+        self.rooms = OpenRooms("own", lambda: self.notes, self.fill, lambda data: None)
 
     @property
     def head(self):

@@ -11,7 +11,7 @@ from chatd.backplane.redis.streams import MAX_PUSH_BYTES
 from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
 from chatd.storage.values import Retention
-from tests.storage.stores import DIRECT, LOBBY, entries, entry
+from tests.storage.stores import LOBBY, entries, entry
 
 
 async def opened(redis, attach, **options):
@@ -177,18 +177,6 @@ async def test_repeated_elsewhere(redis, attach):
     assert not again.is_new
     assert again.message == first.message
     assert bob.notes.ids(LOBBY) == ["1"]
-
-
-async def test_direct(redis, attach):
-    """Other nodes hear direct messages, whatever their size."""
-    ann, bob = await attach(redis), await attach(redis)
-    large = b"x" * (MAX_PUSH_BYTES + 1)
-    outcomes = await ann.append([entry("1", stream=DIRECT), entry("2", large, stream=DIRECT)])
-    await ann.append([entry("3", stream=DIRECT)])
-    await bob.notes.until(lambda: len(bob.notes.directs) == 3)
-    directs = sorted(bob.notes.directs, key=lambda message: message.seq)
-    assert directs[:2] == [outcome.message for outcome in outcomes]
-    assert ann.notes.directs == []
 
 
 async def test_release(redis, attach):

@@ -2,8 +2,7 @@
 -- Give messages their places, keep them, and push them to the other nodes.
 -- KEYS  m:STREAM of each stream; all others of these streams have the same tag
 -- ARGV  1 the most messages of a stream  2 the most bytes  3 the highest age in seconds
---       4 the prefix of channels  5 the channel of direct messages  6 the most bytes of a push;
---       for each stream: the stream; the position of this node if it has it open, or ''; the number
+--       4 the most bytes of a push; for each stream: the stream; the position of this node if it has it open, or ''; the number
 --       of its messages; the bytes of their contents; the key of each message, no two of them the
 --       same; each message as it is kept, without its time
 -- Returns the time; for each stream its epoch, the place of its first new message, the place of
@@ -11,8 +10,10 @@
 --       is not new its number in ARGV, its place and the kept message; the work.
 --# fence
 --# streams
+--# people
+--# inbox
 local max_messages, max_bytes, cutoff = tonumber(ARGV[1]), tonumber(ARGV[2]), now - ARGV[3]
-local prefix, direct, max_push = ARGV[4], ARGV[5], tonumber(ARGV[6])
+local max_push = tonumber(ARGV[4])
 local stamp = struct.pack('>d', now)
 
 -- Return the places of messages that are kept, by their numbers, and whether there are any.
@@ -66,17 +67,8 @@ local function add(s, first, count, bytes)
   end
 end
 
-local function push(s)
-  local channel
-  if string.sub(s.stream, 1, 7) == 'direct ' then
-    channel = redis.call('SCARD', TAG .. 'nodes') > 1 and direct
-  else
-    local own = redis.call('HEXISTS', s.h, node)
-    channel = redis.call('HLEN', s.h) > own and 'stream ' .. s.stream
-  end
-  if not channel then
-    return
-  end
+-- Return a push of the new messages of a stream; that of large ones only announces them.
+local function packed(s)
   local epoch = epoch_of(s)
   local parts = {
     struct.pack('>I2', #node), node, struct.pack('>I2', #epoch), epoch,
@@ -88,10 +80,33 @@ local function push(s)
       parts[#parts + 1] = element
     end
   end
-  redis.call('PUBLISH', prefix .. channel, table.concat(parts))
+  return table.concat(parts)
 end
 
-local streams, at = {}, 7
+-- Push the new messages of a stream to the other nodes that have the room open, or put direct
+-- messages into the inboxes of the other nodes with sessions of the two names.
+local function push(s)
+  local one, other = string.match(s.stream, '^direct (.-) (.*)')
+  if not one then
+    if redis.call('HLEN', s.h) > redis.call('HEXISTS', s.h, node) then
+      redis.call('PUBLISH', PREFIX .. 'stream ' .. s.stream, packed(s))
+    end
+    return
+  end
+  local word
+  local sent = {[node] = true}
+  for _, key in ipairs({one, other}) do
+    for _, claim in pairs((claims_of(key))) do
+      if not sent[claim[1]] then
+        sent[claim[1]] = true
+        word = word or 'D' .. packed(s)
+        send(claim[1], word)
+      end
+    end
+  end
+end
+
+local streams, at = {}, 5
 for n = 1, #KEYS do
   local s = get(ARGV[at], cutoff)
   local told_from, told = untold(s, ARGV[at + 1])

@@ -4,6 +4,7 @@
 -- length (2) of the key that follows: author, NUL, id; then its other fields and its content in
 -- MessagePack, which no script reads.
 local TAG = string.match(RUN, '^{.-}')
+local PREFIX = TAG .. 'c:' .. generation .. ':'  -- of channels, as in `chatd.backplane.redis.keys`
 local CHUNK = 1000  -- arguments of one command; a Lua stack takes some 8,000
 
 local function name_of(kind, name)

@@ -1,0 +1,88 @@
+"""`Names`: which session of which node has which name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from chatd.backplane.interface import Found, IBackplaneListener
+from chatd.backplane.redis import keys
+from chatd.backplane.redis.attachment import Attachment
+from chatd.backplane.redis.link import Link
+from chatd.backplane.redis.script import load
+from chatd.errors import ErrorCode, RequestError
+
+__all__ = ["Names"]
+
+_CLAIM, _RECLAIM, _DEPART = map(load, ("claim", "reclaim", "depart"))
+_SET_AWAY, _FIND = map(load, ("setaway", "find"))
+_BANNED = -1
+_AT_ONCE = 100
+
+
+class Names:
+    """Decides which session has which name.
+
+    Args:
+        link: The link.
+        fold: Returns the form of a name in which names are compared.
+    """
+
+    def __init__(self, link: Link, fold: Callable[[str], str]) -> None:
+        self.listener: IBackplaneListener | None = None
+        self._link = link
+        self._fold = fold
+        self._keys = [keys.key("bans")]  # the scripts derive all others from its tag
+
+    async def claim(
+        self, names: Sequence[str], session: str, *, is_account: bool, bans: Sequence[str]
+    ) -> str:
+        """See `IBackplane`."""
+        named = [text for name in names for text in (self._fold(name), name)]
+        args = session, int(is_account), len(bans), *bans, *named
+        number: int = await self._link.call(_CLAIM, self._keys, args)
+        if number == _BANNED:
+            raise RequestError(ErrorCode.BANNED, "you are banned from this server")
+        if not number:
+            raise RequestError(ErrorCode.NAME_TAKEN, "none of the names is free")
+        return names[number - 1]
+
+    def depart(self, session: str, name: str) -> None:
+        """See `IBackplane`."""
+        self._link.cast(_DEPART, self._keys, (session, self._fold(name)))
+
+    async def set_away(self, session: str, name: str, text: str) -> None:
+        """See `IBackplane`."""
+        await self._link.call(_SET_AWAY, self._keys, (session, self._fold(name), text))
+
+    async def find(self, names: Sequence[str]) -> list[Found]:
+        """See `IBackplane`."""
+        if not names:
+            return []
+        found = await self._link.call(_FIND, self._keys, names)
+        return [
+            Found(name.decode(), sessions, (number, text.decode()) if text else None)
+            for name, sessions, number, text in found
+        ]
+
+    async def attach(self, attachment: Attachment, kept: Sequence[bytes]) -> None:
+        """Claim again the names of this node's sessions, and give up all others.
+
+        Args:
+            attachment: The attachment.
+            kept: The claims of this node in Redis: session, NUL and folded name.
+        """
+        assert self.listener is not None
+        present = list(self.listener.present())
+        wanted = {f"{session}\0{self._fold(name)}" for session, name, _, _ in present}
+        for claim in {each.decode() for each in kept} - wanted:
+            session, _, key = claim.partition("\0")
+            await attachment.call(_DEPART, self._keys, (session, key))
+        lost: list[str] = []
+        for first in range(0, len(present), _AT_ONCE):
+            args: list[str | int] = []
+            for session, name, away, is_account in present[first : first + _AT_ONCE]:
+                args += session, self._fold(name), name, int(is_account), away
+            found = await attachment.call(_RECLAIM, self._keys, args)
+            lost += [session.decode() for session in found]
+        if lost:
+            self.listener.names_lost(lost)

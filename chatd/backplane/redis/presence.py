@@ -1,0 +1,110 @@
+"""`Presence`: which names are in which rooms, on all nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from chatd.backplane.interface import IBackplaneListener, Inside
+from chatd.backplane.redis import keys
+from chatd.backplane.redis.attachment import Attachment
+from chatd.backplane.redis.link import Link
+from chatd.backplane.redis.openrooms import read_head
+from chatd.backplane.redis.packing import EVENT_MARK
+from chatd.backplane.redis.script import load
+from chatd.storage.values import Head
+
+__all__ = ["Presence"]
+
+_ENTER, _QUIT, _COUNT = map(load, ("enter", "quit", "count"))
+_INSIDE, _PEOPLED, _TELL = map(load, ("inside", "peopled", "tellroom"))
+_SILENT = -1
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[str, str, dict[str, Any]]).decode
+
+
+class Presence:
+    """Keeps who is in which room; the scripts announce arrivals and departures.
+
+    Args:
+        link: The link.
+        fold: Returns the form of a name in which names are compared.
+        max_age_s: The highest age of a message, in seconds.
+
+    Attributes:
+        limit: The most names of a room that announces arrivals and departures, as last given.
+    """
+
+    def __init__(self, link: Link, fold: Callable[[str], str], max_age_s: float) -> None:
+        self.listener: IBackplaneListener | None = None
+        self.limit = 0
+        self._link = link
+        self._fold = fold
+        self._max_age = repr(max_age_s)
+
+    def enter(self, stream: str, name: str, *, limit: int) -> None:
+        """See `IBackplane`."""
+        self.limit = max(limit, self.limit)
+        self._link.cast(_ENTER, _keys(stream), self._entering(stream, name, limit))
+
+    def quit(self, stream: str, name: str, *, limit: int, why: Mapping[str, str]) -> None:
+        """See `IBackplane`."""
+        args = stream, self._fold(name), limit, _encode(dict(why))
+        self._link.cast(_QUIT, _keys(stream), args)
+
+    async def count(self, streams: Sequence[str]) -> list[int]:
+        """See `IBackplane`."""
+        counts: list[int] = await self._link.call(_COUNT, [keys.key("bans")], streams)
+        return counts
+
+    async def inside(self, stream: str, after: str, *, limit: int) -> Inside:
+        """See `IBackplane`."""
+        count, found = await self._link.call(_INSIDE, _keys(stream), (stream, after, limit))
+        names = [(key.decode(), name.decode(), away.decode()) for key, name, away in found]
+        return Inside(names, count)
+
+    async def peopled(self, after: str = "", *, limit: int) -> list[tuple[Head, int]]:
+        """See `IBackplane`."""
+        args = self._max_age, after, limit
+        found = await self._link.call(_PEOPLED, [keys.key("peopled")], args)
+        return [(read_head(head), count) for head, count in found]
+
+    def tell_room(self, stream: str, event: Mapping[str, Any], *, but: str = "") -> None:
+        """See `IBackplane`."""
+        push = EVENT_MARK + _encode((stream, but, dict(event)))
+        self._link.cast(_TELL, _keys(stream), (stream, push))
+
+    def pushed(self, data: bytes) -> None:
+        """Take a push that begins with `EVENT_MARK`."""
+        assert self.listener is not None
+        stream, but, event = _decode(memoryview(data)[len(EVENT_MARK) :])
+        self.listener.heard_event(stream, event, but)
+
+    async def attach(self, attachment: Attachment, kept: Sequence[bytes]) -> None:
+        """Enter the rooms again, and quit those where no session of this node is any more.
+
+        Args:
+            attachment: The attachment.
+            kept: The names of this node in rooms in Redis: stream, NUL and folded name.
+        """
+        assert self.listener is not None
+        inside = {f"{s}\0{self._fold(name)}": (s, name) for s, name in self.listener.rooms_inside()}
+        there = {each.decode() for each in kept}
+        for gone in there - inside.keys():
+            stream, _, key = gone.partition("\0")
+            args = stream, key, self.limit, _encode({})
+            await attachment.call(_QUIT, _keys(stream), args)
+        for each, (stream, name) in inside.items():
+            if each not in there:
+                entering = self._entering(stream, name, self.limit)
+                await attachment.call(_ENTER, _keys(stream), entering)
+
+    def _entering(self, stream: str, name: str, limit: int) -> tuple[str | int, ...]:
+        return stream, self._fold(name), name, limit
+
+
+def _keys(stream: str) -> list[str]:
+    return [keys.key("m", stream)]

@@ -1,0 +1,51 @@
+#!lua flags=allow-oom
+-- Take back some of what a node has that is dead, or that stops. One node clears the dead.
+-- KEYS  1 janitor: the node that clears; it expires  2 nodes
+-- ARGV  1 how long a node clears at least, in milliseconds  2 the most names of a room that
+--       announces  3 the most claims and names in rooms in one step  4 the node that stops, or ''
+--       for the dead
+-- Returns 1 if there may be more to clear.
+--# fence
+--# streams
+--# people
+local limit, step = tonumber(ARGV[2]), tonumber(ARGV[3])
+
+local function clear(id)
+  alive[id] = false
+  local inside = redis.call('SPOP', name_of('p', id), step)
+  for _, each in ipairs(inside) do
+    local stream, key = string.match(each, '^(.-)%z(.*)$')
+    quit(id, stream, key, limit)
+  end
+  local claims = redis.call('SPOP', name_of('c', id), step)
+  for _, each in ipairs(claims) do
+    local session, key = string.match(each, '^(.-)%z(.*)$')
+    local found = redis.call('HGET', name_of('s', key), session)
+    if found and cmsgpack.unpack(found)[1] == id then
+      redis.call('HDEL', name_of('s', key), session)
+    end
+  end
+  if #inside == step or #claims == step then
+    return 1
+  end
+  redis.call('DEL', name_of('p', id), name_of('c', id), name_of('q', id), name_of('b', id))
+  return 0
+end
+
+if ARGV[4] ~= '' then
+  return clear(ARGV[4])
+end
+local elected = redis.call('GET', KEYS[1])
+if elected and elected ~= node then
+  return 0
+end
+redis.call('SET', KEYS[1], node, 'PX', ARGV[1])
+for _, id in ipairs(redis.call('SMEMBERS', KEYS[2])) do
+  if not is_alive(id) then
+    if clear(id) == 0 then
+      redis.call('SREM', KEYS[2], id)
+    end
+    return 1
+  end
+end
+return 0

@@ -1,0 +1,11 @@
+#!lua flags=no-writes
+-- Count the names in rooms.
+-- KEYS  1 bans; all other keys have the same tag
+-- ARGV  the streams
+--# fence
+--# streams
+local counts = {}
+for n = 1, #ARGV do
+  counts[n] = redis.call('HLEN', name_of('w', ARGV[n]))
+end
+return counts

@@ -1,0 +1,7 @@
+#!lua flags=no-writes
+-- Find what Redis has of this node.
+-- KEYS  1 bans; all other keys have the same tag
+-- Returns session, NUL, folded name of each claim; stream, NUL, folded name of each name in a room.
+--# fence
+--# streams
+return {redis.call('SMEMBERS', name_of('c', node)), redis.call('SMEMBERS', name_of('p', node))}

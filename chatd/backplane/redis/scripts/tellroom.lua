@@ -1,0 +1,8 @@
+#!lua flags=allow-oom
+-- Tell all nodes that have a room open of an EVENT.
+-- KEYS  1 m:STREAM
+-- ARGV  1 the stream  2 the push
+--# fence
+--# streams
+redis.call('PUBLISH', PREFIX .. 'stream ' .. ARGV[1], ARGV[2])
+return 1

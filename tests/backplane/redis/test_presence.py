@@ -1,0 +1,156 @@
+"""Presence in Redis: which names are in which rooms, and who is told."""
+
+from chatd.backplane.interface import Inside
+from chatd.backplane.redis.times import Times
+from tests.storage.stores import LOBBY
+
+OPS = "room ops"
+BRIEF = Times(lease_s=0.4, heartbeat_s=0.1, patience_s=2.0)
+
+
+async def opened(redis, attach, count=2, **options):
+    """Return nodes that have the lobby open."""
+    nodes = [await attach(redis, **options) for _ in range(count)]
+    for node in nodes:
+        await node.open_stream(LOBBY, "Lobby")
+    return nodes
+
+
+def told(node):
+    """Return the names of the EVENTs that a node heard, with the names that they are about."""
+    return [(event["event"], event["name"]) for _, event, _ in node.notes.events]
+
+
+async def test_joined_and_left(redis, attach):
+    """All nodes hear that a name joined and left: once, for sessions on several nodes too."""
+    one, two = await opened(redis, attach)
+    one.enter(LOBBY, "bob", limit=500)
+    one.enter(LOBBY, "Ann", limit=500)
+    await one.count([LOBBY])  # the calls of a node are done in order, those of several are not
+    two.enter(LOBBY, "ann", limit=500)
+    assert await two.count([LOBBY, OPS]) == [2, 0]
+    one.quit(LOBBY, "Ann", limit=500, why={})
+    one.enter(LOBBY, "Ann", limit=500)
+    one.quit(LOBBY, "Ann", limit=500, why={})
+    assert await one.count([LOBBY]) == [2]
+    two.quit(LOBBY, "ann", limit=500, why={"by": "eve", "reason": "spam"})
+    for node in (one, two):
+        await node.notes.until(lambda node=node: len(node.notes.events) == 2)
+    joined = (LOBBY, {"event": "joined", "room": "Lobby", "name": "Ann"}, "ann")
+    left = {"event": "left", "room": "Lobby", "name": "Ann", "by": "eve", "reason": "spam"}
+    assert one.notes.events == two.notes.events == [joined, (LOBBY, left, "")]
+    assert await one.count([LOBBY]) == [1]
+
+
+async def test_alone(redis, attach):
+    """Nobody is told of the first name that comes into a room, or of the last that leaves."""
+    one, two = await opened(redis, attach)
+    one.enter(LOBBY, "ann", limit=500)
+    one.quit(LOBBY, "ann", limit=500, why={})
+    await one.count([LOBBY])
+    two.quit(LOBBY, "ann", limit=500, why={})
+    one.tell_room(LOBBY, {"event": "topic", "name": "x"})
+    await two.notes.until(lambda: bool(two.notes.events))
+    assert told(two) == [("topic", "x")]
+    assert await two.peopled(limit=10) == []
+
+
+async def test_limit(redis, attach):
+    """A room with more names than the limit announces nothing; so does a negative limit."""
+    (node,) = await opened(redis, attach, 1)
+    for name, limit in (("ann", 500), ("bob", -1), ("cat", 2), ("dan", 4)):
+        node.enter(LOBBY, name, limit=limit)
+    node.quit(LOBBY, "dan", limit=3, why={})
+    node.quit(LOBBY, "cat", limit=-1, why={})
+    node.quit(LOBBY, "bob", limit=2, why={})
+    await node.notes.until(lambda: len(node.notes.events) == 2)
+    assert told(node) == [("joined", "dan"), ("left", "bob")]
+
+
+async def test_inside(redis, attach):
+    """The names in a room come in the order of their folded names, with away texts, in parts."""
+    one, two = await opened(redis, attach)
+    await one.claim(["Bob"], "1", is_account=False, bans=())
+    await one.set_away("1", "Bob", "at lunch")
+    for node, name in ((one, "Bob"), (two, "ann"), (two, "Zoë"), (one, "cat")):
+        node.enter(LOBBY, name, limit=500)
+    await two.count([LOBBY])
+    await one.count([LOBBY])
+    first = await one.inside(LOBBY, "", limit=2)
+    assert first == Inside([("ann", "ann", ""), ("bob", "Bob", "at lunch")], 4)
+    rest = await two.inside(LOBBY, "bob", limit=9)
+    assert rest == Inside([("cat", "cat", ""), ("zoë", "Zoë", "")], 4)
+    assert await one.inside(OPS, "", limit=9) == Inside([], 0)
+
+
+async def test_peopled(redis, attach):
+    """Rooms with names in them are listed with their heads, in order and in parts."""
+    (node,) = await opened(redis, attach, 1)
+    await node.open_stream(OPS, "Ops")
+    await node.set_topic(OPS, "pager")
+    for stream, name in ((OPS, "ann"), (OPS, "bob"), (LOBBY, "ann")):
+        node.enter(stream, name, limit=500)
+    rooms = [(head.name, head.topic, count) for head, count in await node.peopled(limit=9)]
+    assert rooms == [("Lobby", "", 1), ("Ops", "pager", 2)]
+    assert [head.name for head, _ in await node.peopled("lobby", limit=9)] == ["Ops"]
+    assert [head.name for head, _ in await node.peopled(limit=1)] == ["Lobby"]
+
+
+async def test_told(redis, attach):
+    """An EVENT for a room is heard on all nodes that have it open, with the names left out."""
+    one, two, other = await opened(redis, attach, 3)
+    await other.release(LOBBY)
+    one.tell_room(LOBBY, {"event": "topic", "topic": "tea", "n": [1, None]}, but="ann")
+    for node in (one, two):
+        await node.notes.until(lambda node=node: bool(node.notes.events))
+    expected = [(LOBBY, {"event": "topic", "topic": "tea", "n": [1, None]}, "ann")]
+    assert one.notes.events == two.notes.events == expected
+    assert other.notes.events == []
+
+
+async def test_dead_node(redis, attach):
+    """The names of a dead node leave their rooms, told once, and one node sees to that."""
+    one, two, three = await opened(redis, attach, 3, times=BRIEF)
+    two.enter(LOBBY, "bob", limit=500)
+    await two.count([LOBBY])
+    for number in range(250):
+        one.enter(LOBBY, f"n{number}", limit=500)
+    two.enter(LOBBY, "n7", limit=500)
+    await one.count([LOBBY])
+    await one.claim(["ann"], "1", is_account=False, bans=())
+    freeze(one)
+
+    def left(node):
+        return [name for event, name in told(node) if event == "left"]
+
+    for node in (two, three):
+        await node.notes.until(lambda node=node: len(left(node)) == 249)
+        assert "n7" not in left(node)
+        assert len(set(left(node))) == 249
+    assert await two.count([LOBBY]) == [2]
+    keys = [key.decode() for key in redis.command("KEYS", "*")]
+    assert [key for key in keys if key.endswith(one.link.node)] == []
+
+
+async def test_attaching_anew(redis, attach):
+    """A node that attaches anew enters its rooms again, and quits those that it left meanwhile."""
+    one, two = await opened(redis, attach)
+    await one.open_stream(OPS, "Ops")
+    two.enter(LOBBY, "bob", limit=500)
+    await two.count([LOBBY])
+    one.enter(LOBBY, "ann", limit=500)
+    one.enter(LOBBY, "gone", limit=500)
+    await one.count([LOBBY])
+    one.notes.inside = [(LOBBY, "ann"), (OPS, "ann")]
+    one.cut()
+    await one.notes.until(lambda: [state.is_up for state in one.notes.states] == [False, True])
+    assert await two.count([LOBBY, OPS]) == [2, 1]
+    await two.notes.until(lambda: ("left", "gone") in told(two))
+    assert told(two) == [("joined", "ann"), ("joined", "gone"), ("left", "gone")]
+
+
+def freeze(node):
+    """Let a node stand still: its lease ends, and it does not notice that."""
+    link = node.link
+    link._next_step.cancel()
+    node.lose_pushes(lambda channel, data: True)

@@ -1,0 +1,130 @@
+"""What nodes tell and ask each other, over inboxes in Redis."""
+
+from chatd.backplane.redis.times import Times
+from tests.storage.stores import DIRECT, entry
+
+BRIEF = Times(lease_s=2.0, heartbeat_s=0.1, patience_s=2.0)
+
+
+def dead_lease(redis, node):
+    redis.command("DEL", node.link.attachment.lease)
+
+
+async def test_ask(redis, attach):
+    """Every other node answers a question; the node that asks does not."""
+    nodes = [await attach(redis) for _ in range(3)]
+    answers = await nodes[0].ask_all({"kind": "end", "names": ["ann"], "n": 1.5})
+    asked = {"asked": {"kind": "end", "names": ["ann"], "n": 1.5}}
+    assert answers == [asked, asked]
+    assert [len(node.notes.questions) for node in nodes] == [0, 1, 1]
+
+
+async def test_nobody_to_ask(redis, attach):
+    """Without another living node, a question has no answers, at once."""
+    one, two = await attach(redis), await attach(redis)
+    dead_lease(redis, two)
+    assert await one.ask_all({"kind": "end"}) == []
+
+
+async def test_dies_while_asked(redis, attach):
+    """The answer of a node that dies meanwhile is not waited for."""
+    one, two = await attach(redis, times=BRIEF), await attach(redis)
+    two.lose_pushes()
+    two.link._next_step.cancel()  # it stands still
+    asked = one.ask_all({"kind": "end"})
+    dead_lease(redis, two)
+    assert await asked == []
+
+
+async def test_for_a_name(redis, attach):
+    """An EVENT for a name is heard by the other nodes with sessions of the name, once."""
+    one, two, three = [await attach(redis) for _ in range(3)]
+    for number, node in enumerate((one, two, two)):
+        await node.claim(["Ann"], str(number), is_account=True, bans=())
+    one.tell_name("ANN", {"event": "invited", "room": "ops"})
+    await one.ask_all({})  # after the word
+    assert two.notes.events == [("ann", {"event": "invited", "room": "ops"})]
+    assert one.notes.events == three.notes.events == []
+
+
+async def test_direct(redis, attach):
+    """Other nodes with sessions of the two names hear direct messages, large ones too."""
+    one, two, three = [await attach(redis) for _ in range(3)]
+    _, author, receiver = DIRECT.split(" ")
+    await two.claim([receiver], "1", is_account=False, bans=())
+    await two.claim([author], "2", is_account=True, bans=())
+    texts = [b"hello", b"x" * 100_000, b"bye"]
+    for number, text in enumerate(texts):
+        await one.append([entry(str(number), text, stream=DIRECT)])
+    await two.notes.until(lambda: len(two.notes.directs) == 3)
+    assert sorted(message.content for message in two.notes.directs) == sorted(texts)
+    await one.ask_all({})
+    assert one.notes.directs == three.notes.directs == []
+
+
+async def test_lost_pushes(redis, attach):
+    """Words whose pushes got lost are heard at the next heartbeat, in order, each once."""
+    one, two = await attach(redis), await attach(redis, times=BRIEF)
+    await two.claim(["ann"], "1", is_account=False, bans=())
+    two.lose_pushes()
+    for number in range(1200):
+        one.tell_name("ann", {"event": "n", "n": number})
+    await two.notes.until(lambda: len(two.notes.events) == 1200)
+    assert [event["n"] for _, event in two.notes.events] == list(range(1200))
+
+
+async def test_gap(redis, attach):
+    """A push after lost ones is a gap, which is read at once."""
+    one, two = await attach(redis), await attach(redis)
+    await two.claim(["ann"], "1", is_account=False, bans=())
+    take = two.link._pushed
+    two.lose_pushes()
+    for number in range(3):
+        one.tell_name("ann", {"event": "n", "n": number})
+    await one.find(["ann"])
+    await two.find(["ann"])
+    two.link.attachment.pushes.on_push = take
+    one.tell_name("ann", {"event": "n", "n": 3})
+    await two.notes.until(lambda: len(two.notes.events) == 4)
+    assert [event["n"] for _, event in two.notes.events] == [0, 1, 2, 3]
+
+
+async def test_inbox_is_trimmed(redis, attach):
+    """Words that a node has heard do not stay in its inbox."""
+    one, two = await attach(redis), await attach(redis, times=BRIEF)
+    await two.claim(["ann"], "1", is_account=False, bans=())
+    one.tell_name("ann", {"event": "n"})
+    await two.notes.until(lambda: bool(two.notes.events))
+    for _ in range(3):
+        await two.people_beat()
+    assert redis.command("LLEN", f"{{chatd}}q:{two.link.node}") == 0
+
+
+async def test_full_inbox(redis, attach):
+    """An inbox loses its oldest words beyond its bound, and the node goes on with the next."""
+    one, two = await attach(redis), await attach(redis)
+    await two.claim(["ann"], "1", is_account=False, bans=())
+    two.lose_pushes()
+    for number in range(10_010):
+        one.tell_name("ann", {"event": "n", "n": number})
+    await one.find(["ann"])
+    await two.people_beat()
+    assert [event["n"] for _, event in two.notes.events] == list(range(10, 10_010))
+
+
+async def test_begun_anew(redis, attach):
+    """After Redis has lost everything, words are heard again from the first."""
+    one, two = await attach(redis), await attach(redis)
+    await two.claim(["ann"], "1", is_account=False, bans=())
+    two.notes.sessions = [("1", "ann", "", False)]
+    for number in range(3):
+        one.tell_name("ann", {"event": "n", "n": number})
+    await two.notes.until(lambda: len(two.notes.events) == 3)
+    redis.command("FLUSHALL")
+    for node in (one, two):
+        node.cut()
+    for node in (one, two):
+        await node.notes.until(lambda node=node: len(node.notes.states) == 2)
+    one.tell_name("ann", {"event": "n", "n": 3})
+    await two.notes.until(lambda: len(two.notes.events) == 4)
+    assert two.notes.events[-1] == ("ann", {"event": "n", "n": 3})
