@@ -11,6 +11,7 @@ from twisted.trial.unittest import SkipTest
 
 from chatd.backplane.redis.backplane import RedisBackplane
 from chatd.storage.values import Retention
+from tests.backplane.redis.listeners import Notes
 from tests.backplane.redis.servers import PROGRAM, RedisServer
 from tests.storage.stores import Calls, StoreCase
 
@@ -69,6 +70,7 @@ class InRedis(ContractMixin):
         redis = RedisServer().start()
         self.addCleanup(redis.remove)
         store = RedisBackplane(Clock(), redis.dial_at_once, retention, unix_time=lambda: self.now)
+        store.listen(Notes())
         store.open()
         self.addCleanup(lambda: self.successResultOf(Deferred.fromCoroutine(store.close())))
         return store

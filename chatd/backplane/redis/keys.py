@@ -18,6 +18,17 @@ key                 type    value
 `l:STREAM`          list    the kept messages, the oldest first: `chatd.backplane.redis.packing`
 `i:STREAM`          hash    author and id of each kept message → its place
 `h:STREAM`          hash    the nodes that have the room open → the last place that it was told
+`s:NAME`            hash    the sessions that have a name → node, spelling, account, away text
+`c:NODE`            set     the claims of a node's sessions: session, NUL, name
+`w:STREAM`          hash    the names in a room → spelling, nodes
+`o:STREAM`          zset    the same names, in order; all scores are 0
+`p:NODE`            set     the names in rooms on a node: stream, NUL, name
+`peopled`           zset    the folded names of the rooms with names in them; all scores are 0
+`away`              string  the number of the last away text
+`bans`              hash    the bans, by key: the end, a double, and the value
+`q:NODE`            list    the inbox of a node, the oldest word first
+`b:NODE`            hash    `last`, the number of the last word in that inbox
+`janitor`           string  the node that clears what dead nodes had; it expires
 ==================  ======  ====================================================================
 """
 

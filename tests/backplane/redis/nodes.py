@@ -34,8 +34,10 @@ class Node(RedisBackplane):
 
     async def people_beat(self) -> None:
         """Do what the part for people does at a heartbeat."""
+        attachment = self.link.attachment
+        assert attachment is not None
         for beat in self.link.beats:
-            await beat(self.link.attachment)
+            await beat(attachment)
 
     async def ids(self, stream) -> list[str | None]:
         """Return the ids of all messages of a stream, as it reads them."""

@@ -4,10 +4,7 @@ import pytest
 from twisted.internet.defer import Deferred, gatherResults
 
 from chatd.backplane.interface import Found, KeptBan
-from chatd.backplane.redis.times import Times
 from chatd.errors import RequestError
-
-BRIEF = Times(lease_s=0.4, heartbeat_s=0.1, patience_s=2.0)
 
 
 async def claim(node, name, session, *, is_account=False, bans=()):
@@ -115,7 +112,7 @@ async def test_bans(redis, attach):
 
 async def test_dead_node(redis, attach):
     """The name of a session is free when the lease of its node has ended."""
-    one, two = await attach(redis, times=BRIEF), await attach(redis)
+    one, two = await attach(redis), await attach(redis)
     await claim(one, "ann", "1")
     redis.command("DEL", one.link.attachment.lease)
     assert await claim(two, "ann", "2") == "ann"

@@ -11,7 +11,7 @@ from chatd.backplane.redis.streams import MAX_PUSH_BYTES
 from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
 from chatd.storage.values import Retention
-from tests.storage.stores import LOBBY, entries, entry
+from tests.storage.stores import DIRECT, LOBBY, entries, entry
 
 
 async def opened(redis, attach, **options):
@@ -305,6 +305,7 @@ async def test_reopened_while_cut(redis, attach):
 async def test_direct_gone(redis, attach):
     """A large direct message that is not kept any more when a node reads it is left out."""
     ann, bob = [await attach(redis, retention=Retention(max_messages=1)) for _ in range(2)]
+    await bob.claim([DIRECT.split(" ")[1]], "1", is_account=False, bans=())
     large = b"x" * (MAX_PUSH_BYTES + 1)
     await ann.append([entry("1", large, stream=DIRECT), entry("2", large, stream=DIRECT)])
     await bob.notes.until(lambda: bob.notes.directs)
