@@ -43,7 +43,7 @@ import msgspec
 
 from chatd.chat import presence
 from chatd.chat.accountcommands import AccountCommands, ChangePassword
-from chatd.chat.away import MAX_AWAY, away_of
+from chatd.chat.away import MAX_AWAY
 from chatd.chat.commandtable import Answer, CommandTable, Note
 from chatd.chat.history import HistoryFields, JoinFields, history, join
 from chatd.chat.lists import MAX_LISTED, ListFields, items_after
@@ -120,7 +120,7 @@ class Commands(Generic[M]):
             "name": (_Name, self._name),
             "away": (_Away, self._away),
             **AccountCommands(change_password, note).by_name,
-            **OperatorCommands(roster, bans, operators, note, unix_time).by_name,
+            **OperatorCommands(roster, operators, note, unix_time).by_name,
             **PrivateRoomCommands(roster, note, has_account).by_name,
         }
 
@@ -166,23 +166,26 @@ class Commands(Generic[M]):
         await history(self._roster, member, fields, answer)
 
     async def _who(self, member: M, fields: _Who, answer: Answer[M]) -> None:
-        room = self._roster.rooms.get(fold(check_room(fields.room)))
+        key = fold(check_room(fields.room))
         access = self._roster.access
-        if room is None or not room.count or not access.may_know(member, room.key):
+        there = await self._roster.shared.inside(key, fields.after)
+        if there is None or not access.may_know(member, key):
             raise RequestError(ErrorCode.NO_SUCH_ROOM, "nobody is in a room of that name")
-        part, rest = items_after(room.names(), fields.after, self._with_away)
-        result = {"room": room.name, "members": room.count, "names": [name for name, _ in part]}
+
+        def with_away(named: tuple[str, str]) -> tuple[str, dict[str, str]]:
+            key, name = named
+            text = there.away_of(key)
+            return name, {name: text} if text else {}
+
+        items = ((each[0], each) for each in there.names)
+        part, rest = items_after(items, fields.after, with_away)
+        result = {"room": there.room, "members": there.size, "names": [name for name, _ in part]}
         texts = {name: text for _, away in part for name, text in away.items()}
         if texts:
             result["away"] = texts
-        if access.is_private(room.key):
+        if access.is_private(key):
             result["private"] = True
         answer({**result, **rest})
-
-    def _with_away(self, name: str) -> tuple[str, dict[str, str]]:
-        """Return a name, and the away text of that name if it has one."""
-        away = away_of(self._roster.sessions_of(name))
-        return name, {} if away is None else {name: away.text}
 
     async def _rooms(self, member: M, fields: ListFields, answer: Answer[M]) -> None:
         rooms, rest = items_after(await room_list(self._roster, member, fields.after), fields.after)
@@ -210,22 +213,18 @@ class Commands(Generic[M]):
             _check_line(topic, MAX_TOPIC, "a topic")
             await self._roster.store.set_topic(room.stream, topic)
             room.topic = topic
-            changed = presence.topic_set(room.name, topic, member.name)
-            self._roster.publish(room, (changed,))
+            self._roster.shared.tell_room(room, presence.topic_set(room.name, topic, member.name))
         answer({"room": room.name, "topic": room.topic})
 
     async def _name(self, member: M, fields: _Name, answer: Answer[M]) -> None:
         name = check_name(fields.name)
         self._bans.check(name, member.address)
-        answer({"name": self._roster.rename(member, name)})
+        answer({"name": await self._roster.rename(member, name)})
 
     async def _away(self, member: M, fields: _Away, answer: Answer[M]) -> None:
         text = fields.text or ""
         _check_line(text, MAX_AWAY, "an away text")
-        if text:
-            self._roster.away.begin(member, text)
-        else:
-            self._roster.away.end(self._roster.sessions_of(member.name))
+        await self._roster.shared.set_away(member, text)
         answer({"text": text})
 
 

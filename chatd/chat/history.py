@@ -122,21 +122,27 @@ async def join(
     roster.access.check_first(member, name)
     room = await roster.open(name)
     try:
+        elsewhere = await roster.shared.elsewhere(room, member)
         roster.access.check(member, name)
         most = roster.policy.max_rooms
         if room.key not in member.rooms and len(member.rooms) >= most:
             raise RequestError(ErrorCode.TOO_MANY_ROOMS, f"a session is in {most} rooms at most")
         if since is None:
             roster.enter(member, room)
-            answer(_standing(room, recovered=False))
+            answer(_standing(room, elsewhere, recovered=False))
         else:
-            await _catch_up(roster, member, room, since, answer)
+            await _catch_up(roster, member, room, since, answer, elsewhere)
     finally:
         roster.close(room)
 
 
 async def _catch_up(
-    roster: Roster[M], member: M, room: Room[M], since: StreamPosition, answer: Answer[M]
+    roster: Roster[M],
+    member: M,
+    room: Room[M],
+    since: StreamPosition,
+    answer: Answer[M],
+    elsewhere: int,
 ) -> None:
     """Send a member the messages that it missed, page by page, and then add it to the room."""
     said_before = room.seq
@@ -149,8 +155,8 @@ async def _catch_up(
     try:
         page = await _read(roster, room.stream, since)
         roster.access.check(member, room.name)  # the invitation may have ended during the wait
-        is_joining = not room.has(member)
-        answer(_standing(room, recovered=page.is_recovered, is_joining=is_joining))
+        others = elsewhere + (not room.has(member))
+        answer(_standing(room, others, recovered=page.is_recovered))
         has_answered = True
         read_to = await _tell_pages(roster, member, room, page, answer, was_inside=was_inside)
     except Exception:
@@ -200,10 +206,11 @@ async def _tell_pages(
             return None
 
 
-def _standing(room: Room[M], *, recovered: bool, is_joining: bool = False) -> dict[str, Any]:
+def _standing(room: Room[M], others: int, *, recovered: bool) -> dict[str, Any]:
+    """Return the fields of the RESULT; `others` are names that are in the room and not counted."""
     return {
         **room.standing(),
-        "members": room.count + is_joining,
+        "members": room.count + others,
         "topic": room.topic,
         "recovered": recovered,
     }

@@ -13,7 +13,6 @@ from typing import Generic
 
 from msgspec.structs import replace
 
-from chatd.chat import presence
 from chatd.chat.commits import GroupCommit, Pending, Start
 from chatd.chat.interfaces import Delivery
 from chatd.chat.names import check_name, fold
@@ -222,7 +221,7 @@ class Hub(Generic[M]):
         here = self.roster.here
         both = {**here.get(author.key, {}), **here.get(fold(message.to or ""), {})}
         self._delivery.tell_all(both.values(), message)
-        self._tell_if_unread(author, message)
+        self.roster.shared.tell_if_unread(author, message)
 
     def _answer(self, pending: Pending[M], outcome: Outcome) -> None:
         """Tell the author the outcome of a message that is not published."""
@@ -242,18 +241,6 @@ class Hub(Generic[M]):
             done(outcome)
         except Exception as error:  # the later messages must get their answers all the same
             self._failed(error)
-
-    def _tell_if_unread(self, author: M, message: Message) -> None:
-        """Tell the author of a direct message that the receiver is not connected, or away."""
-        assert message.to is not None
-        assert message.id is not None
-        sessions = self.roster.sessions_of(message.to)
-        if not sessions:
-            self._delivery.tell(author, (presence.absent(message.to, message.id),))
-            return
-        away = self.roster.away.news(author, sessions[0].key, sessions)
-        if away is not None:
-            self._delivery.tell(author, (presence.away(message.to, away.text, message.id),))
 
 
 def _by_destination(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Awaitable, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 from chatd.errors import ErrorCode, RequestError
 
@@ -13,6 +15,8 @@ __all__ = [
     "MAX_NAME",
     "MAX_ROOM",
     "MAX_TOPIC",
+    "Claims",
+    "LocalClaims",
     "Names",
     "check_name",
     "check_room",
@@ -96,47 +100,113 @@ def fold_known(name: str) -> str:
     return fold(_check(name, 3 * MAX_NAME, ErrorCode.BAD_NAME, "a name"))
 
 
+class Claims(Protocol):
+    """Decides which session has which name."""
+
+    def claim(
+        self, names: Sequence[str], session: str, *, is_account: bool, address: str
+    ) -> Awaitable[str]:
+        """Give a session the first of these names that is free.
+
+        Args:
+            names: The names, at least one.
+            session: The session's id.
+            is_account: Whether the session logged in to the account of the name.
+            address: The client's address.
+
+        Raises:
+            RequestError: `name-taken` if none is free; or `banned`.
+            StoreError: Nobody can tell which names are free.
+        """
+
+    def depart(self, session: str, name: str) -> None:
+        """Take a name back from a session."""
+
+
+class LocalClaims:
+    """The names of the sessions of one daemon."""
+
+    def __init__(self) -> None:
+        self._holders: dict[str, int] = {}
+        self._accounts: set[str] = set()
+
+    async def claim(
+        self, names: Sequence[str], session: str, *, is_account: bool, address: str
+    ) -> str:
+        """See `Claims`; bans are checked elsewhere."""
+        for name in names:
+            key = fold(name)
+            if key not in self._holders or (is_account and key in self._accounts):
+                self._holders[key] = self._holders.get(key, 0) + 1
+                if is_account:
+                    self._accounts.add(key)
+                return name
+        raise RequestError(ErrorCode.NAME_TAKEN, f"the name {names[0]} is in use")
+
+    def depart(self, session: str, name: str) -> None:
+        """See `Claims`."""
+        key = fold(name)
+        holders = self._holders.pop(key, 0) - 1
+        if holders > 0:
+            self._holders[key] = holders
+        else:
+            self._accounts.discard(key)
+
+
 class Names:
-    """The names that are in use.
+    """Gives out names.
 
     A name belongs to one member. An account's name belongs to all members that logged in to the
     account.
 
     Args:
+        claims: Decides which session has which name.
         has_accounts: Whether the server has accounts. If it does, members without an account are
             guests, and their names begin with `GUEST`.
     """
 
-    def __init__(self, *, has_accounts: bool = False) -> None:
+    def __init__(self, claims: Claims, *, has_accounts: bool = False) -> None:
+        self._claims = claims
         self._has_accounts = has_accounts
-        self._holders: dict[str, int] = {}
-        self._accounts: set[str] = set()
+        self._reserved: set[str] = set()
 
-    def claim(self, name: str | None, guest: str, *, is_account: bool = False) -> str:
-        """Give out a name.
+    async def claim(
+        self, name: str | None, session: str, *, is_account: bool = False, address: str = ""
+    ) -> str:
+        """Give out a name; the caller gives it back with `release`, also if the client has left.
 
         Args:
             name: The requested name, or None for a guest name.
-            guest: A text that sets this guest apart from others, such as a session's id. A guest
-                name has as many of its characters as are needed.
+            session: The session's id. A guest name has as many of its characters as are needed.
             is_account: Whether the name is that of an account to which the member logged in.
+            address: The client's address.
 
         Raises:
-            RequestError: `bad-name`, `name-taken`, or `auth-required` for a guest.
+            RequestError: `bad-name`, `name-taken`, `auth-required` for a guest; or `banned`.
+            StoreError: See `Claims`.
         """
-        given = self._guest_name(guest) if name is None else check_name(name)
-        key = fold(given)
-        if self._has_accounts and not is_account and not key.startswith(GUEST):
-            raise RequestError(
-                ErrorCode.AUTH_REQUIRED,
-                f"that name needs a password; without one, a name begins with {GUEST}",
-            )
-        if key in self._holders and not (is_account and key in self._accounts):
-            raise RequestError(ErrorCode.NAME_TAKEN, f"the name {given} is in use")
-        self._holders[key] = self._holders.get(key, 0) + 1
-        if is_account:
-            self._accounts.add(key)
-        return given
+        if name is None:
+            names = _guest_names(session)
+        else:
+            names = [self._check(name, is_account=is_account)]
+        return await self._first_free(names, session, is_account=is_account, address=address)
+
+    async def claim_like(self, name: str, session: str, *, address: str = "") -> str:
+        """Give out a name; if it is in use, the name with a number, or else a guest name.
+
+        Raises:
+            RequestError: `banned`.
+            StoreError: See `Claims`.
+        """
+        names: list[str] = []
+        for number in range(1, 100):
+            try:
+                each = self._check(name if number == 1 else f"{name}-{number}", is_account=False)
+            except RequestError:
+                break
+            names.append(each)
+        names += _guest_names(session)
+        return await self._first_free(names, session, is_account=False, address=address)
 
     def reserve(self, name: str) -> str:
         """Reserve a name for the server itself; no member gets it.
@@ -145,28 +215,33 @@ class Names:
             RequestError: `bad-name`.
         """
         name = check_name(name)
-        self._holders[fold(name)] = 1
+        self._reserved.add(fold(name))
         return name
 
-    def claim_like(self, name: str, guest: str) -> str:
-        """Give out a name; if it is in use, the name with a number, or else a guest name."""
-        for number in range(1, 100):
-            try:
-                return self.claim(name if number == 1 else f"{name}-{number}", guest)
-            except RequestError as error:
-                if error.code != ErrorCode.NAME_TAKEN:
-                    break
-        return self.claim(None, guest)
+    def release(self, name: str, session: str) -> None:
+        """Take a name back from a session."""
+        self._claims.depart(session, name)
 
-    def release(self, name: str) -> None:
-        """Take a name back from one of its members."""
-        key = fold(name)
-        holders = self._holders.pop(key, 0) - 1
-        if holders > 0:
-            self._holders[key] = holders
-        else:
-            self._accounts.discard(key)
+    async def _first_free(
+        self, names: Sequence[str], session: str, *, is_account: bool, address: str
+    ) -> str:
+        free = [name for name in names if fold(name) not in self._reserved]
+        if not free:
+            raise RequestError(ErrorCode.NAME_TAKEN, f"the name {names[0]} is in use")
+        return await self._claims.claim(free, session, is_account=is_account, address=address)
 
-    def _guest_name(self, guest: str) -> str:
-        names = (f"{GUEST}{guest[:length]}" for length in range(6, len(guest) + 1))
-        return next((name for name in names if fold(name) not in self._holders), f"{GUEST}{guest}")
+    def _check(self, name: str, *, is_account: bool) -> str:
+        name = check_name(name)
+        if self._has_accounts and not is_account and not fold(name).startswith(GUEST):
+            raise RequestError(
+                ErrorCode.AUTH_REQUIRED,
+                f"that name needs a password; without one, a name begins with {GUEST}",
+            )
+        return name
+
+
+def _guest_names(session: str) -> list[str]:
+    """Return the guest names of a session, the shortest first."""
+    guest = session.replace("-", "")
+    lengths = range(min(6, len(guest)), len(guest) + 1)
+    return [f"{GUEST}{guest[:length]}" for length in lengths]

@@ -9,10 +9,11 @@ import msgspec
 
 from chatd.chat.commandtable import Answer, CommandTable, Note
 from chatd.chat.lists import ListFields, items_after
-from chatd.chat.moderation import Ban, Bans, Operators, Target
+from chatd.chat.moderation import Ban, Operators, Target
 from chatd.chat.names import MAX_TOPIC
 from chatd.chat.rooms import M
 from chatd.chat.roster import Roster
+from chatd.chat.shared import Ending
 from chatd.errors import ErrorCode, RequestError
 
 __all__ = ["OperatorCommands"]
@@ -38,7 +39,6 @@ class OperatorCommands(Generic[M]):
 
     Args:
         roster: The sessions on the server.
-        bans: The bans in force.
         operators: The members that may give these commands.
         note: Called with a line for the operator's log: the operator, the action and its target.
         unix_time: Returns the time in Unix seconds.
@@ -50,13 +50,11 @@ class OperatorCommands(Generic[M]):
     def __init__(
         self,
         roster: Roster[M],
-        bans: Bans,
         operators: Operators,
         note: Note,
         unix_time: Callable[[], float],
     ) -> None:
         self._roster = roster
-        self._bans = bans
         self._operators = operators
         self._note = note
         self._unix_time = unix_time
@@ -74,7 +72,9 @@ class OperatorCommands(Generic[M]):
         if target.is_of(member):
             raise RequestError(ErrorCode.BAD_REQUEST, "you cannot kick yourself")
         reason = fields.reason or "an operator ended the session"
-        kicked = self._end(member, target, ErrorCode.KICKED, reason, fields.reason)
+        kicked = await self._roster.shared.end(
+            Ending(target, ErrorCode.KICKED, reason, member.name, fields.reason)
+        )
         if kicked:
             self._note(f"{member.name} kicked {target} (sessions: {kicked}): {reason!r}")
         answer({"kicked": kicked})
@@ -95,10 +95,11 @@ class OperatorCommands(Generic[M]):
             by=member.name,
             made=now,
         )
-        await self._bans.add(ban)
+        await self._roster.shared.add_ban(ban)
         why = f": {fields.reason}" if fields.reason else ""
-        kicked = self._end(
-            member, target, ErrorCode.BANNED, f"{ban.refusal(now)}{why}", fields.reason
+        told = f"{ban.refusal(now)}{why}"
+        kicked = await self._roster.shared.end(
+            Ending(target, ErrorCode.BANNED, told, member.name, fields.reason)
         )
         how_long = "for good" if fields.until is None else f"for {fields.until - now:.0f} s"
         quoted = f": {fields.reason!r}" if fields.reason else ""
@@ -108,7 +109,7 @@ class OperatorCommands(Generic[M]):
     async def _unban(self, member: M, fields: _Target, answer: Answer[M]) -> None:
         self._operators.check(member)
         target = Target.of(fields.name, fields.address)
-        if not await self._bans.remove(target):
+        if not await self._roster.shared.remove_ban(target):
             raise RequestError(ErrorCode.BAD_REQUEST, f"{target} is not banned")
         self._note(f"{member.name} unbanned {target}")
         answer({})
@@ -117,17 +118,10 @@ class OperatorCommands(Generic[M]):
         self._operators.check(member)
         found = {
             f"{ban.name or ''} {ban.address or ''}": msgspec.to_builtins(ban)
-            for ban in self._bans.in_force()
+            for ban in await self._roster.shared.bans()
         }
         bans, rest = items_after(found.items(), fields.after)
         answer({"bans": bans, **rest})
-
-    def _end(self, operator: M, target: Target, code: str, told: str, reason: str) -> int:
-        everyone = (each for here in self._roster.here.values() for each in here.values())
-        members = [each for each in everyone if target.is_of(each)]
-        for each in members:
-            self._roster.expel(each, code, told, by=operator.name, reason=reason)
-        return len(members)
 
 
 def _check_reason(reason: str) -> None:

@@ -13,6 +13,7 @@ from chatd.chat.lists import items_after
 from chatd.chat.names import check_room, fold
 from chatd.chat.rooms import M
 from chatd.chat.roster import Roster
+from chatd.chat.shared import AccessChange
 
 __all__ = ["PrivateRoomCommands"]
 
@@ -57,12 +58,15 @@ class PrivateRoomCommands(Generic[M]):
 
     async def _private(self, member: M, fields: _InRoom, answer: Answer[M]) -> None:
         self._room_for(member, fields.room)
+        shared = self._roster.shared
         there = await self._roster.open(fields.room)  # it knows how the room was first spelled
         try:
-            inside = tuple(there.members.values())
+            await shared.refresh_access()
+            inside = await shared.accounts_inside(there)
             room = await self._roster.access.make_private(there.key, there.name, inside)
-            removed = self._roster.remove_strangers(by=member.name)
-            self._tell_room(there.key, member, private=True)
+            removed = await shared.access_changed(AccessChange(there.key, room, member.name))
+            changed = presence.room_changed(there.name, member.name, private=True)
+            shared.tell_room(there, changed)
             self._note(
                 f"{member.name} made {room.name} private (invited names: {len(room.invited)}, "
                 f"removed sessions: {removed})"
@@ -73,18 +77,25 @@ class PrivateRoomCommands(Generic[M]):
 
     async def _public(self, member: M, fields: _InRoom, answer: Answer[M]) -> None:
         _, key = self._room_for(member, fields.room)
-        room = await self._roster.access.make_public(key)
-        self._tell_room(key, member, private=False)
+        there = await self._roster.open(fields.room)
+        try:
+            await self._roster.shared.refresh_access()
+            room = await self._roster.access.make_public(key)
+            await self._roster.shared.access_changed(AccessChange(key, None, member.name))
+            changed = presence.room_changed(there.name, member.name, private=False)
+            self._roster.shared.tell_room(there, changed)
+        finally:
+            self._roster.close(there)
         self._note(f"{member.name} made {room.name} public")
         answer({"room": room.name})
 
     async def _invite(self, member: M, fields: _Invite, answer: Answer[M]) -> None:
         _, key = self._room_for(member, fields.room)
+        shared = self._roster.shared
+        await shared.refresh_access()
         room = await self._roster.access.invite(key, fields.name)
+        await shared.access_changed(AccessChange(key, room, member.name, fields.name))
         self._note(f"{member.name} invited {fields.name} to {room.name}")
-        for session in self._roster.sessions_of(fields.name):
-            if self._roster.access.may_know(session, key):  # not a guest with the name
-                self._roster.delivery.tell(session, (presence.invited(room.name, member.name),))
         known = self._has_account(fields.name)
         answer(
             {
@@ -96,8 +107,10 @@ class PrivateRoomCommands(Generic[M]):
 
     async def _uninvite(self, member: M, fields: _Invite, answer: Answer[M]) -> None:
         _, key = self._room_for(member, fields.room)
+        shared = self._roster.shared
+        await shared.refresh_access()
         room = await self._roster.access.uninvite(key, fields.name)
-        removed = self._roster.remove_strangers(by=member.name)
+        removed = await shared.access_changed(AccessChange(key, room, member.name))
         self._note(
             f"{member.name} uninvited {fields.name} from {room.name} (removed sessions: {removed})"
         )
@@ -108,13 +121,6 @@ class PrivateRoomCommands(Generic[M]):
         room = self._roster.access.private(key)
         names, rest = items_after(((name, name) for name in room.invited), fields.after)
         answer({"room": room.name, "names": names, **rest})
-
-    def _tell_room(self, key: str, operator: M, *, private: bool) -> None:
-        """Tell the members of a room that it is private or public now."""
-        room = self._roster.rooms.get(key)
-        if room is not None and room.members:
-            changed = presence.room_changed(room.name, operator.name, private=private)
-            self._roster.publish(room, (changed,))
 
     def _room_for(self, operator: M, room: str) -> tuple[str, str]:
         """Return the name and the folded name of a room, if the member may change it."""

@@ -32,23 +32,18 @@ async def room_list(roster: Roster[M], member: M, after: str) -> Iterable[tuple[
         StoreError: The rooms with kept messages cannot be read.
     """
     kept = await _kept(roster, member, after)
+    peopled = await roster.shared.peopled(member, after)
     private = {room.key: room.name for room in roster.access.known_to(member)}
     found: dict[str, dict[str, Any]] = {}
     for key in nsmallest(MAX_LISTED, (key for key in private if key > after)):
         found[key] = {"room": private[key], "members": 0, "topic": ""}
     found.update(kept)
-    here = roster.rooms
-    keys = (
-        key
-        for key, room in here.items()
-        if room.count and key > after and roster.access.may_know(member, key)
-    )
-    for key in nsmallest(MAX_LISTED, keys):
-        room = here[key]
-        found[key] = {"room": room.name, "members": room.count, "topic": room.topic}
+    for key, room in peopled.items():
+        found[key] = {"room": room.name, "members": room.names, "topic": room.topic}
     for key in private.keys() & found.keys():
         found[key]["private"] = True
-    return found.items()
+    # Checked again for all of them: an invitation may have ended during the waits.
+    return [(key, room) for key, room in found.items() if roster.access.may_know(member, key)]
 
 
 async def _kept(roster: Roster[M], member: M, after: str) -> dict[str, dict[str, Any]]:
@@ -58,7 +53,6 @@ async def _kept(roster: Roster[M], member: M, after: str) -> dict[str, dict[str,
         page = await roster.store.rooms(after, limit=MAX_LISTED)
         heads += page
         keys = [fold(head.name) for head in heads]
-        # Checked again for all of them: an invitation may have ended during the wait.
         known = {
             key: {"room": head.name, "members": 0, "topic": head.topic}
             for key, head in zip(keys, heads, strict=True)

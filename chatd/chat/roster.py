@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from chatd.chat import presence
 from chatd.chat.access import RoomAccess
@@ -13,7 +13,8 @@ from chatd.chat.names import MAX_ROOM, Names, check_name, fold
 from chatd.chat.openrooms import OpenRooms
 from chatd.chat.policy import Policy
 from chatd.chat.rooms import M, Room
-from chatd.errors import ErrorCode, RequestError
+from chatd.chat.shared import AccessChange, Ending, Shared
+from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.storage.interface import IMessageStore
 from chatd.wire.messages import Message
 
@@ -29,10 +30,12 @@ class Roster(OpenRooms[M]):
         start: Runs a coroutine; see `chatd.chat.commits.Start`.
         policy: The operator's settings of the chat.
         access: Decides which members may know of a room.
+        share: Makes the part that is one for all daemons; see `chatd.chat.shared`.
         has_accounts: Whether the server has accounts; see `chatd.chat.names.Names`.
 
     Attributes:
         access: Decides which members may know of a room.
+        shared: See above.
         names: The names in use.
         here: The members, by their folded names and ids.
         policy: The operator's settings of the chat.
@@ -47,16 +50,18 @@ class Roster(OpenRooms[M]):
         *,
         policy: Policy,
         access: RoomAccess,
+        share: Callable[[Roster[M]], Shared[M]],
         has_accounts: bool = False,
     ) -> None:
         super().__init__(store, start, max_rooms=policy.max_rooms)
         self.access = access
         self.delivery = delivery
-        self.names = Names(has_accounts=has_accounts)
         self.here: dict[str, dict[str, M]] = {}
         self.policy = policy
         self.away = AwayTexts()
         self._expelled: dict[str, dict[str, str]] = {}  # why each member is ended, by its id
+        self.shared = share(self)
+        self.names = Names(self.shared.claims, has_accounts=has_accounts)
 
     # Members
 
@@ -78,7 +83,7 @@ class Roster(OpenRooms[M]):
         for room in list(member.rooms.values()):
             self._remove([member], room, why, is_silent=is_silent)
         self._forget(member)
-        self.names.release(member.name)
+        self.names.release(member.name, member.id)
 
     def expel(self, member: M, code: str, told: str, *, by: str, reason: str = "") -> None:
         """End a member's session for an operator, and tell its rooms who did that, and why.
@@ -93,37 +98,64 @@ class Roster(OpenRooms[M]):
         self._expelled[member.id] = {"by": by, "reason": reason}
         self.delivery.end(member, code, told)
 
-    def rename(self, member: M, name: str) -> str:
+    def end_all(self, ending: Ending) -> int:
+        """End sessions of this daemon for an operator, and return their number."""
+        everyone = (each for here in self.here.values() for each in here.values())
+        members = [each for each in everyone if ending.target.is_of(each)]
+        for each in members:
+            self.expel(each, ending.code, ending.told, by=ending.by, reason=ending.reason)
+        return len(members)
+
+    async def rename(self, member: M, name: str) -> str:
         """Give a member another name, and tell the other members of its rooms.
 
         Returns:
             The name in its composed form.
 
         Raises:
-            RequestError: `bad-name`, `name-taken`, or `not-allowed` for an account's name.
+            RequestError: `bad-name`, `name-taken`, `banned`, or `not-allowed` for an account's
+                name.
+            SessionEnded: The session has ended.
+            StoreError: Nobody can tell whether the name is free.
         """
         if member.has_account:
             raise RequestError(ErrorCode.NOT_ALLOWED, "an account keeps its name")
         old_name = member.name
         name = check_name(name)  # before folding, which takes time and memory for long names
         if fold(name) != member.key:  # else it is another spelling of the same name
-            name = self.names.claim(name, "")
-            self.names.release(old_name)
+            name = await self.names.claim(name, member.id, address=member.address)
+            if not self.is_here(member):
+                self.names.release(name, member.id)
+                raise SessionEnded(ErrorCode.CONNECTION_LOST, "the session has ended")
+            self.names.release(old_name, member.id)
         self.delivery.deliver_early(member)  # also the messages to the old name
-        told: dict[str, M] = {}
         for room in member.rooms.values():
-            if self._tells_presence(room):
-                told.update(room.members)
             room.remove(member)
-        told.pop(member.id, None)
         self._forget(member)
         member.rename(name)
         self.here.setdefault(member.key, {})[member.id] = member
         for room in member.rooms.values():
             room.add(member)
         if name != old_name:
-            self.delivery.tell_all(told.values(), presence.renamed(old_name, name))
+            self.shared.renamed(member, old_name)
         return name
+
+    def tell_renamed(
+        self, rooms: Iterable[Room[M]], old_name: str, name: str, *, but: str = ""
+    ) -> None:
+        """Tell the members of some rooms about a member's new name, each of them once.
+
+        Args:
+            rooms: The rooms.
+            old_name: The name until now.
+            name: The name from now on.
+            but: The id of the member that is not told.
+        """
+        told: dict[str, M] = {}
+        for room in rooms:
+            told.update(room.members)
+        told.pop(but, None)
+        self.delivery.tell_all(told.values(), presence.renamed(old_name, name))
 
     def is_here(self, member: M) -> bool:
         """Return whether a member has arrived and not departed."""
@@ -158,8 +190,8 @@ class Roster(OpenRooms[M]):
         if not self.access.may_know(member, room.key):
             return
         member.rooms[room.key] = room
-        if room.add(member) and self._tells_presence(room):
-            self.publish(room, (presence.joined(room.name, member.name),))
+        if room.add(member):
+            self.shared.entered(room, member)
         self.delivery.begin(room, member)
         room.has_read(member, read_to)
         member.entered(room.name)
@@ -188,6 +220,20 @@ class Roster(OpenRooms[M]):
                 removed += len(strangers)
         return removed
 
+    def follow(self, change: AccessChange) -> int:
+        """Tell the members of this daemon about a change of a private room.
+
+        Returns:
+            How many sessions were removed from the room.
+        """
+        removed = self.remove_strangers(by=change.by)
+        if change.invited and change.room is not None:
+            told = (presence.invited(change.room.name, change.by),)
+            for session in self.sessions_of(change.invited):
+                if self.access.may_know(session, change.key):  # not a guest with the name
+                    self.delivery.tell(session, told)
+        return removed
+
     def _remove(
         self,
         members: Sequence[M],
@@ -197,13 +243,12 @@ class Roster(OpenRooms[M]):
         is_silent: bool = False,
     ) -> None:
         """Remove members from a room, and tell only the members that stay, and why."""
-        is_silent = is_silent or not self._tells_presence(room)
+        sessions = len(room.members)
         for member in members:
             self.delivery.deliver_early(member)
             del member.rooms[room.key]
         gone = [member.name for member in members if room.remove(member)]
-        for name in () if is_silent else gone:
-            self.publish(room, (presence.left(room.name, name, **why),))
+        self.shared.left(room, gone, why, sessions=sessions, is_silent=is_silent)
         self._drop_if_unneeded(room)
         for member in members:
             member.departed(room.name)
@@ -242,6 +287,3 @@ class Roster(OpenRooms[M]):
         if room is None:
             raise RequestError(ErrorCode.NOT_IN_ROOM, "you are not in that room")
         return room
-
-    def _tells_presence(self, room: Room[M]) -> bool:
-        return 1 < len(room.members) <= self.policy.presence_limit

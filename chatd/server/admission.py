@@ -52,12 +52,14 @@ class Admitted(Generic[M]):
     """An admitted client. It holds its name and its rooms until `Admission.release`.
 
     Attributes:
+        session_id: The id of its session.
         name: The client's name.
         has_account: Whether the client logged in to an account of that name.
         address: The client's address for limits and bans.
         rooms: The rooms that the client joins.
     """
 
+    session_id: str
     name: str
     has_account: bool
     address: str
@@ -147,7 +149,7 @@ class Admission(Generic[M]):
     def release(self, admitted: Admitted[M]) -> None:
         """Give back the name and the rooms of a client whose session does not begin."""
         self._roster.close_all(admitted.rooms)
-        self._roster.names.release(admitted.name)
+        self._roster.names.release(admitted.name, admitted.session_id)
 
     async def _admit(self, applicant: Applicant) -> Admitted[M]:
         address = applicant.identity.address
@@ -157,9 +159,9 @@ class Admission(Generic[M]):
             self._bans.check(name, address)
             rooms = await self._rooms_of(applicant, _Named(fold(name), has_account))
         except BaseException:
-            self._roster.names.release(name)
+            self._roster.names.release(name, applicant.session_id)
             raise
-        admitted = Admitted(name, has_account, address, rooms)
+        admitted = Admitted(applicant.session_id, name, has_account, address, rooms)
         try:
             self._check(name, address)  # others may have come during the wait
         except BaseException:
@@ -192,15 +194,16 @@ class Admission(Generic[M]):
     async def _name_of(self, applicant: Applicant) -> tuple[str, bool]:
         """Claim a name for an applicant; return it, and whether it belongs to an account."""
         names, identity = self._roster.names, applicant.identity
-        guest = applicant.session_id.replace("-", "")
+        session, address = applicant.session_id, identity.address
         if self._accounts is None:
             if applicant.name is None and identity.login is not None:
-                return names.claim_like(identity.login, guest), False
-            return names.claim(applicant.name, guest), False
+                return await names.claim_like(identity.login, session, address=address), False
+            return await names.claim(applicant.name, session, address=address), False
         account = await self._log_in(applicant, self._accounts)
         if account.is_guest:
-            return names.claim(applicant.name, guest), False
-        return names.claim(account.name, guest, is_account=True), True
+            return await names.claim(applicant.name, session, address=address), False
+        name = await names.claim(account.name, session, is_account=True, address=address)
+        return name, True
 
     async def _log_in(self, applicant: Applicant, accounts: Accounts) -> Account:
         is_guest = applicant.password is None and accounts.allows_guests

@@ -16,6 +16,7 @@ from chatd.chat.access import RoomAccess
 from chatd.chat.commands import Commands
 from chatd.chat.hub import Hub
 from chatd.chat.moderation import Bans, Operators
+from chatd.chat.onedaemon import OneDaemon
 from chatd.chat.policy import Policy
 from chatd.chat.roster import Roster
 from chatd.server.accounts import Accounts
@@ -83,7 +84,7 @@ class Engine(Generic[S]):
         self.turn = Turn(clock, self._store_what_was_said)
         self.operators = Operators(policy.operators, needs_account=accounts is not None)
         self.access = RoomAccess(store, self.operators, DeferredLock(), note)
-        roster = self._make_chat(store, policy, unix_time, has_accounts=accounts is not None)
+        roster = self._make_chat(store, bans, policy, unix_time, has_accounts=accounts is not None)
         self.speaker: Speaker[S] = Speaker(self.hub, self.turn, name)
         self.command_budget = CommandBudget(clock)
         self.connections: Connections[Closable] = Connections(limits)
@@ -125,6 +126,7 @@ class Engine(Generic[S]):
     def _make_chat(
         self,
         store: IMessageStore,
+        bans: Bans,
         policy: Policy,
         unix_time: Callable[[], float],
         *,
@@ -137,6 +139,7 @@ class Engine(Generic[S]):
             start,
             policy=policy,
             access=self.access,
+            share=lambda roster: OneDaemon(roster, bans),
             has_accounts=has_accounts,
         )
         self.hub: Hub[S] = Hub(

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.names import MAX_NAME, Names, check_name, fold, fold_known
+from chatd.chat.names import MAX_NAME, LocalClaims, Names, check_name, fold, fold_known
 from chatd.errors import RequestError
-from tests.chat.wiring import moderate
+from tests.chat.wiring import at_once, moderate
 
 COMPOSED = "Zo\u00eb"
 DECOMPOSED = "Zoe\u0308"
@@ -114,9 +114,26 @@ class FoldTests(SynchronousTestCase):
         self.assertEqual(fold(fold(name)), fold(name))
 
 
+class GivenNames:
+    """The names of one daemon, whose claims are done at once."""
+
+    def __init__(self, *, has_accounts=False):
+        self._names = Names(LocalClaims(), has_accounts=has_accounts)
+        self.reserve = self._names.reserve
+
+    def claim(self, *args, **options):
+        return at_once(self._names.claim(*args, **options))
+
+    def claim_like(self, name, session):
+        return at_once(self._names.claim_like(name, session))
+
+    def release(self, name):
+        self._names.release(name, SESSION)
+
+
 class NamesTests(SynchronousTestCase):
     def setUp(self):
-        self.names = Names()
+        self.names = GivenNames()
 
     def assert_refused(self, code, name):
         with self.assertRaises(RequestError) as caught:
@@ -191,7 +208,7 @@ class NamesTests(SynchronousTestCase):
     @given(st.lists(st.text("0123456789abcdef", min_size=32, max_size=32), unique=True))
     def test_any_guests(self, guests):
         """No two guests have the same name, however alike their session ids are."""
-        names = Names()
+        names = GivenNames()
         prefix = guests[0][:20] if guests else ""
         alike = {prefix + guest[20:] for guest in guests}
         given = [names.claim(None, guest) for guest in sorted(alike)]
@@ -201,7 +218,7 @@ class NamesTests(SynchronousTestCase):
     @given(ALIKE, ALIKE)
     def test_any_two(self, first, second):
         """The server refuses a second name exactly if it equals the first after folding."""
-        names = Names()
+        names = GivenNames()
         names.claim(first, SESSION)
         if fold(first) == fold(second):
             self.assertRaises(RequestError, names.claim, second, SESSION)
@@ -211,7 +228,7 @@ class NamesTests(SynchronousTestCase):
 
 class AccountTests(SynchronousTestCase):
     def setUp(self):
-        self.names = Names()
+        self.names = GivenNames()
 
     def assert_taken(self, name, **options):
         with self.assertRaises(RequestError) as caught:
@@ -243,7 +260,7 @@ class AccountTests(SynchronousTestCase):
 
 class LikeTests(SynchronousTestCase):
     def setUp(self):
-        self.names = Names()
+        self.names = GivenNames()
 
     def claim(self, name):
         return self.names.claim_like(name, SESSION)
@@ -273,7 +290,7 @@ class GuestTests(SynchronousTestCase):
     """Names on a server with accounts."""
 
     def setUp(self):
-        self.names = Names(has_accounts=True)
+        self.names = GivenNames(has_accounts=True)
 
     def test_guests(self):
         """The name of a member without an account begins with guest-, in any spelling."""

@@ -4,12 +4,14 @@ from typing import Any, ClassVar
 
 from hypothesis import settings
 from twisted.internet.defer import Deferred, DeferredLock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.access import RoomAccess
 from chatd.chat.commands import Commands
 from chatd.chat.hub import Hub
 from chatd.chat.moderation import Bans, Operators
+from chatd.chat.onedaemon import OneDaemon
 from chatd.chat.policy import Policy
 from chatd.chat.roster import Roster
 from chatd.errors import RequestError, SessionEnded
@@ -49,6 +51,8 @@ class Chat:
         self.notes: list[Any] = []
         self.saved = []
         self.operators = Operators(operators, needs_account=needs_account)
+        self.saving = None
+        self.bans = Bans(save=self._save, lock=DeferredLock(), unix_time=lambda: self.now)
         self.access = RoomAccess(self.store, self.operators, DeferredLock(), self.notes.append)
         self.roster = Roster(
             self.store,
@@ -56,6 +60,7 @@ class Chat:
             self._start,
             policy=Policy(**policy),
             access=self.access,
+            share=lambda roster: OneDaemon(roster, self.bans),
             has_accounts=has_accounts,
         )
         self.hub = Hub(
@@ -67,8 +72,6 @@ class Chat:
             unix_time=lambda: self.now,
         )
         self.delivery.depart = self.hub.roster.depart
-        self.saving = None
-        self.bans = Bans(save=self._save, lock=DeferredLock(), unix_time=lambda: self.now)
         self.commands = Commands(
             self.roster,
             self.bans,
@@ -88,7 +91,8 @@ class Chat:
 
     def arrive(self, name, *, rooms=("lobby",), account=False, address="192.0.2.1"):
         """Add a member that has got no messages yet; the store must not be slow."""
-        given = self.hub.roster.names.claim(name, "", is_account=account)
+        claims = self.hub.roster.shared.claims
+        given = at_once(claims.claim([name], "", is_account=account, address=address))
         self._last += 1
         person = Person(f"session {self._last}", given)
         person.has_account = account
@@ -285,3 +289,14 @@ class ResumeCase(ChatCase):
         self.assertTrue(is_result(result))
         self.assertTrue(all(map(is_said, missed)))
         return result.header, seqs(missed)
+
+
+def at_once(awaitable):
+    """Return the result of an awaitable that is done at once, or raise its error."""
+    done: Deferred[Any] = Deferred.fromCoroutine(awaitable)
+    results: list[Any] = []
+    done.addBoth(results.append)
+    (result,) = results
+    if isinstance(result, Failure):
+        result.raiseException()
+    return result

@@ -883,12 +883,12 @@ class ReconnectTests(TerminalCase):
         async def script(it):
             await self.lose(it)
             names = self.reactor.server.hub.roster.names
-            names.claim("alice", "")
+            await names.claim("alice", "")
             self.reactor.advance(2)
             self.reactor.settle()
             self.reactor.advance(2)
             self.reactor.settle()
-            names.release("alice")
+            names.release("alice", "")
             self.assertNotIn(AGAIN, it.lines)
             self.assertEqual(it.lines.count("* not connected; reconnecting"), 1)
             await self.come_back(it)

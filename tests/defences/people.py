@@ -128,8 +128,8 @@ PEOPLE = (
         "A name in use is not given out again, in any case or Unicode form.",
         "tests/chat/test_names.py::NamesTests::test_any_two",
         "chatd/chat/names.py",
-        "        if key in self._holders and not (is_account and key in self._accounts):\n",
-        "        if False:\n",
+        "            if key not in self._holders or (is_account and key in self._accounts):\n",
+        "            if True:\n",
     ),
     Defence(
         "On a UNIX socket, the system identifies the user; the client does not.",

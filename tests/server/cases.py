@@ -91,8 +91,8 @@ class AdmissionCase(SynchronousTestCase):
         """Check that no session, name, room or timer remains."""
         hub = self.factory.hub
         self.assertEqual((self.factory.sessions, hub.roster.here, hub.roster.rooms), ({}, {}, {}))
-        self.assertEqual(set(hub.roster.names._holders), {"server"})
-        self.assertEqual(hub.roster.names._accounts, set())
+        claims = hub.roster.shared.claims
+        self.assertEqual((claims._holders, claims._accounts), ({}, set()))
         self.factory.engine.finish_logs()  # their timers belong to the server, not to a session
         self.assertEqual(self.factory.clock.getDelayedCalls(), [])
 

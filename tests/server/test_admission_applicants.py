@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.access import RoomAccess
 from chatd.chat.moderation import Ban, Bans, Operators
+from chatd.chat.onedaemon import OneDaemon
 from chatd.chat.policy import Policy
 from chatd.chat.roster import Roster
 from chatd.errors import RequestError, StoreError
@@ -51,6 +52,7 @@ class ApplicantTests(SynchronousTestCase):
                 Operators(("root",), needs_account=accounts is not None),
                 DeferredLock(),
             ),
+            share=lambda roster: OneDaemon(roster, self.bans),
             has_accounts=accounts is not None,
         )
         return Admission(
@@ -71,7 +73,9 @@ class ApplicantTests(SynchronousTestCase):
     def assert_nothing_held(self, name="alice"):
         """Check that no room remains, and that the name is free."""
         self.assertEqual(self.roster.rooms, {})
-        self.roster.names.release(self.roster.names.claim(name, "", is_account=True))
+        claim = self.roster.names.claim(name, "", is_account=True)
+        given = self.successResultOf(Deferred.fromCoroutine(claim))
+        self.roster.names.release(given, "")
 
     def refused(self, **asked):
         """Ask, return the code of the refusal, and check that no state of the applicant remains."""
