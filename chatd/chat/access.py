@@ -52,6 +52,7 @@ class RoomAccess:
         self._lock = lock
         self._note = note
         self._rooms: dict[str, PrivateRoom] | None = None
+        self._heard = 0  # how many changes of other daemons were heard
 
     async def load(self) -> None:
         """Read the private rooms from the store, unless that is done.
@@ -68,6 +69,27 @@ class RoomAccess:
                 self._note(
                     f"{len(rooms)} private rooms are closed to everybody: there are no accounts"
                 )
+
+    async def reload(self) -> None:
+        """Read the private rooms again from a store that other daemons change too.
+
+        Raises:
+            StoreError: The store cannot read them.
+        """
+        while True:
+            heard = self._heard
+            rooms = {room.key: room for room in await self._store.private_rooms()}
+            if heard == self._heard:  # else what was read may be older than what was heard
+                self._rooms = rooms
+                return
+
+    def hear(self, key: str, room: PrivateRoom | None) -> None:
+        """Put a change in force that another daemon made; None for a room that is public now."""
+        self._heard += 1
+        if self._rooms is not None:
+            self._rooms.pop(key, None)
+            if room is not None:
+                self._rooms[key] = room
 
     # Permissions
 

@@ -78,12 +78,22 @@ class AwayTexts:
             The text, or None.
         """
         away = away_of(sessions)
-        if away is None or key == sender.key:
-            return None
+        return away if away is not None and self.is_news(sender, key, away.number) else None
+
+    def is_news(self, sender: Reader, key: str, number: int) -> bool:
+        """Return whether a sender must get the away text of a name, and note that it gets it.
+
+        Args:
+            sender: See `news`.
+            key: See `news`.
+            number: The number of the text.
+        """
+        if key == sender.key:
+            return False
         told = sender.told_away = sender.told_away or {}
-        if told.get(key) == away.number:
-            return None
+        if told.get(key) == number:
+            return False
         if key not in told and len(told) >= MAX_TOLD:
             del told[next(iter(told))]
-        told[key] = away.number
-        return away
+        told[key] = number
+        return True

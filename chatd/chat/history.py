@@ -188,6 +188,7 @@ async def _tell_pages(
         room: it was uninvited, and knows; or the room dropped a part before it was read, and the
         member's session has ended.
     """
+    epoch = room.epoch
     while True:
         answer.tell(page.messages)
         position = (page.messages[-1].seq if page.messages else page.head.seq) or 0
@@ -199,6 +200,10 @@ async def _tell_pages(
             return None
         if not roster.access.may_know(member, room.key):
             roster.delivery.tell(member, (presence.removed(room.name),))
+            return None
+        if page.head.epoch != epoch:
+            why = f"messages in {room.name} may be lost; come back to learn which"
+            roster.delivery.end(member, ErrorCode.NOT_STORED, why, retry=True)
             return None
         if page.head.oldest > position + 1:
             why = "the room drops old messages faster than this session reads them"

@@ -176,6 +176,17 @@ class Hub(Generic[M]):
         for member in done:
             member.all_answered()
 
+    def heard(self, stream: str, messages: Sequence[Message]) -> None:
+        """Publish messages to a room that other daemons appended; each comes once, in order."""
+        room = self.roster.room_at(stream)
+        if room is not None:
+            self.roster.publish(room, messages)
+            room.delivered(messages[-1])
+
+    def heard_direct(self, message: Message) -> None:
+        """Publish a direct message that another daemon appended."""
+        self._publish_to_names(fold(message.sender or ""), message)
+
     def _deliver(self, pending: Pending[M], outcomes: Sequence[Outcome]) -> None:
         """Publish the new messages of a run, and tell the author the other outcomes, in order."""
         new: list[Message] = []
@@ -218,10 +229,13 @@ class Hub(Generic[M]):
             self._delivery.tell(author, messages)  # it was removed meanwhile
 
     def _publish_direct(self, author: M, message: Message) -> None:
-        here = self.roster.here
-        both = {**here.get(author.key, {}), **here.get(fold(message.to or ""), {})}
-        self._delivery.tell_all(both.values(), message)
+        self._publish_to_names(author.key, message)
         self.roster.shared.tell_if_unread(author, message)
+
+    def _publish_to_names(self, author: str, message: Message) -> None:
+        here = self.roster.here
+        both = {**here.get(author, {}), **here.get(fold(message.to or ""), {})}
+        self._delivery.tell_all(both.values(), message)
 
     def _answer(self, pending: Pending[M], outcome: Outcome) -> None:
         """Tell the author the outcome of a message that is not published."""

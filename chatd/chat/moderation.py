@@ -61,6 +61,12 @@ class Target(msgspec.Struct, frozen=True):
         """The name and the site, by which targets are compared."""
         return self.name, self.address and site_of(self.address)
 
+    @property
+    def text(self) -> str:
+        """The key as a text, by which a backplane compares targets."""
+        name, site = self.key
+        return f"address {site}" if name is None else f"name {name}"
+
     def is_of(self, member: Member) -> bool:
         """Return whether the target includes a member."""
         if self.name is not None:
@@ -119,6 +125,9 @@ class Bans:
     A change is in force once it is saved. Changes happen one after the other: each begins with
     the result of the one before, and an older list never replaces a newer one in the file.
 
+    Beside these bans of this daemon there are those that a backplane keeps for all daemons; see
+    `hear`.
+
     Args:
         bans: The saved bans.
         save: Saves all bans in force, at each change; None to keep them in memory only.
@@ -138,27 +147,50 @@ class Bans:
         self._lock = lock
         self._unix_time = unix_time
         self._bans: list[Ban] = []
+        self._heard: list[Ban] = []
         self._of: defaultdict[tuple[str | None, str | None], list[Ban]]  # by name or by site
         self.replace(bans)
 
     def replace(self, bans: Iterable[Ban]) -> None:
         """Replace the bans in force with others."""
         # A person may have written names and addresses into the file in another spelling.
-        self._bans = [
-            msgspec.structs.replace(
-                ban,
-                name=ban.name and fold(ban.name),
-                address=ban.address and (plain_address(ban.address) or ban.address),
-            )
-            for ban in bans
-        ]
+        self._use(
+            [
+                msgspec.structs.replace(
+                    ban,
+                    name=ban.name and fold(ban.name),
+                    address=ban.address and (plain_address(ban.address) or ban.address),
+                )
+                for ban in bans
+            ],
+            self._heard,
+        )
+
+    def hear(self, ban: Ban) -> None:
+        """Put a ban in force that a backplane keeps."""
+        self._use(self._bans, [*(each for each in self._heard if _key(each) != _key(ban)), ban])
+
+    def forget(self, target: Target) -> None:
+        """Lift a ban that a backplane kept."""
+        self._use(self._bans, [each for each in self._heard if _key(each) != target.key])
+
+    def hear_all(self, bans: Iterable[Ban]) -> None:
+        """Put all bans in force that a backplane keeps, and no others of its bans."""
+        self._use(self._bans, list(bans))
+
+    def _use(self, own: list[Ban], heard: list[Ban]) -> None:
+        self._bans, self._heard = own, heard
         self._of = defaultdict(list)
-        for ban in self._bans:
+        for ban in (*own, *heard):
             for target in ban.targets:
                 self._of[target.key].append(ban)
 
     def in_force(self) -> list[Ban]:
         """Return the bans that have not ended."""
+        return [*self._own(), *(ban for ban in self._heard if _is_in_force(ban, self._unix_time()))]
+
+    def _own(self) -> list[Ban]:
+        """Return the bans in force of this daemon."""
         now = self._unix_time()
         return [ban for ban in self._bans if _is_in_force(ban, now)]
 
@@ -185,7 +217,7 @@ class Bans:
             StoreError: The ban cannot be saved; then it is not in force.
         """
         async with self._lock:
-            bans = [each for each in self.in_force() if _key(each) != _key(ban)]
+            bans = [each for each in self._own() if _key(each) != _key(ban)]
             await self._change([*bans, ban])
 
     async def remove(self, target: Target) -> bool:
@@ -195,7 +227,7 @@ class Bans:
             StoreError: The change cannot be saved; then the ban stays in force.
         """
         async with self._lock:
-            bans = self.in_force()
+            bans = self._own()
             rest = [ban for ban in bans if _key(ban) != target.key]
             if len(rest) == len(bans):
                 return False

@@ -122,6 +122,9 @@ class Claims(Protocol):
     def depart(self, session: str, name: str) -> None:
         """Take a name back from a session."""
 
+    def has(self, session: str, name: str) -> bool:
+        """Return whether a session still has a name that it claimed."""
+
 
 class LocalClaims:
     """The names of the sessions of one daemon."""
@@ -151,6 +154,10 @@ class LocalClaims:
             self._holders[key] = holders
         else:
             self._accounts.discard(key)
+
+    def has(self, session: str, name: str) -> bool:
+        """See `Claims`; only the session itself gives its name back."""
+        return True
 
 
 class Names:
@@ -217,6 +224,15 @@ class Names:
         name = check_name(name)
         self._reserved.add(fold(name))
         return name
+
+    def check_held(self, name: str, session: str) -> None:
+        """Refuse a session that has lost its name since it was claimed.
+
+        Raises:
+            RequestError: `name-taken`.
+        """
+        if not self._claims.has(session, name):
+            raise RequestError(ErrorCode.NAME_TAKEN, f"the name {name} is in use")
 
     def release(self, name: str, session: str) -> None:
         """Take a name back from a session."""

@@ -11,7 +11,7 @@ from chatd.chat.names import check_room, fold
 from chatd.chat.rooms import M, Room
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.interface import IMessageStore
-from chatd.storage.streamkeys import room_stream
+from chatd.storage.streamkeys import ROOM_PREFIX, room_stream
 
 __all__ = ["OpenRooms"]
 
@@ -68,6 +68,10 @@ class OpenRooms(Generic[M]):
             if key in self.rooms:
                 self._drop_if_unneeded(self.rooms[key])
         return room
+
+    def room_at(self, stream: str) -> Room[M] | None:
+        """Return the open room with a stream, or None."""
+        return self.rooms.get(stream.removeprefix(ROOM_PREFIX))
 
     def close(self, room: Room[M]) -> None:
         """Give up a hold of a room; the room goes if it is empty and has no other hold."""

@@ -20,8 +20,11 @@ class Policy:
     Attributes:
         rooms: The rooms of a session that names none itself, at most `MAX_FIRST_ROOMS`.
         operators: The names of the operators; see `chatd.chat.moderation.Operators`.
-        presence_limit: The most sessions of a room that announces arrivals and departures.
+        presence_limit: The most sessions of a room that announces arrivals and departures. Over a
+            backplane, it is the most names.
         max_rooms: The most rooms that a session may be in.
+        link_patience_s: How long sessions go on while the link to the backplane is lost, in
+            seconds; then they end, and their clients may connect to another daemon.
 
     Raises:
         ConfigurationError: A name is not valid, or a number is too small or too large.
@@ -31,6 +34,7 @@ class Policy:
     operators: tuple[str, ...] = ()
     presence_limit: int = PRESENCE_LIMIT
     max_rooms: int = MAX_ROOMS
+    link_patience_s: float = 30.0
 
     def __post_init__(self) -> None:
         check_names("rooms", self.rooms)
@@ -44,6 +48,11 @@ class Policy:
             raise ConfigurationError(error.message) from error
         check_number("presence_limit", self.presence_limit)
         check_number("max_rooms", self.max_rooms)
+        check_number("link_patience_s", self.link_patience_s)
+        if self.link_patience_s < 0:
+            raise ConfigurationError(
+                f"the patience with a lost link is 0 seconds or more, not {self.link_patience_s:g}"
+            )
         if self.presence_limit < 0:
             raise ConfigurationError(f"a presence limit is 0 or more, not {self.presence_limit}")
         if self.max_rooms < max(1, len(self.rooms)):

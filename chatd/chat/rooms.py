@@ -164,6 +164,11 @@ class Room(Generic[M]):
         if self.ahead:
             self.ahead = {id: seq for id, seq in self.ahead.items() if seq > self.seq}
 
+    def stand_at(self, head: Head) -> None:
+        """Take note that the stream has another epoch."""
+        self.epoch, self.seq, self.last_id = head.epoch, head.seq, head.last_id
+        self.topic = head.topic
+
     def has_read(self, member: M, seq: int) -> None:
         """Note that a member gets all messages up to a place in another way."""
         if seq > self.seq:

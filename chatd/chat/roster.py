@@ -253,16 +253,22 @@ class Roster(OpenRooms[M]):
         for member in members:
             member.departed(room.name)
 
-    def publish(self, room: Room[M], messages: Sequence[Message]) -> None:
+    def publish(self, room: Room[M], messages: Sequence[Message], *, but: str = "") -> None:
         """Deliver messages or EVENTs to a room; this method is the only way to do so.
 
         A member does not get a message that was already on a page that it read.
+
+        Args:
+            room: The room.
+            messages: The messages.
+            but: The folded name of members that do not get them, or empty.
         """
-        if not room.ahead:
+        if not room.ahead and not but:
             self.delivery.broadcast(room, messages)
             return
+        others = [each for id, each in self.here.get(but, {}).items() if id in room.members]
         for message in messages:
-            readers = room.readers_of(message)
+            readers = others + room.readers_of(message)
             for member in readers:
                 self.delivery.deliver_early(member)
             self.delivery.broadcast(room, (message,))

@@ -164,6 +164,7 @@ class Admission(Generic[M]):
         admitted = Admitted(applicant.session_id, name, has_account, address, rooms)
         try:
             self._check(name, address)  # others may have come during the wait
+            self._roster.names.check_held(name, applicant.session_id)
         except BaseException:
             self.release(admitted)
             raise

@@ -16,7 +16,6 @@ from chatd.chat.access import RoomAccess
 from chatd.chat.commands import Commands
 from chatd.chat.hub import Hub
 from chatd.chat.moderation import Bans, Operators
-from chatd.chat.onedaemon import OneDaemon
 from chatd.chat.policy import Policy
 from chatd.chat.roster import Roster
 from chatd.server.accounts import Accounts
@@ -26,6 +25,7 @@ from chatd.server.connections import Closable, Connections
 from chatd.server.delivery import TurnDelivery
 from chatd.server.failures import FailureLog
 from chatd.server.greeter import Greeter
+from chatd.server.joint import Link, listen, share
 from chatd.server.keyring import Keyring
 from chatd.server.limits import Limits
 from chatd.server.passwordchange import PasswordChange
@@ -84,6 +84,7 @@ class Engine(Generic[S]):
         self.turn = Turn(clock, self._store_what_was_said)
         self.operators = Operators(policy.operators, needs_account=accounts is not None)
         self.access = RoomAccess(store, self.operators, DeferredLock(), note)
+        self.link = Link(clock, policy.link_patience_s, self._end_all)
         roster = self._make_chat(store, bans, policy, unix_time, has_accounts=accounts is not None)
         self.speaker: Speaker[S] = Speaker(self.hub, self.turn, name)
         self.command_budget = CommandBudget(clock)
@@ -118,8 +119,9 @@ class Engine(Generic[S]):
             clock, self.connections, self.hub.commits.call_when_stored, self.turn.flush
         )
 
-    def finish_logs(self) -> None:
-        """Log now how many lines the logs have left out."""
+    def finish(self) -> None:
+        """Stop the timers; log now how many lines the logs have left out."""
+        self.link.stop()
         self.session_log.finish()
         self.failures.finish()
 
@@ -139,13 +141,18 @@ class Engine(Generic[S]):
             start,
             policy=policy,
             access=self.access,
-            share=lambda roster: OneDaemon(roster, bans),
+            share=lambda roster: share(store, roster, bans, start),
             has_accounts=has_accounts,
         )
         self.hub: Hub[S] = Hub(
             roster, store, delivery, start, self.failures.failed, unix_time=unix_time
         )
+        listen(self.hub, bans, self.link, start, self.failures.failed)
         return roster
+
+    def _end_all(self, code: str, reason: str) -> None:
+        for session in list(self.registry.sessions.values()):
+            session.end_now(code, reason, retry=True)
 
     def _store_what_was_said(self) -> None:
         self.hub.commits.begin()

@@ -52,7 +52,8 @@ class ChatFactory(Factory, Generic[SessionT]):
         max_content: Longest content of a message, in bytes.
         name: The name of the server as a sender.
         unix_time: Returns the time for messages, in Unix seconds.
-        store: Keeps the messages; None for a store in memory.
+        store: Keeps the messages; None for a store in memory. If it is an `IBackplane`, the
+            daemons that share it are one chat.
         accounts: The accounts; None if the server has none.
         bans: The bans; None for an empty list in memory.
         policy: The operator's other settings of the chat.
@@ -60,7 +61,7 @@ class ChatFactory(Factory, Generic[SessionT]):
 
     Attributes:
         limits: The limits for peers.
-        sessions: The established sessions, by their ids.
+        sessions: The established sessions of this daemon, by their ids.
         hub: The chat: its rooms and members.
         store: Keeps the messages; `ChatService` opens and closes it.
         bans: The bans.
@@ -239,7 +240,7 @@ class ChatFactory(Factory, Generic[SessionT]):
         return promised(Deferred.fromCoroutine(self.engine.speaker.say(room, message)))
 
     def when_active(self, name: str) -> Deferred[SessionT]:
-        """Wait for a client.
+        """Wait for a client of this daemon.
 
         Args:
             name: The client's name.
@@ -290,7 +291,7 @@ class ChatFactory(Factory, Generic[SessionT]):
         end = SessionEnded(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry=True)
         self.engine.registry.close(end)
         done = self.engine.shutdown.begin(end, grace_s)
-        return promised(done.addCallback(lambda _: self.engine.finish_logs()))
+        return promised(done.addCallback(lambda _: self.engine.finish()))
 
     def cut_off(self) -> None:
         """If the server is shutting down, abort all connections and stop waiting."""

@@ -131,7 +131,7 @@ class LastingTests(SynchronousTestCase):
                 peer.transport.lose()
             self.successResultOf(stopping)
             self.reactor.advance(0)
-            self.network.factory.engine.finish_logs()
+            self.network.factory.engine.finish()
             self.assertEqual(self.reactor.getDelayedCalls(), [])
 
         self.addCleanup(stop)

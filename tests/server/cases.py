@@ -93,7 +93,7 @@ class AdmissionCase(SynchronousTestCase):
         self.assertEqual((self.factory.sessions, hub.roster.here, hub.roster.rooms), ({}, {}, {}))
         claims = hub.roster.shared.claims
         self.assertEqual((claims._holders, claims._accounts), ({}, set()))
-        self.factory.engine.finish_logs()  # their timers belong to the server, not to a session
+        self.factory.engine.finish()  # their timers belong to the server, not to a session
         self.assertEqual(self.factory.clock.getDelayedCalls(), [])
 
 

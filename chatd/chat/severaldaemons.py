@@ -1,0 +1,264 @@
+"""`SeveralDaemons`: the chat of several daemons that share a backplane."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Generic, NamedTuple
+
+import msgspec
+
+from chatd.backplane.interface import Found, IBackplane, KeptBan
+from chatd.chat import presence
+from chatd.chat.commits import Start
+from chatd.chat.interfaces import Person
+from chatd.chat.lists import LIST_BYTES, MAX_LISTED
+from chatd.chat.moderation import Ban, Bans, Target
+from chatd.chat.names import GUEST, fold
+from chatd.chat.questions import (
+    AccessChanged,
+    BanLifted,
+    BanMade,
+    EndSessions,
+    Question,
+    Renamed,
+    Returned,
+    sessions_in,
+)
+from chatd.chat.rooms import M, Room
+from chatd.chat.roster import Roster
+from chatd.chat.shared import AccessChange, Ending, ListedRoom, RoomNames
+from chatd.chat.sharedclaims import SharedClaims
+from chatd.storage.streamkeys import room_stream
+from chatd.wire.messages import Message
+
+__all__ = ["SeveralDaemons"]
+
+_NAMES_LISTED = LIST_BYTES // 8
+"""How many names `who` looks up: as many of the shortest names exceed `LIST_BYTES`."""
+
+
+class _Account(NamedTuple):
+    """A `Person` on any daemon, with an account."""
+
+    key: str
+    has_account: bool = True
+
+
+class SeveralDaemons(Generic[M]):
+    """Implements `chatd.chat.shared.Shared` over a backplane.
+
+    `chatd.chat.listener` has the other half: what other daemons did.
+
+    Args:
+        roster: The members of this daemon, and the rooms that it has open.
+        bans: The bans in force.
+        backplane: What the daemons share.
+        start: Runs a coroutine; see `chatd.chat.commits.Start`.
+
+    Attributes:
+        backplane: See above.
+        claims: The names of the sessions of this daemon.
+    """
+
+    def __init__(self, roster: Roster[M], bans: Bans, backplane: IBackplane, start: Start) -> None:
+        self.claims = SharedClaims(backplane)
+        self._roster = roster
+        self._bans = bans
+        self.backplane = backplane
+        self._start = start
+        self._unread: list[tuple[M, Message]] = []
+        self._is_finding = False
+
+    async def read_again(self) -> None:
+        """Read the bans and the private rooms again, after the link was lost.
+
+        Raises:
+            StoreError: The backplane cannot read them.
+        """
+        await self.bans()
+        await self.refresh_access()
+        self._roster.remove_strangers()
+
+    # Rooms
+
+    def entered(self, room: Room[M], member: M) -> None:
+        """See `Shared`."""
+        limit = self._roster.policy.presence_limit
+        self.backplane.enter(room.stream, member.name, limit=limit)
+
+    def left(
+        self,
+        room: Room[M],
+        names: Sequence[str],
+        why: Mapping[str, str],
+        *,
+        sessions: int,
+        is_silent: bool,
+    ) -> None:
+        """See `Shared`; the members on other daemons are told in any case."""
+        limit = self._roster.policy.presence_limit
+        for name in names:
+            self.backplane.quit(room.stream, name, limit=limit, why=why)
+
+    def renamed(self, member: M, old_name: str) -> None:
+        """See `Shared`."""
+        rooms = list(member.rooms.values())
+        for room in rooms:
+            self.backplane.quit(room.stream, old_name, limit=-1, why={})
+            self.backplane.enter(room.stream, member.name, limit=-1)
+        if member.away is not None:
+            text = member.away.text
+            self._start(self.backplane.set_away(member.id, member.name, text))
+        # At once, so that the members of this daemon hear the new name before its messages.
+        limit = self._roster.policy.presence_limit
+        near = [room for room in rooms if room.count <= limit]
+        self._roster.tell_renamed(near, old_name, member.name, but=member.id)
+        if rooms:
+            self._start(self._tell_renamed(rooms, old_name, member.name))
+
+    async def _tell_renamed(self, rooms: Sequence[Room[M]], old_name: str, name: str) -> None:
+        counts = await self.backplane.count([room.stream for room in rooms])
+        limit = self._roster.policy.presence_limit
+        keys = [room.key for room, count in zip(rooms, counts, strict=True) if count <= limit]
+        if keys:
+            await self._ask(Renamed(keys, old_name, name))
+
+    def tell_room(self, room: Room[M], event: Message) -> None:
+        """See `Shared`."""
+        assert isinstance(event.header, dict)
+        self.backplane.tell_room(room.stream, event.header)
+
+    async def elsewhere(self, room: Room[M], member: M) -> int:
+        """See `Shared`."""
+        found = await self.backplane.inside(room.stream, _just_before(member.key), limit=1)
+        is_inside = any(key == member.key for key, _, _ in found.names)
+        counted_twice = is_inside and not room.has(member)
+        return max(0, found.count - room.count - counted_twice)
+
+    async def inside(self, key: str, after: str) -> RoomNames | None:
+        """See `Shared`."""
+        found = await self.backplane.inside(room_stream(key), after, limit=_NAMES_LISTED)
+        if not found.count:
+            return None
+        room = await self._roster.open(key)  # it knows how the room was first spelled
+        self._roster.close(room)
+        texts = {key: text for key, _, text in found.names if text}
+        names = [(key, name) for key, name, _ in found.names]
+        return RoomNames(room.name, found.count, names, lambda key: texts.get(key, ""))
+
+    async def peopled(self, person: Person, after: str) -> dict[str, ListedRoom]:
+        """See `Shared`."""
+        found: dict[str, ListedRoom] = {}
+        while True:
+            page = await self.backplane.peopled(after, limit=MAX_LISTED)
+            for head, names in page:
+                after = fold(head.name)
+                if self._roster.access.may_know(person, after):
+                    found[after] = ListedRoom(head.name, names, head.topic)
+            if len(page) < MAX_LISTED or len(found) >= MAX_LISTED:
+                return found
+
+    # Away texts and direct messages
+
+    async def set_away(self, member: M, text: str) -> None:
+        """See `Shared`."""
+        await self.backplane.set_away(member.id, member.name, text)
+        if text:
+            self._roster.away.begin(member, text)  # to tell the backplane again
+            return
+        self._roster.away.end(self._roster.sessions_of(member.name))
+        await self._ask(Returned(member.key))
+
+    def tell_if_unread(self, author: M, message: Message) -> None:
+        """See `Shared`; the messages of the meantime are looked up together."""
+        self._unread.append((author, message))
+        if not self._is_finding:
+            self._is_finding = True
+            self._start(self._find())
+
+    async def _find(self) -> None:
+        try:
+            while self._unread:
+                batch, self._unread = self._unread, []
+                keys = list({fold(message.to or ""): None for _, message in batch})
+                found = dict(zip(keys, await self.backplane.find(keys), strict=True))
+                for author, message in batch:
+                    self._tell_found(author, message, found[fold(message.to or "")])
+        finally:
+            self._is_finding = False
+
+    def _tell_found(self, author: M, message: Message, found: Found) -> None:
+        assert message.to is not None
+        assert message.id is not None
+        if not found.sessions:
+            event = presence.absent(message.to, message.id)
+        elif found.away is not None and self._roster.away.is_news(
+            author, fold(message.to), found.away[0]
+        ):
+            event = presence.away(message.to, found.away[1], message.id)
+        else:
+            return
+        if self._roster.is_here(author):
+            self._roster.delivery.tell(author, (event,))
+
+    # Operators
+
+    async def end(self, ending: Ending) -> int:
+        """See `Shared`."""
+        return self._roster.end_all(ending) + await self._ask(EndSessions(ending))
+
+    async def add_ban(self, ban: Ban) -> None:
+        """See `Shared`."""
+        (target,) = ban.targets
+        value = msgspec.json.encode(ban)
+        await self.backplane.keep_ban(KeptBan(target.text, ban.until, value))
+        self._bans.hear(ban)
+        await self._ask(BanMade(ban))
+
+    async def remove_ban(self, target: Target) -> bool:
+        """See `Shared`; a ban that only this daemon has is lifted too."""
+        was_own = await self._bans.remove(target)
+        was_kept = await self.backplane.drop_ban(target.text)
+        self._bans.forget(target)
+        await self._ask(BanLifted(target))
+        return was_own or was_kept
+
+    async def bans(self) -> list[Ban]:
+        """See `Shared`."""
+        kept = await self.backplane.bans()
+        self._bans.hear_all(msgspec.json.decode(each.value, type=Ban) for each in kept)
+        return self._bans.in_force()
+
+    # Private rooms
+
+    async def refresh_access(self) -> None:
+        """See `Shared`."""
+        await self._roster.access.reload()
+
+    async def accounts_inside(self, room: Room[M]) -> Collection[Person]:
+        """See `Shared`."""
+        accounts: list[Person] = []
+        after = ""
+        while True:
+            page = await self.backplane.inside(room.stream, after, limit=MAX_LISTED)
+            # Names without this prefix belong to accounts: without them, no room is private.
+            accounts += [_Account(key) for key, _, _ in page.names if not key.startswith(GUEST)]
+            if len(page.names) < MAX_LISTED:
+                return accounts
+            after = page.names[-1][0]
+
+    async def access_changed(self, change: AccessChange) -> int:
+        """See `Shared`."""
+        return self._roster.follow(change) + await self._ask(AccessChanged(change))
+
+    # Within
+
+    async def _ask(self, question: Question) -> int:
+        """Ask all other daemons, and return the number of sessions in their answers."""
+        return sessions_in(await self.backplane.ask_all(question.fields))
+
+
+def _just_before(key: str) -> str:
+    """Return a text between a folded name and all folded names before it."""
+    # No name has an unprintable character such as the last of Unicode.
+    return f"{key[:-1]}{chr(ord(key[-1]) - 1)}\U0010ffff"
