@@ -1,0 +1,418 @@
+"""A backplane in memory, which several factories of one process share; with faults at will."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from itertools import count
+from typing import Any, NamedTuple
+
+import msgspec
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from chatd.backplane.interface import Found, IBackplane, Inside, LinkState
+from chatd.chat.names import fold
+from chatd.errors import RequestError, StoreError
+from chatd.storage.memory import MemoryStore
+from chatd.storage.streamkeys import ROOM_PREFIX, direct_names, is_room
+
+
+class Claim(NamedTuple):
+    """A session's claim of a name."""
+
+    node: Any
+    name: str
+    is_account: bool
+    away: Any = None
+
+
+class SharedMemory:
+    """What the nodes share.
+
+    Attributes:
+        now: The backplane's time, in Unix seconds.
+    """
+
+    def __init__(self):
+        self.now = 1_000_000.0
+        self.store = self._new_store()
+        self.nodes = []
+        self.names = {}  # the claims of each folded name, by session
+        self.inside = {}  # the names in each stream's room: by the folded name, then by node
+        self.bans = {}
+        self.away_numbers = count(1)
+
+    def node(self):
+        """Return the backplane of another daemon."""
+        node = MemoryBackplane(self)
+        self.nodes.append(node)
+        return node
+
+    def lose_messages(self):
+        """Lose all messages: each room gets another epoch."""
+        names = {key: stream.name for key, stream in self.store._streams.items()}
+        self.store = self._new_store()
+        for key in {key for node in self.nodes for key in node.positions}:
+            now(self.store.open_stream(key, names[key]))
+        for node in self.nodes:
+            for key in list(node.positions):
+                node.push(lambda node=node, key=key: node.fill(key))
+
+    def announce(self, stream, event, but=""):
+        for node in self.nodes:
+            node.push(
+                lambda node=node: (
+                    node.listener.heard_event(stream, json_copy(event), but)
+                    if stream in node.positions
+                    else None
+                )
+            )
+
+    def room_name(self, stream):
+        return self.store._streams[stream].name
+
+    def _new_store(self):
+        return MemoryStore(unix_time=lambda: self.now)
+
+
+@implementer(IBackplane)
+class MemoryBackplane:
+    """One node of a backplane in memory.
+
+    Attributes:
+        is_up: Whether the link works.
+        is_held: Whether calls wait until `go_on`.
+        is_slow: Whether what others did waits until `catch_up`.
+        is_deaf: Whether what others did gets lost.
+        positions: The epoch and the place of each open stream.
+        calls: The names of the called methods.
+    """
+
+    def __init__(self, shared):
+        self.shared = shared
+        self.listener: Any = None
+        self.is_up = True
+        self.is_held = False
+        self.is_slow = False
+        self.is_deaf = False
+        self.positions = {}
+        self.calls = []
+        self._waiting: deque[Any] = deque()
+        self._pushed: deque[Any] = deque()
+
+    # Switches
+
+    def go_on(self):
+        """Do the calls that were held."""
+        self.is_held = False
+        while self._waiting:
+            self._waiting.popleft().callback(None)
+
+    def catch_up(self):
+        """Hear what was slow."""
+        self.is_slow = False
+        while self._pushed:
+            self._pushed.popleft()()
+
+    def lose_link(self, *, lease=False):
+        """Lose the link, and perhaps the lease."""
+        self.is_up = False
+        if lease:
+            self.lose_lease()
+        self.listener.linked(LinkState(False, "the backplane does not answer"))
+
+    def lose_lease(self):
+        """Free the names of this node's sessions, and take them out of their rooms."""
+        for claims in self.shared.names.values():
+            for session in [id for id, claim in claims.items() if claim.node is self]:
+                del claims[session]
+        for stream, inside in self.shared.inside.items():
+            for key in [key for key, nodes in inside.items() if self in nodes]:
+                self._quit(stream, key, 500, {})
+
+    def restore_link(self):
+        """Attach anew."""
+        self.is_up = True
+        lost = []
+        for session, name, away, is_account in self.listener.present():
+            claims = self.shared.names.setdefault(fold(name), {})
+            if session not in claims and not may_claim(claims, is_account):
+                lost.append(session)
+                continue
+            number = (next(self.shared.away_numbers), away) if away else None
+            claims[session] = Claim(self, name, is_account, number)
+        self.listener.names_lost(lost)
+        for stream, name in self.listener.rooms_inside():
+            self._enter(stream, name, 500)
+        for stream in list(self.positions):
+            self.fill(stream)
+        self.listener.linked(LinkState(True))
+
+    # What others did
+
+    def push(self, hear):
+        if self.is_up and not self.is_deaf:
+            if self.is_slow:
+                self._pushed.append(hear)
+            else:
+                hear()
+
+    def fill(self, stream):
+        """Hear what the node has not heard of an open stream."""
+        if stream not in self.positions:
+            return
+        epoch, seq = self.positions[stream]
+        page = now(self.shared.store.read(stream, after=seq, limit=10_000, max_bytes=2**30))
+        self.positions[stream] = page.head.epoch, page.head.seq
+        if page.head.epoch != epoch:
+            self.listener.moved(stream, page.head)
+        elif page.messages:
+            self.listener.heard(stream, page.messages)
+
+    async def _ready(self, call):
+        self.calls.append(call)
+        if self.is_held:
+            waiting: Deferred[None] = Deferred()
+            self._waiting.append(waiting)
+            await waiting
+        if not self.is_up:
+            raise StoreError("the backplane does not answer")
+
+    def _later(self, call, act, *args):
+        """Do something after all earlier calls."""
+        self.calls.append(call)
+        done: Deferred[Any] = Deferred()
+        done.addCallback(lambda _: act(*args) if self.is_up else None)
+        if self.is_held:
+            self._waiting.append(done)
+        else:
+            done.callback(None)
+
+    # The store
+
+    def listen(self, listener):
+        self.listener = listener
+
+    def open(self):
+        """Do nothing."""
+
+    async def close(self):
+        """Do nothing."""
+
+    async def open_stream(self, stream, name):
+        await self._ready("open_stream")
+        head = await self.shared.store.open_stream(stream, name)
+        if is_room(stream):
+            if stream in self.positions:
+                self.fill(stream)
+            self.positions[stream] = head.epoch, head.seq
+        return head
+
+    async def append(self, entries):
+        await self._ready("append")
+        for entry in entries:
+            self.fill(entry.stream)
+        stamped = [
+            msgspec.structs.replace(
+                entry, header=msgspec.structs.replace(entry.header, time=self.shared.now)
+            )
+            for entry in entries
+        ]
+        outcomes = await self.shared.store.append(stamped)
+        for entry, outcome in zip(entries, outcomes, strict=True):
+            if not isinstance(outcome, RequestError) and outcome.is_new:
+                self._tell_others(entry.stream, outcome.message)
+        return outcomes
+
+    def _tell_others(self, stream, message):
+        if stream in self.positions:
+            self.positions[stream] = self.positions[stream][0], message.seq
+        for node in self.shared.nodes:
+            if node is not self:
+                if direct_names(stream)[0] is None:
+                    node.push(lambda node=node: node.fill(stream))
+                else:
+                    node.push(lambda node=node: node.listener.heard_direct(message))
+
+    async def read(self, stream, **options):
+        await self._ready("read")
+        self.fill(stream)
+        return await self.shared.store.read(stream, **options)
+
+    async def set_topic(self, stream, topic):
+        await self._ready("set_topic")
+        await self.shared.store.set_topic(stream, topic)
+
+    async def release(self, stream):
+        await self._ready("release")
+        self.positions.pop(stream, None)
+        if not any(stream in node.positions for node in self.shared.nodes):
+            await self.shared.store.release(stream)
+
+    async def rooms(self, after="", *, limit):
+        await self._ready("rooms")
+        return await self.shared.store.rooms(after, limit=limit)
+
+    async def conversations(self, author, after="", *, limit):
+        await self._ready("conversations")
+        return await self.shared.store.conversations(author, after, limit=limit)
+
+    async def private_rooms(self):
+        await self._ready("private_rooms")
+        return await self.shared.store.private_rooms()
+
+    async def keep_private(self, room):
+        await self._ready("keep_private")
+        await self.shared.store.keep_private(room)
+
+    async def drop_private(self, key):
+        await self._ready("drop_private")
+        await self.shared.store.drop_private(key)
+
+    async def expire(self):
+        await self._ready("expire")
+        await self.shared.store.expire()
+
+    # Names
+
+    async def claim(self, names, session, *, is_account, bans):
+        await self._ready("claim")
+        for key in bans:
+            ban = self.shared.bans.get(key)
+            if ban is not None and (ban.until is None or ban.until > self.shared.now):
+                raise RequestError("banned", "you are banned from this server")
+        for name in names:
+            claims = self.shared.names.setdefault(fold(name), {})
+            if may_claim(claims, is_account):
+                claims[session] = Claim(self, name, is_account)
+                return name
+        raise RequestError("name-taken", "none of the names is free")
+
+    def depart(self, session, name):
+        self._later("depart", self._depart, session, name)
+
+    def _depart(self, session, name):
+        self.shared.names.get(fold(name), {}).pop(session, None)
+
+    async def set_away(self, session, name, text):
+        await self._ready("set_away")
+        claims = self.shared.names[fold(name)]
+        if text:
+            away = (next(self.shared.away_numbers), text)
+            claims[session] = claims[session]._replace(away=away)
+        else:
+            for each in claims:
+                claims[each] = claims[each]._replace(away=None)
+
+    async def find(self, names):
+        await self._ready("find")
+        return [self._found(name) for name in names]
+
+    def _found(self, key):
+        claims = list(self.shared.names.get(key, {}).values())
+        if not claims:
+            return Found("", 0)
+        away = max((claim.away for claim in claims if claim.away), default=None)
+        return Found(claims[0].name, len(claims), away)
+
+    # Presence
+
+    def enter(self, stream, name, *, limit):
+        self._later("enter", self._enter, stream, name, limit)
+
+    def _enter(self, stream, name, limit):
+        inside = self.shared.inside.setdefault(stream, {})
+        key = fold(name)
+        is_new = key not in inside
+        inside.setdefault(key, {})[self] = name
+        if is_new and len(inside) <= limit:
+            room = self.shared.room_name(stream)
+            self.shared.announce(stream, {"event": "joined", "room": room, "name": name}, key)
+
+    def quit(self, stream, name, *, limit, why):
+        self._later("quit", self._quit, stream, name, limit, why)
+
+    def _quit(self, stream, name, limit, why):
+        inside = self.shared.inside.get(stream, {})
+        size = len(inside)
+        nodes = inside.get(fold(name), {})
+        spelled = nodes.pop(self, name)
+        if not nodes and inside.pop(fold(name), None) is not None and size <= limit:
+            why = {key: text for key, text in why.items() if text}
+            room = self.shared.room_name(stream)
+            self.shared.announce(stream, {"event": "left", "room": room, "name": spelled, **why})
+
+    async def count(self, streams):
+        await self._ready("count")
+        return [len(self.shared.inside.get(stream, {})) for stream in streams]
+
+    async def inside(self, stream, after, *, limit):
+        await self._ready("inside")
+        inside = self.shared.inside.get(stream, {})
+        names = []
+        for key in sorted(key for key in inside if key > after)[:limit]:
+            found = self._found(key)
+            names.append(
+                (key, next(iter(inside[key].values())), found.away[1] if found.away else "")
+            )
+        return Inside(names, len(inside))
+
+    async def peopled(self, after="", *, limit):
+        await self._ready("peopled")
+        streams = sorted(
+            stream
+            for stream, inside in self.shared.inside.items()
+            if inside and stream > ROOM_PREFIX + after
+        )
+        return [
+            (self.shared.store._streams[stream].head, len(self.shared.inside[stream]))
+            for stream in streams[:limit]
+        ]
+
+    # Bans
+
+    async def bans(self):
+        await self._ready("bans")
+        return list(self.shared.bans.values())
+
+    async def keep_ban(self, ban):
+        await self._ready("keep_ban")
+        self.shared.bans[ban.key] = ban
+
+    async def drop_ban(self, key):
+        await self._ready("drop_ban")
+        return self.shared.bans.pop(key, None) is not None
+
+    # Words between nodes
+
+    def tell_room(self, stream, event, *, but=""):
+        self._later("tell_room", self.shared.announce, stream, event, but)
+
+    def tell_name(self, name, event):
+        for node in self.shared.nodes:
+            if node is not self:
+                node.push(lambda node=node: node.listener.heard_for(fold(name), json_copy(event)))
+
+    async def ask_all(self, question):
+        await self._ready("ask_all")
+        others = [node for node in self.shared.nodes if node is not self and node.is_up]
+        return [json_copy(node.listener.asked(json_copy(question))) for node in others]
+
+
+def may_claim(claims, is_account):
+    return not claims or (is_account and all(claim.is_account for claim in claims.values()))
+
+
+def json_copy(value):
+    """Return what another process would get of a value."""
+    return json.loads(json.dumps(value))
+
+
+def now(coroutine):
+    """Return the result of a coroutine that is done at once."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("the coroutine waits")

@@ -1,0 +1,231 @@
+"""Tests of messages to rooms, in one chat of two daemons."""
+
+from twisted.internet.defer import Deferred
+
+from chatd.errors import RequestError
+from tests.backplane.daemons import DaemonsCase
+
+
+class MessageTests(DaemonsCase):
+    def setUp(self):
+        super().setUp()
+        self.ann = self.connect(self.one, "ann")
+        self.bob = self.connect(self.two, "bob")
+
+    def test_order(self):
+        """The members of a room get the messages of both daemons in one order, each once."""
+        for number in range(5):
+            self.ann.send(f"ann {number}")
+            self.bob.send(f"bob {number}")
+            self.pump()
+        self.assertEqual(self.ann.texts, self.bob.texts)
+        self.assertEqual(len(set(self.ann.texts)), 10)
+        self.assertEqual(self.ann.seqs, list(range(1, 11)))
+
+    def test_stamped(self):
+        """The backplane's time stamps the messages of all daemons."""
+        self.shared.now = 2_000_000.0
+        self.assertEqual(self.say(self.ann, "one").time, 2_000_000.0)
+        self.assertEqual(self.say(self.bob, "two").time, 2_000_000.0)
+
+    def test_slow(self):
+        """A member hears what was said elsewhere before its own message, however late it comes."""
+        self.there.is_slow = True
+        self.say(self.ann, "one")
+        self.assertEqual(self.bob.texts, [])
+        self.say(self.bob, "two")
+        self.there.catch_up()
+        self.say(self.ann, "three")
+        self.assertEqual(self.bob.texts, ["one", "two", "three"])
+        self.assertEqual(self.ann.texts, self.bob.texts)
+
+    def test_lost_push(self):
+        """A message whose push got lost comes before the next message."""
+        self.there.is_deaf = True
+        self.say(self.ann, "one")
+        self.there.is_deaf = False
+        self.say(self.ann, "two")
+        self.assertEqual(self.bob.texts, ["one", "two"])
+
+    def test_other_room(self):
+        """Only the members of a room hear its messages, and no daemon without members does."""
+        self.do(self.ann.join("attic"))
+        self.say(self.ann, "psst", room="attic")
+        self.assertEqual(self.bob.texts, [])
+        self.assertNotIn("room attic", self.there.positions)
+        self.assertIsNone(self.there.listener.heard("room attic", []))
+
+    def test_server(self):
+        """A message of a daemon itself reaches the members everywhere."""
+        sent = self.one.factory.send_to_room("lobby", "tea is ready")
+        self.assertEqual(self.do(sent).text, "tea is ready")
+        self.assertEqual((self.ann.texts, self.bob.texts), (["tea is ready"], ["tea is ready"]))
+
+    def test_retry_elsewhere(self):
+        """A message that is sent again under its id at the other daemon is delivered once."""
+        first = self.say(self.ann, "once", id="1")
+        self.ann.disconnect()
+        self.pump()
+        ann = self.connect(self.two, "ann")
+        again = self.say(ann, "once", id="1")
+        self.assertEqual((again.seq, again.time), (first.seq, first.time))
+        self.assertEqual(self.bob.texts, ["once"])
+
+    def test_resume_elsewhere(self):
+        """A client resumes at the other daemon without a gap or a duplicate."""
+        epoch = self.one.factory.hub.roster.rooms["lobby"].epoch
+        self.say(self.ann, "one")
+        self.ann.disconnect()
+        self.pump()
+        self.say(self.bob, "two")
+        cat = self.connect(self.one, "cat")
+        self.say(cat, "three")
+        ann = self.connect(self.two, "ann", rooms=())
+        joined = self.do(ann.join("lobby", after=1, epoch=epoch))
+        self.assertTrue(joined.recovered)
+        self.say(cat, "four")
+        self.assertEqual(ann.seqs, [2, 3, 4])
+
+    def test_moved(self):
+        """When messages may be lost, members must come back; they learn that at their join."""
+        seq = self.say(self.ann, "one").seq
+        epoch = self.one.factory.hub.roster.rooms["lobby"].epoch
+        self.shared.lose_messages()
+        for client in (self.ann, self.bob):
+            self.assertEqual(self.end_of(client), ("not-stored", True))
+        ann = self.connect(self.two, "ann", rooms=())
+        self.assertFalse(self.do(ann.join("lobby", after=seq, epoch=epoch)).recovered)
+
+    def test_moved_while_held(self):
+        """A room that is open without members takes the new epoch too."""
+        room = self.do_now(self.one.factory.hub.roster.open("attic"))
+        self.shared.lose_messages()
+        self.pump()
+        head = self.do_now(self.shared.store.open_stream("room attic", ""))
+        self.assertEqual((room.epoch, room.seq, room.last_id), (head.epoch, 0, None))
+
+    def do_now(self, awaitable):
+        return self.successResultOf(Deferred.fromCoroutine(awaitable))
+
+    def test_moved_while_reading(self):
+        """A member that reads pages of a lost epoch must come back too."""
+        for number in range(3):
+            self.say(self.ann, f"{number}" * 700_000)
+        cat = self.connect(self.two, "cat", rooms=())
+        epoch = self.one.factory.hub.roster.rooms["lobby"].epoch
+        joining = cat.join("lobby", after=0, epoch=epoch)
+        joining.addErrback(lambda _: None)
+        read = self.there.read
+
+        async def read_and_lose(stream, **options):
+            if self.there.calls.count("read") == 1:
+                self.shared.lose_messages()
+            return await read(stream, **options)
+
+        self.there.read = read_and_lose
+        self.assertEqual(self.end_of(cat), ("not-stored", True))
+
+    def test_topic(self):
+        """A topic reaches the members everywhere, and those that join later."""
+        self.forget(self.ann, self.bob)
+        self.assertEqual(self.do(self.ann.topic("lobby", "tea")), "tea")
+        told = [{"room": "lobby", "topic": "tea", "name": "ann"}]
+        self.assertEqual((self.ann.take("topic"), self.bob.take("topic")), (told, told))
+        self.assertEqual(self.do(self.bob.topic("lobby")), "tea")
+        cat = self.connect(self.two, "cat", rooms=())
+        self.assertEqual(self.do(cat.join("lobby")).topic, "tea")
+
+
+class DirectTests(DaemonsCase):
+    accounts = ("ann", "bob")
+
+    def setUp(self):
+        super().setUp()
+        self.ann = self.connect(self.one, "ann")
+        self.other_ann = self.connect(self.two, "ann")
+        self.bob = self.connect(self.two, "bob")
+        self.forget(self.ann, self.other_ann, self.bob)
+
+    def test_elsewhere(self):
+        """A direct message reaches all sessions of both names, on both daemons."""
+        self.say(self.ann, "psst", to="bob")
+        for client in (self.ann, self.other_ann, self.bob):
+            self.assertEqual(client.texts, ["psst"])
+        self.say(self.bob, "what?", to="ann")
+        for client in (self.ann, self.other_ann, self.bob):
+            self.assertEqual(client.texts, ["psst", "what?"])
+        self.assertEqual((self.ann.events, self.bob.events), ([], []))
+
+    def test_absent(self):
+        """The author hears `absent` only if no daemon has a session of the name."""
+        self.say(self.ann, "hello?", to="cat", id="1")
+        self.assertEqual(self.ann.take("absent"), [{"name": "cat", "ref": "1"}])
+
+    def test_away(self):
+        """An author hears each away text of a name once, whichever daemon has it."""
+        other_bob = self.connect(self.one, "bob")
+        self.do(self.bob.away("lunch"))
+        self.say(self.ann, "hello?", to="bob", id="1")
+        self.say(self.ann, "hello?", to="bob", id="2")
+        self.assertEqual(self.ann.take("away"), [{"name": "bob", "text": "lunch", "ref": "1"}])
+        self.do(other_bob.away("a meeting"))
+        self.say(self.ann, "hello?", to="bob", id="3")
+        self.assertEqual(len(self.ann.take("away")), 1)
+        self.do(self.ann.away("asleep"))
+        self.say(self.ann, "a note", to="ann")
+        self.assertEqual(self.ann.take("away"), [])
+
+    def test_back(self):
+        """Any session of a name ends its away texts, on all daemons and for good."""
+        other_bob = self.connect(self.one, "bob")
+        self.do(self.bob.away("lunch"))
+        self.do(other_bob.away())
+        self.say(self.ann, "hello?", to="bob")
+        self.assertEqual(self.ann.take("away"), [])
+        self.there.lose_link(lease=True)
+        self.there.restore_link()
+        self.say(self.ann, "hello?", to="bob")
+        self.assertEqual(self.ann.take("away"), [])
+
+    def test_together(self):
+        """Names of messages that arrive while others are looked up are looked up together."""
+        asked: list[list[str]] = []
+        gate: Deferred[None] = Deferred()
+        find = self.here.find
+
+        async def find_slowly(names):
+            asked.append(names)
+            await gate
+            return await find(names)
+
+        self.here.find = find_slowly
+        for name in ("cat", "dan", "eve"):
+            self.say(self.ann, "hello?", to=name)
+        gate.callback(None)
+        self.pump()
+        self.assertEqual([each["name"] for each in self.ann.take("absent")], ["cat", "dan", "eve"])
+        self.assertEqual(asked, [["cat"], ["dan", "eve"]])
+
+    def test_left_meanwhile(self):
+        """An author that leaves before the receiver is looked up hears nothing more."""
+        find = self.here.find
+
+        async def find_and_leave(names):
+            found = await find(names)
+            for session in self.one.factory.hub.roster.sessions_of("ann"):
+                session.end_now("goodbye", "goodbye")
+            return found
+
+        self.here.find = find_and_leave
+        self.ann.send("hello?", to="cat").addErrback(lambda _: None)
+        self.assertEqual(self.end_of(self.ann)[0], "goodbye")
+        self.assertEqual(self.ann.take("absent"), [])
+
+    def test_not_stored(self):
+        """While the link is lost, messages are refused, and stored again when it is back."""
+        self.here.lose_link()
+        failed = self.ann.send("hello?")
+        self.pump()
+        self.assertEqual(self.failureResultOf(failed, RequestError).value.code, "not-stored")
+        self.here.restore_link()
+        self.assertEqual(self.say(self.ann, "hello").text, "hello")

@@ -1,0 +1,237 @@
+"""Tests of operators and private rooms, in one chat of two daemons."""
+
+from typing import Any, ClassVar
+
+import msgspec
+from twisted.internet.defer import Deferred
+
+from chatd.chat import severaldaemons
+from chatd.chat.moderation import Ban, Target
+from chatd.chat.policy import Policy
+from chatd.errors import RequestError
+from tests.backplane.daemons import DaemonsCase
+
+
+class OperatorsCase(DaemonsCase):
+    options: ClassVar = {"policy": Policy(operators=("op",))}
+    accounts = ("op", "ann", "bob")
+
+    def setUp(self):
+        super().setUp()
+        self.op = self.connect(self.one, "op")
+        self.ann = self.connect(self.two, "ann")
+        self.bob = self.connect(self.two, "bob")
+        self.forget(self.op, self.ann, self.bob)
+
+
+class ModerationTests(OperatorsCase):
+    def test_kick(self):
+        """A kick ends the sessions of a name on all daemons, with the reason for all."""
+        here = self.connect(self.one, "ann")
+        self.forget(self.op, self.bob)
+        self.assertEqual(self.do(self.op.kick("ann", reason="noise")), 2)
+        for client in (here, self.ann):
+            self.assertEqual(self.end_of(client), ("kicked", False))
+        told = [{"room": "lobby", "name": "ann", "by": "op", "reason": "noise"}]
+        self.assertEqual((self.op.take("left"), self.bob.take("left")), (told, told))
+        self.connect(self.two, "ann")
+
+    def test_kick_address(self):
+        """A kick by address ends the sessions from it on all daemons."""
+        for session in self.two.factory.sessions.values():
+            session.address = "192.0.2.7"
+        self.assertEqual(self.do(self.op.kick(address="192.0.2.7")), 2)
+        self.assertEqual(self.end_of(self.bob), ("kicked", False))
+
+    def test_ban(self):
+        """A ban is in force on all daemons when it is answered, and so is its end."""
+        self.assertEqual(self.do(self.op.ban("ann", reason="noise")), 1)
+        self.assertEqual(self.end_of(self.ann), ("banned", False))
+        for server in self.servers:
+            self.assertEqual(self.refused(server, "ann"), "banned")
+            with self.assertRaises(RequestError):
+                server.factory.bans.check("ann", "local")
+        (ban,) = self.do(self.op.bans())
+        self.assertEqual((ban.name, ban.by), ("ann", "op"))
+        self.do(self.op.unban("ann"))
+        self.two.factory.bans.check("ann", "local")
+        self.connect(self.two, "ann")
+        failed = self.op.unban("ann")
+        self.pump()
+        self.assertEqual(self.failureResultOf(failed, RequestError).value.code, "bad-request")
+
+    def test_unheard_ban(self):
+        """A daemon that did not hear of a ban refuses the name all the same."""
+        self.there.is_up = False
+        self.do(self.op.ban("guest-cat"))
+        self.there.is_up = True
+        self.two.factory.bans.check("guest-cat", "local")
+        self.assertEqual(self.refused(self.two, "guest-cat"), "banned")
+
+    def test_reconnected(self):
+        """A daemon whose link works again hears of the bans and private rooms of the meantime."""
+        self.do(self.ann.join("den"))
+        self.there.lose_link()
+        self.do(self.op.ban("guest-cat"))
+        self.do(self.op.command("private", room="den"))
+        self.do(self.op.command("uninvite", room="den", name="ann"))
+        self.there.restore_link()
+        self.pump()
+        self.assertRaises(RequestError, self.two.factory.bans.check, "guest-cat", "local")
+        self.assertEqual(self.ann.take("removed"), [{"room": "den"}])
+
+    def test_own_bans(self):
+        """The bans of a daemon's own file stay in force beside those of the backplane."""
+        bans = self.one.factory.bans
+        bans.replace([Ban(name="eve")])
+        self.do(self.op.ban("guest-cat"))
+        names = {ban.name for ban in self.do(self.op.bans())}
+        self.assertEqual(names, {"eve", "guest-cat"})
+        self.do(self.op.unban("eve"))
+        bans.check("eve", "local")
+
+    def test_key_of_an_address(self):
+        """The backplane compares the bans of addresses by their site."""
+        self.assertEqual(Target(address="2001:db8::1").text, Target(address="2001:db8::2").text)
+        self.assertNotEqual(Target(name="127.0.0.1").text, Target(address="127.0.0.1").text)
+
+    def test_newer_daemon(self):
+        """A daemon answers a question that it does not know with no sessions."""
+        answer = self.there.listener.asked({"ask": "something new"})
+        self.assertEqual(answer, {"sessions": 0})
+
+    def test_event_for_a_name(self):
+        """An EVENT for a name reaches its sessions on other daemons."""
+        self.here.tell_name("ANN", {"event": "renamed", "name": "b", "old_name": "a"})
+        self.pump()
+        self.assertEqual(self.ann.take("renamed"), [{"name": "b", "old_name": "a"}])
+
+    def test_failure(self):
+        """A failure while a daemon acts on what it heard is logged, and does not reach the link."""
+        roster = self.two.factory.hub.roster
+        self.patch(roster, "publish", lambda *_, **__: 1 / 0)
+        self.there.listener.heard_event("room lobby", {"event": "joined"}, "")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class PrivateTests(OperatorsCase):
+    def setUp(self):
+        super().setUp()
+        self.guest = self.connect(self.two, "guest-1", rooms=("den",))
+        for client in (self.op, self.ann, self.bob):
+            self.do(client.join("den"))
+        self.do(self.bob.leave("den"))
+        self.forget(self.op, self.ann, self.bob, self.guest)
+
+    def close_den(self):
+        return self.do(self.op.command("private", room="den"))
+
+    def test_private(self):
+        """The accounts in the room on any daemon are invited; guests on any daemon must leave."""
+        self.assertEqual(self.close_den(), {"room": "den", "invited": 2, "removed": 1})
+        self.assertEqual(self.guest.take("removed"), [{"room": "den"}])
+        told = [{"room": "den", "private": True, "name": "op"}]
+        for client in (self.op, self.ann):
+            self.assertEqual(client.take("room-changed"), told)
+        failed = self.bob.join("den")
+        self.pump()
+        self.assertEqual(self.failureResultOf(failed, RequestError).value.code, "not-invited")
+        self.patch(severaldaemons, "MAX_LISTED", 1)  # the first page has the hidden room alone
+        self.assertEqual([each.room for each in self.do(self.bob.list_rooms())], ["lobby"])
+
+    def test_pages(self):
+        """All accounts in the room are invited, however many pages name them."""
+        self.patch(severaldaemons, "MAX_LISTED", 1)
+        self.assertEqual(self.close_den()["invited"], 2)
+
+    def test_public(self):
+        """Everybody on any daemon may enter a room that is public again."""
+        self.close_den()
+        self.forget(self.ann)
+        self.do(self.op.command("public", room="den"))
+        self.assertEqual(
+            self.ann.take("room-changed"), [{"room": "den", "private": False, "name": "op"}]
+        )
+        self.do(self.bob.join("den"))
+
+    def test_invite(self):
+        """An invited name may enter on any daemon, and hears of its invitation."""
+        self.close_den()
+        self.do(self.op.command("invite", room="den", name="Bob"))
+        self.assertEqual(self.bob.take("invited"), [{"room": "den", "name": "op"}])
+        self.do(self.bob.join("den"))
+
+    def test_uninvite(self):
+        """Sessions of an uninvited name are removed on all daemons, and counted."""
+        self.close_den()
+        here = self.connect(self.one, "ann", rooms=("den",))
+        self.forget(self.op)
+        result = self.do(self.op.command("uninvite", room="den", name="ann"))
+        self.assertEqual(result["removed"], 2)
+        for client in (here, self.ann):
+            self.assertEqual(client.take("removed"), [{"room": "den"}])
+        self.assertEqual(self.op.take("left"), [{"room": "den", "name": "ann", "by": "op"}])
+
+    def test_changed_elsewhere(self):
+        """A change begins with what another daemon has kept, also if its word got lost."""
+        self.close_den()
+        other_op = self.connect(self.two, "op")
+        self.there.listener = Deaf(self.there.listener)
+        self.do(self.op.command("invite", room="den", name="bob"))
+        self.do(other_op.command("invite", room="den", name="cat"))
+        result = self.do(self.op.command("invited", room="den"))
+        self.assertEqual(result["names"], ["ann", "bob", "cat", "op"])
+
+    def test_heard_while_reading(self):
+        """What is heard while the private rooms are read is newer than what was read."""
+        self.close_den()
+        access = self.two.factory.engine.access
+        read = self.there.private_rooms
+        reads: list[Any] = []
+
+        async def read_and_hear():
+            rooms = await read()
+            if not reads:
+                self.do(self.op.command("public", room="den"))
+            reads.append(rooms)
+            return rooms
+
+        self.there.private_rooms = read_and_hear
+        self.do(self.two_refreshes())
+        self.assertEqual((len(reads), access.is_private("den")), (2, False))
+
+    def two_refreshes(self):
+        return Deferred.fromCoroutine(self.two.factory.hub.roster.shared.refresh_access())
+
+    def test_before_the_first_member(self):
+        """A daemon that has not read the private rooms yet needs not hear of changes."""
+        third = self.shared.node()
+        server = self.serve(third)
+        self.servers.append(server)
+        self.close_den()
+        self.assertTrue(server.factory.engine.access.is_private("lobby"))
+        self.connect(server, "bob")
+        self.assertTrue(server.factory.engine.access.is_private("den"))
+        self.assertFalse(server.factory.engine.access.is_private("lobby"))
+
+
+class Deaf:
+    """A listener that does not hear questions."""
+
+    def __init__(self, listener):
+        self._listener = listener
+
+    def __getattr__(self, name):
+        return getattr(self._listener, name)
+
+    def asked(self, question):
+        return {"sessions": 0}
+
+
+class KeptBanTests(OperatorsCase):
+    def test_value(self):
+        """The backplane keeps a whole ban, which any daemon can read."""
+        self.do(self.op.ban("ann", until=2_000_000.0))
+        (kept,) = self.shared.bans.values()
+        ban = msgspec.json.decode(kept.value, type=Ban)
+        self.assertEqual((kept.key, kept.until, ban.by), ("name ann", 2_000_000.0, "op"))
