@@ -213,7 +213,9 @@ class Commands(Generic[M]):
             _check_line(topic, MAX_TOPIC, "a topic")
             await self._roster.store.set_topic(room.stream, topic)
             room.topic = topic
-            self._roster.shared.tell_room(room, presence.topic_set(room.name, topic, member.name))
+            self._roster.shared.tell_room(
+                room.key, presence.topic_set(room.name, topic, member.name)
+            )
         answer({"room": room.name, "topic": room.topic})
 
     async def _name(self, member: M, fields: _Name, answer: Answer[M]) -> None:

@@ -59,9 +59,10 @@ class OneDaemon(Generic[M]):
         rooms = [room for room in member.rooms.values() if self._announces(len(room.members))]
         self._roster.tell_renamed(rooms, old_name, member.name, but=member.id)
 
-    def tell_room(self, room: Room[M], event: Message) -> None:
+    def tell_room(self, key: str, event: Message) -> None:
         """See `Shared`."""
-        if room.members:
+        room = self._roster.rooms.get(key)
+        if room is not None and room.members:
             self._roster.publish(room, (event,))
 
     async def elsewhere(self, room: Room[M], member: M) -> int:

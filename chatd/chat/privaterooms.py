@@ -14,6 +14,7 @@ from chatd.chat.names import check_room, fold
 from chatd.chat.rooms import M
 from chatd.chat.roster import Roster
 from chatd.chat.shared import AccessChange
+from chatd.storage.privateroom import PrivateRoom
 
 __all__ = ["PrivateRoomCommands"]
 
@@ -65,8 +66,7 @@ class PrivateRoomCommands(Generic[M]):
             inside = await shared.accounts_inside(there)
             room = await self._roster.access.make_private(there.key, there.name, inside)
             removed = await shared.access_changed(AccessChange(there.key, room, member.name))
-            changed = presence.room_changed(there.name, member.name, private=True)
-            shared.tell_room(there, changed)
+            self._tell_changed(room, member, private=True)
             self._note(
                 f"{member.name} made {room.name} private (invited names: {len(room.invited)}, "
                 f"removed sessions: {removed})"
@@ -77,15 +77,10 @@ class PrivateRoomCommands(Generic[M]):
 
     async def _public(self, member: M, fields: _InRoom, answer: Answer[M]) -> None:
         _, key = self._room_for(member, fields.room)
-        there = await self._roster.open(fields.room)
-        try:
-            await self._roster.shared.refresh_access()
-            room = await self._roster.access.make_public(key)
-            await self._roster.shared.access_changed(AccessChange(key, None, member.name))
-            changed = presence.room_changed(there.name, member.name, private=False)
-            self._roster.shared.tell_room(there, changed)
-        finally:
-            self._roster.close(there)
+        await self._roster.shared.refresh_access()
+        room = await self._roster.access.make_public(key)
+        await self._roster.shared.access_changed(AccessChange(key, None, member.name))
+        self._tell_changed(room, member, private=False)
         self._note(f"{member.name} made {room.name} public")
         answer({"room": room.name})
 
@@ -121,6 +116,13 @@ class PrivateRoomCommands(Generic[M]):
         room = self._roster.access.private(key)
         names, rest = items_after(((name, name) for name in room.invited), fields.after)
         answer({"room": room.name, "names": names, **rest})
+
+    def _tell_changed(self, room: PrivateRoom, operator: M, *, private: bool) -> None:
+        """Tell the members of a room that it is private or public now."""
+        there = self._roster.rooms.get(room.key)
+        name = room.name if there is None else there.name
+        changed = presence.room_changed(name, operator.name, private=private)
+        self._roster.shared.tell_room(room.key, changed)
 
     def _room_for(self, operator: M, room: str) -> tuple[str, str]:
         """Return the name and the folded name of a room, if the member may change it."""

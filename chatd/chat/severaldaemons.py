@@ -121,12 +121,12 @@ class SeveralDaemons(Generic[M]):
         limit = self._roster.policy.presence_limit
         keys = [room.key for room, count in zip(rooms, counts, strict=True) if count <= limit]
         if keys:
-            await self._ask(Renamed(keys, old_name, name))
+            await self._tell(Renamed(keys, old_name, name))
 
-    def tell_room(self, room: Room[M], event: Message) -> None:
+    def tell_room(self, key: str, event: Message) -> None:
         """See `Shared`."""
         assert isinstance(event.header, dict)
-        self.backplane.tell_room(room.stream, event.header)
+        self.backplane.tell_room(room_stream(key), event.header)
 
     async def elsewhere(self, room: Room[M], member: M) -> int:
         """See `Shared`."""
@@ -167,7 +167,7 @@ class SeveralDaemons(Generic[M]):
             self._roster.away.begin(member, text)  # to tell the backplane again
             return
         self._roster.away.end(self._roster.sessions_of(member.name))
-        await self._ask(Returned(member.key))
+        self._start(self._tell(Returned(member.key)))
 
     def tell_if_unread(self, author: M, message: Message) -> None:
         """See `Shared`; the messages of the meantime are looked up together."""
@@ -204,8 +204,9 @@ class SeveralDaemons(Generic[M]):
     # Operators
 
     async def end(self, ending: Ending) -> int:
-        """See `Shared`."""
-        return self._roster.end_all(ending) + await self._ask(EndSessions(ending))
+        """See `Shared`; if the others cannot be asked, no session ends."""
+        elsewhere = await self._ask(EndSessions(ending))
+        return elsewhere + self._roster.end_all(ending)
 
     async def add_ban(self, ban: Ban) -> None:
         """See `Shared`."""
@@ -213,20 +214,20 @@ class SeveralDaemons(Generic[M]):
         value = msgspec.json.encode(ban)
         await self.backplane.keep_ban(KeptBan(target.text, ban.until, value))
         self._bans.hear(ban)
-        await self._ask(BanMade(ban))
+        await self._tell(BanMade(ban))
 
     async def remove_ban(self, target: Target) -> bool:
         """See `Shared`; a ban that only this daemon has is lifted too."""
         was_own = await self._bans.remove(target)
         was_kept = await self.backplane.drop_ban(target.text)
         self._bans.forget(target)
-        await self._ask(BanLifted(target))
+        await self._tell(BanLifted(target))
         return was_own or was_kept
 
     async def bans(self) -> list[Ban]:
         """See `Shared`."""
         kept = await self.backplane.bans()
-        self._bans.hear_all(msgspec.json.decode(each.value, type=Ban) for each in kept)
+        self._bans.hear_all(ban for ban in map(_ban_of, kept) if ban is not None)
         return self._bans.in_force()
 
     # Private rooms
@@ -253,9 +254,21 @@ class SeveralDaemons(Generic[M]):
 
     # Within
 
+    async def _tell(self, question: Question) -> None:
+        """Ask all other daemons something that concerns no sessions."""
+        await self._ask(question)
+
     async def _ask(self, question: Question) -> int:
         """Ask all other daemons, and return the number of sessions in their answers."""
         return sessions_in(await self.backplane.ask_all(question.fields))
+
+
+def _ban_of(kept: KeptBan) -> Ban | None:
+    """Return a kept ban; None for that of a newer version, which is in force all the same."""
+    try:
+        return msgspec.json.decode(kept.value, type=Ban)
+    except msgspec.DecodeError:
+        return None
 
 
 def _just_before(key: str) -> str:

@@ -125,8 +125,8 @@ class Shared(Protocol[M]):
     def renamed(self, member: M, old_name: str) -> None:
         """Tell the members of a member's rooms about its new name."""
 
-    def tell_room(self, room: Room[M], event: Message) -> None:
-        """Send an EVENT to all members of a room."""
+    def tell_room(self, key: str, event: Message) -> None:
+        """Send an EVENT to all members of a room, by its folded name."""
 
     def elsewhere(self, room: Room[M], member: M) -> Awaitable[int]:
         """Return how many names are in a room only on other daemons.

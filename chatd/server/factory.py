@@ -151,7 +151,7 @@ class ChatFactory(Factory, Generic[SessionT]):
     # Override these
 
     def message_received(self, session: SessionT, message: Message) -> HookResult:
-        """Act on a MESSAGE; by default, deliver it to everyone in its room.
+        """Act on a MESSAGE of a client of this daemon; by default, deliver it to its room.
 
         Publish the message, reply to it or raise `RequestError`: the client's `send` waits for an
         answer.
@@ -171,7 +171,7 @@ class ChatFactory(Factory, Generic[SessionT]):
         return DONE
 
     def command_received(self, session: SessionT, command: Message) -> HookResult:
-        """Act on a COMMAND; may be `async` like `message_received`.
+        """Act on a COMMAND of a client of this daemon; may be `async`, see `message_received`.
 
         By default, run chatd's own commands. Answer commands of your own with
         `Session.send_result`, and call this method for all others. The log names a method that
@@ -219,7 +219,7 @@ class ChatFactory(Factory, Generic[SessionT]):
         id: str | None = None,
         content_type: str | None = None,
     ) -> Deferred[Message]:
-        """Send a message from the server to everyone in a room.
+        """Send a message from the server to everyone in a room, on all daemons of the chat.
 
         Args:
             room: The room's name; the room may be empty.
@@ -267,7 +267,7 @@ class ChatFactory(Factory, Generic[SessionT]):
         self._keyring.replace(key)
 
     def use_operators(self, names: Iterable[str]) -> None:
-        """Replace the operators, and remove former operators from private rooms.
+        """Replace the operators of this daemon, and remove former operators from private rooms.
 
         Args:
             names: The names of the operators from now on.

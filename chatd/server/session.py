@@ -32,6 +32,9 @@ class Session(ServedMember):
     Subclass it to keep more data with a session, or to act on its beginning and end. A subclass of
     `ChatFactory[YourSession]` makes sessions of that class.
 
+    A session is one of this daemon. Where several daemons are one chat, its methods are called on
+    the daemon that its client is connected to, and on no other.
+
     To use your factory's own attributes in the subclass, annotate its `factory`::
 
         class YourSession(chatd.Session):

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import msgspec
 from twisted.internet.defer import Deferred
 
+from chatd.backplane.interface import KeptBan
 from chatd.chat import severaldaemons
 from chatd.chat.moderation import Ban, Target
 from chatd.chat.policy import Policy
@@ -229,6 +230,25 @@ class Deaf:
 
 
 class KeptBanTests(OperatorsCase):
+    def test_newer(self):
+        """A ban of a newer version is not listed, but refuses the name."""
+        self.shared.bans["name cat"] = KeptBan("name cat", None, b'{"name": "cat", "rank": 1}')
+        self.shared.bans["name guest-1"] = KeptBan("name guest-1", None, b'{"where": "here"}')
+        self.assertEqual(self.do(self.op.bans()), [])
+        self.assertEqual(self.refused(self.two, "guest-1"), "banned")
+
+    def test_unlinked(self):
+        """Without a link, an operator's command is refused, and nothing of it is done."""
+        self.connect(self.one, "ann")
+        self.here.lose_link()
+        failed = [self.op.kick("ann"), self.op.ban("ann"), self.op.unban("ann"), self.op.bans()]
+        self.pump()
+        codes = [self.failureResultOf(each, RequestError).value.code for each in failed]
+        self.assertEqual(codes, ["not-stored"] * 4)
+        self.assertTrue(self.ann.is_active)
+        self.assertEqual(len(self.one.factory.hub.roster.sessions_of("ann")), 1)
+        self.one.factory.bans.check("ann", "local")
+
     def test_value(self):
         """The backplane keeps a whole ban, which any daemon can read."""
         self.do(self.op.ban("ann", until=2_000_000.0))
