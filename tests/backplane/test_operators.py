@@ -25,6 +25,13 @@ class OperatorsCase(DaemonsCase):
         self.forget(self.op, self.ann, self.bob)
 
 
+class Lines(list):
+    """A log that keeps the lines about operators."""
+
+    def info(self, _, *, line):
+        self.append(line)
+
+
 class ModerationTests(OperatorsCase):
     def test_kick(self):
         """A kick ends the sessions of a name on all daemons, with the reason for all."""
@@ -36,6 +43,16 @@ class ModerationTests(OperatorsCase):
         told = [{"room": "lobby", "name": "ann", "by": "op", "reason": "noise"}]
         self.assertEqual((self.op.take("left"), self.bob.take("left")), (told, told))
         self.connect(self.two, "ann")
+
+    def test_log(self):
+        """Only the daemon where an operator gave a command logs it."""
+        logs = [Lines(), Lines()]
+        for server, log in zip(self.servers, logs, strict=True):
+            self.patch(server.factory, "log", log)
+        self.do(self.op.kick("ann", reason="noise"))
+        self.do(self.op.ban("bob"))
+        expected = ["op kicked ann (sessions: 1): 'noise'", "op banned bob for good"]
+        self.assertEqual(logs, [expected, []])
 
     def test_kick_address(self):
         """A kick by address ends the sessions from it on all daemons."""

@@ -164,6 +164,17 @@ class PresenceTests(DaemonsCase):
         self.assertEqual(self.failureResultOf(failed, RequestError).value.code, "no-such-room")
         self.assertNotIn("room attic", self.there.positions)
 
+    def test_who_in_parts(self):
+        """`who` lists the names on all daemons in parts, each name once."""
+        guests = [f"guest-{number:02}" for number in range(20)]
+        for number, name in enumerate(guests):
+            self.connect(self.servers[number % 2], name)
+        self.patch(lists, "LIST_BYTES", 80)
+        result = self.do(self.bob.command("who", room="lobby"))
+        self.assertEqual((result["members"], result["names"][0]), (21, "bob"))
+        self.assertLess(len(result["names"]), 10)
+        self.assertEqual(self.do(self.bob.who("lobby")), ["bob", *guests])
+
     def test_rooms(self):
         """`rooms` counts the names on all daemons."""
         self.connect(self.one, "ann", rooms=("lobby", "Tea"))
