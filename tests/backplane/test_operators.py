@@ -25,7 +25,7 @@ class OperatorsCase(DaemonsCase):
         self.forget(self.op, self.ann, self.bob)
 
 
-class Lines(list):
+class Lines(list[str]):
     """A log that keeps the lines about operators."""
 
     def info(self, _, *, line):
