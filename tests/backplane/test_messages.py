@@ -3,6 +3,7 @@
 from twisted.internet.defer import Deferred
 
 from chatd.errors import RequestError
+from chatd.storage.values import Head
 from tests.backplane.daemons import DaemonsCase
 
 
@@ -53,7 +54,9 @@ class MessageTests(DaemonsCase):
         self.say(self.ann, "psst", room="attic")
         self.assertEqual(self.bob.texts, [])
         self.assertNotIn("room attic", self.there.positions)
-        self.assertIsNone(self.there.listener.heard("room attic", []))
+        self.there.listener.heard("room attic", [])
+        self.there.listener.moved("room attic", Head(name="attic", epoch="1", seq=0, oldest=1))
+        self.there.listener.heard_event("room attic", {"event": "topic", "topic": ""}, "")
 
     def test_server(self):
         """A message of a daemon itself reaches the members everywhere."""
@@ -208,17 +211,20 @@ class DirectTests(DaemonsCase):
 
     def test_left_meanwhile(self):
         """An author that leaves before the receiver is looked up hears nothing more."""
+        gate: Deferred[None] = Deferred()
         find = self.here.find
 
-        async def find_and_leave(names):
-            found = await find(names)
-            for session in self.one.factory.hub.roster.sessions_of("ann"):
-                session.end_now("goodbye", "goodbye")
-            return found
+        async def find_slowly(names):
+            await gate
+            return await find(names)
 
-        self.here.find = find_and_leave
-        self.ann.send("hello?", to="cat").addErrback(lambda _: None)
+        self.here.find = find_slowly
+        self.say(self.ann, "hello?", to="cat")
+        (session,) = self.one.factory.hub.roster.sessions_of("ann")
+        session.end()
         self.assertEqual(self.end_of(self.ann)[0], "goodbye")
+        gate.callback(None)
+        self.pump()
         self.assertEqual(self.ann.take("absent"), [])
 
     def test_not_stored(self):
