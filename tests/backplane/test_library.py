@@ -1,0 +1,57 @@
+"""Tests of the library's client, which comes back to another daemon of the same chat."""
+
+from __future__ import annotations
+
+from chatd.testing import MemoryServer
+from tests.backplane.memorybackplane import SharedMemory
+from tests.fakes.networks import RETRY_S, LastingTests
+
+
+class ComingBackTests(LastingTests):
+    """Alice's client, which reconnects, and bob at a daemon that stays."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.shared = SharedMemory()
+        self.network.restart(store=self.shared.node())
+        self.staying = MemoryServer(store=self.shared.node())
+        self.bob = self.staying.connect("bob")
+        self.start()
+
+    def tell(self, *texts: str) -> None:
+        """Let bob send each message to the lobby and to alice."""
+        for text in texts:
+            for sent in (self.bob.send(text), self.bob.send(f"to alice: {text}", to="alice")):
+                self.staying.pump()
+                self.successResultOf(sent)
+        self.network.pump()
+
+    def test_other_daemon(self) -> None:
+        """At another daemon, the client gets what it missed, once and in order."""
+        self.tell("one")
+        self.network.restart(store=self.shared.node())
+        self.tell("two", "three")
+        self.clients.joined = []
+        self.come_back()
+        self.tell("four")
+        texts = [text for _, text in self.clients.heard]
+        self.assertEqual(
+            [text for text in texts if text.startswith("to")],
+            [f"to alice: {number}" for number in ("one", "two", "three", "four")],
+        )
+        self.assertEqual(
+            [text for text in texts if not text.startswith("to")],
+            ["one", "two", "three", "four"],
+        )
+        self.assertEqual(self.clients.joined, [("lobby", True)])
+
+    def test_moved(self) -> None:
+        """When messages may be lost, the client comes back and hears that."""
+        self.tell("one")
+        self.clients.joined = []
+        self.shared.lose_messages()
+        self.network.pump()
+        self.network.advance(RETRY_S)
+        self.accept()
+        self.assertEqual(self.clients.joined, [("lobby", False)])
+        self.assertEqual(self.names(), ["alice"])
