@@ -64,11 +64,7 @@ class RoomAccess:
             return
         rooms = {room.key: room for room in await self._store.private_rooms()}
         if self._rooms is None:  # another call may have read them
-            self._rooms = rooms
-            if rooms and not self._operators.needs_account:
-                self._note(
-                    f"{len(rooms)} private rooms are closed to everybody: there are no accounts"
-                )
+            self._begin(rooms)
 
     async def reload(self) -> None:
         """Read the private rooms again from a store that other daemons change too.
@@ -80,8 +76,15 @@ class RoomAccess:
             heard = self._heard
             rooms = {room.key: room for room in await self._store.private_rooms()}
             if heard == self._heard:  # else what was read may be older than what was heard
-                self._rooms = rooms
-                return
+                break
+        if self._rooms is None:
+            self._begin(rooms)
+        self._rooms = rooms
+
+    def _begin(self, rooms: dict[str, PrivateRoom]) -> None:
+        self._rooms = rooms
+        if rooms and not self._operators.needs_account:
+            self._note(f"{len(rooms)} private rooms are closed to everybody: there are no accounts")
 
     def hear(self, key: str, room: PrivateRoom | None) -> None:
         """Put a change in force that another daemon made; None for a room that is public now."""

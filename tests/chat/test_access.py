@@ -215,6 +215,15 @@ class NoAccountsTests(AccessCase):
         (note,) = self.notes
         self.assertIn("closed to everybody", note)
 
+    def test_read_again(self):
+        """The log says so once, however often the private rooms are read again."""
+        self.keep(DEN)
+        for _ in range(2):
+            self.do(self.access.reload())
+        self.do(self.access.load())
+        (note,) = self.notes
+        self.assertIn("closed to everybody", note)
+
     def test_no_note(self):
         """Without private rooms, the server warns of nothing."""
         self.do(self.access.load())
