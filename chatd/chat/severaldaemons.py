@@ -97,8 +97,9 @@ class SeveralDaemons(Generic[M]):
     ) -> None:
         """See `Shared`; the members on other daemons are told in any case."""
         limit = self._roster.policy.presence_limit
+        given = {key: text for key, text in why.items() if text}
         for name in names:
-            self.backplane.quit(room.stream, name, limit=limit, why=why)
+            self.backplane.quit(room.stream, name, limit=limit, why=given)
 
     def renamed(self, member: M, old_name: str) -> None:
         """See `Shared`."""

@@ -339,7 +339,6 @@ class MemoryBackplane:
         nodes = inside.get(fold(name), {})
         spelled = nodes.pop(self, name)
         if not nodes and inside.pop(fold(name), None) is not None and size <= limit:
-            why = {key: text for key, text in why.items() if text}
             room = self.shared.room_name(stream)
             self.shared.announce(stream, {"event": "left", "room": room, "name": spelled, **why})
 

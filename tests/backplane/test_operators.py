@@ -60,6 +60,8 @@ class ModerationTests(OperatorsCase):
             session.address = "192.0.2.7"
         self.assertEqual(self.do(self.op.kick(address="192.0.2.7")), 2)
         self.assertEqual(self.end_of(self.bob), ("kicked", False))
+        told = [{"room": "lobby", "name": name, "by": "op"} for name in ("ann", "bob")]
+        self.assertEqual(self.op.take("left"), told)
 
     def test_ban(self):
         """A ban is in force on all daemons when it is answered, and so is its end."""

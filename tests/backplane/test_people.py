@@ -90,6 +90,19 @@ class NameTests(DaemonsCase):
         self.assertEqual(self.failureResultOf(failed, RequestError).value.code, "name-taken")
         self.connect(self.two, "ann")
 
+    def test_other_spelling(self):
+        """Another spelling of the same name is not claimed, and `who` shows it on all daemons."""
+        ann = self.connect(self.one, "ann")
+        bob = self.connect(self.two, "bob")
+        self.forget(ann, bob)
+        self.do(ann.rename("Ann"))
+        self.assertEqual(bob.take("renamed"), [{"name": "Ann", "old_name": "ann"}])
+        self.assertEqual(self.do(bob.who("lobby")), ["Ann", "bob"])
+        ann.disconnect()
+        self.pump()
+        self.assertEqual(bob.take("left"), [{"room": "lobby", "name": "Ann"}])
+        self.assertEqual(self.shared.names["ann"], {})
+
     def test_rename_without_rooms(self):
         """A member without a room may change its name, and nobody is told."""
         ann = self.connect(self.one, "ann", rooms=())
