@@ -7,6 +7,13 @@ from tests.backplane.redis.listeners import Notes
 from tests.backplane.redis.servers import RedisServer
 
 
+def make_backplane(server: RedisServer, **options) -> RedisBackplane:
+    """Return the backplane of another node in a server."""
+    from twisted.internet import reactor
+
+    return RedisBackplane(reactor, server.dial, **options)
+
+
 class Node(RedisBackplane):
     """A node of the backplane in a server.
 
