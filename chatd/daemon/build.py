@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
@@ -16,16 +17,18 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.internet.threads import deferToThreadPool
 
 from chatd.chat.moderation import Ban, Bans
+from chatd.chat.names import fold
 from chatd.config.banfile import BanFile
 from chatd.config.keyfile import load_key
 from chatd.config.operatorfile import load_operators
-from chatd.config.ownfile import absolute_path
+from chatd.config.ownfile import absolute_path, read_trusted_file
 from chatd.daemon.enforced import EnforcedService
 from chatd.daemon.memory import MemoryService
 from chatd.daemon.operatoraccounts import OperatorAccounts
 from chatd.daemon.process import DescriptorService
 from chatd.daemon.reloading import Reloading
 from chatd.daemon.rereading import RereadingService
+from chatd.daemon.sameness import Sameness
 from chatd.daemon.service import ChatService
 from chatd.daemon.settings import Settings
 from chatd.daemon.stores import make_keepers
@@ -58,10 +61,11 @@ def make_service(
     Raises:
         ConfigurationError: An endpoint string or the key file is wrong.
     """
-    store, ban_file, save_bans = make_keepers(reactor, settings)
     passwords = _password_checker(reactor, settings)
     accounts = _accounts(reactor, settings, passwords)
     listed = _operator_reader(settings)
+    sameness = _sameness(settings, listed)
+    store, ban_file, save_bans = make_keepers(reactor, settings, sameness)
     factory = factory_class(
         reactor,
         key=None if settings.key_file is None else load_key(settings.key_file),
@@ -149,6 +153,26 @@ def _add_files(
 
         reloading.add("bans", read_bans)
     return reads
+
+
+def _sameness(settings: Settings, listed: Callable[[], tuple[str, ...]]) -> Sameness:
+    """Return what compares this daemon with the others on its backplane."""
+
+    def file_of(path: str | Path | None, what: str) -> bytes:
+        if path is None:
+            return b""
+        return read_trusted_file(absolute_path(path), what, is_secret=True)
+
+    def operators() -> bytes:
+        return "\n".join(sorted(map(fold, (*settings.policy.operators, *listed())))).encode()
+
+    return Sameness(
+        {
+            "key file": partial(file_of, settings.key_file, "key file"),
+            "password file": partial(file_of, settings.password_file, "password file"),
+            "list of operators": operators,
+        }
+    )
 
 
 def _knows_accounts(checker: ICredentialsChecker) -> bool:

@@ -92,11 +92,31 @@ PARAMETERS: list[list[object]] = [
         "Directory for messages and bans; without it, they are in memory.",
     ],
     [
+        "backplane",
+        None,
+        None,
+        "Redis that several daemons share instead of --data, such as redis://HOST/0: they are one "
+        "chat.",
+    ],
+    [
+        "backplane-password-file",
+        None,
+        None,
+        "File with the password of that Redis.",
+    ],
+    [
+        "backplane-patience",
+        None,
+        int(Policy().link_patience_s),
+        "Seconds that sessions go on without that Redis.",
+        as_seconds("backplane-patience", 0),
+    ],
+    [
         "durability",
         None,
         Durability.FULL.value,
-        "What a power cut can cost with --data: full loses no confirmed message; normal can lose "
-        "the last moments, and is faster.",
+        "What a power cut can cost with --data or --backplane: full loses no confirmed message; "
+        "normal can lose the last moments, and is faster.",
         as_durability,
     ],
     [
@@ -119,7 +139,8 @@ PARAMETERS: list[list[object]] = [
         None,
         None,
         "Bytes of content kept of each room. [default: "
-        f"{SQLITE_RETENTION.max_bytes}; in memory {MEMORY_RETENTION.max_bytes}]",
+        f"{SQLITE_RETENTION.max_bytes}; in memory and with --backplane "
+        f"{MEMORY_RETENTION.max_bytes}]",
         as_count("keep-bytes"),
     ],
     ["password-file", None, None, "Password file, made by 'chatd passwd'; see --auth too."],
@@ -205,6 +226,8 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
         heartbeat_s=options["heartbeat"],
         max_content=options["max-content"],
         data=options["data"],
+        backplane=options["backplane"],
+        backplane_password_file=options["backplane-password-file"],
         durability=Durability(options["durability"]),
         keep=_retention(options),
         policy=Policy(
@@ -212,6 +235,7 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
             operators=tuple(options["operators"]),
             presence_limit=options["presence-limit"],
             max_rooms=options["max-rooms"],
+            link_patience_s=options["backplane-patience"],
         ),
         password_file=options["password-file"],
         checkers=options.get("credCheckers", ()),
@@ -231,6 +255,8 @@ def _check(options: Mapping[str, Any]) -> None:
         ("data", "directory"),
         ("password-file", "file"),
         ("operator-file", "file"),
+        ("backplane", "URL"),
+        ("backplane-password-file", "file"),
     ):
         if options[option] == "":  # an empty path would be the current directory
             raise usage.UsageError(f"--{option}: it takes a {what}")
@@ -239,13 +265,18 @@ def _check(options: Mapping[str, Any]) -> None:
             f"--max-rooms {options['max-rooms']}: a session begins in the "
             f"{len(options['rooms'])} rooms of --room"
         )
-    if options["data"] is None and Durability(options["durability"]) is not Durability.FULL:
-        raise usage.UsageError("--durability needs --data DIR")
+    if options["data"] is not None and options["backplane"] is not None:
+        raise usage.UsageError("--data and --backplane contradict each other")
+    if options["backplane-password-file"] is not None and options["backplane"] is None:
+        raise usage.UsageError("--backplane-password-file needs --backplane URL")
+    is_kept = options["data"] is not None or options["backplane"] is not None
+    if not is_kept and Durability(options["durability"]) is not Durability.FULL:
+        raise usage.UsageError("--durability needs --data DIR or --backplane URL")
 
 
 def _retention(options: Mapping[str, Any]) -> Retention:
     """Return the store's default retention, changed by the operator's options."""
-    usual = usual_retention(options["data"])
+    usual = usual_retention(options["data"], options["backplane"])
     given = {
         "max_messages": options["keep-messages"],
         "max_age_s": options["keep-days"],

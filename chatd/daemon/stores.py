@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from chatd.chat.moderation import Ban
 from chatd.config.banfile import BanFile
 from chatd.config.ownfile import absolute_path
+from chatd.daemon.backplane import BACKPLANE_RETENTION, make_backplane
+from chatd.daemon.sameness import Sameness
 from chatd.storage.interface import IMessageStore
 from chatd.storage.memory import MEMORY_RETENTION, MemoryStore
 from chatd.storage.runner import StoreThread
@@ -26,11 +28,16 @@ class StoreSettings:
 
     Attributes:
         data: The directory for messages and bans; None for memory.
-        durability: What a power cut may cost, with `data`.
+        backplane: The URL of a Redis that several daemons share, instead of `data`; None for one
+            daemon.
+        backplane_password_file: The path of a file with the password of that Redis, or None.
+        durability: What a power cut may cost, with `data` or `backplane`.
         keep: How much of each room is kept; None for the store's default.
     """
 
     data: str | Path | None = None
+    backplane: str | None = None
+    backplane_password_file: str | None = None
     durability: Durability = Durability.FULL
     keep: Retention | None = None
 
@@ -49,18 +56,44 @@ class Keepers(NamedTuple):
     save_bans: Callable[[list[Ban]], Awaitable[None]] | None
 
 
-def usual_retention(data: str | Path | None) -> Retention:
+def usual_retention(data: str | Path | None, backplane: str | None = None) -> Retention:
     """Return how much of each room the store keeps by default.
 
     Args:
         data: See `StoreSettings`.
+        backplane: See `StoreSettings`.
     """
+    if backplane is not None:
+        return BACKPLANE_RETENTION
     return MEMORY_RETENTION if data is None else SQLITE_RETENTION
 
 
-def make_keepers(reactor: Any, settings: StoreSettings) -> Keepers:  # noqa: ANN401
-    """Make the store of messages, and the file of bans."""
-    keep = settings.keep or usual_retention(settings.data)
+def make_keepers(
+    reactor: Any,  # noqa: ANN401
+    settings: StoreSettings,
+    sameness: Sameness,
+) -> Keepers:
+    """Make the store of messages, and the file of bans.
+
+    Args:
+        reactor: The reactor.
+        settings: The operator's settings.
+        sameness: Compares the daemons of a backplane.
+
+    Raises:
+        ConfigurationError: The backplane cannot be used.
+    """
+    keep = settings.keep or usual_retention(settings.data, settings.backplane)
+    if settings.backplane is not None:
+        backplane = make_backplane(
+            reactor,
+            settings.backplane,
+            settings.backplane_password_file,
+            settings.durability,
+            keep,
+            sameness,
+        )
+        return Keepers(backplane, BanFile(None), None)
     if settings.data is None:
         return Keepers(MemoryStore(keep), BanFile(None), None)
     data = Path(absolute_path(settings.data))

@@ -42,7 +42,7 @@ class RedisBackplane:
         dial: Makes a connection to Redis.
         retention: How much of a stream is kept.
         fold: Returns the form of a name in which names are compared.
-        details: What the other nodes can read of this one.
+        details: Returns what the other nodes can read of this one; called at each attachment.
         times: The times of the link.
         unix_time: The clock of all scripts in place of that of Redis, for tests.
     """
@@ -54,7 +54,7 @@ class RedisBackplane:
         retention: Retention = REDIS_RETENTION,
         *,
         fold: Callable[[str], str] = str.casefold,
-        details: bytes = b"",
+        details: Callable[[], bytes] = bytes,
         times: Times | None = None,
         unix_time: Callable[[], float] | None = None,
     ) -> None:

@@ -53,7 +53,7 @@ class Link:
     Args:
         reactor: Measures the times.
         dial: Makes a connection.
-        details: What the other nodes can read of this one.
+        details: Returns what the other nodes can read of this one; called at each attachment.
         times: The times of the link.
         unix_time: The clock of all scripts in place of that of Redis, for tests.
     """
@@ -65,7 +65,7 @@ class Link:
         reactor: IReactorTime,
         dial: Dial,
         *,
-        details: bytes = b"",
+        details: Callable[[], bytes] = bytes,
         times: Times | None = None,
         unix_time: Callable[[], float] | None = None,
     ) -> None:
@@ -83,6 +83,7 @@ class Link:
         self._attachment: Attachment | None = None  # attached, or about to be
         self._is_up = False
         self._is_told_down = False
+        self._lost_at = 0.0
         self._is_closing = False
         self._waiting = WaitingCalls(reactor, self.times.patience_s)
         self._others: dict[str, bytes] = {}
@@ -247,7 +248,7 @@ class Link:
         )
         self._channels.begin(generation)
         await attachment.subscribe(self._channels)
-        self._work, others = await attachment.take_lease(self.times.lease_ms, self._details)
+        self._work, others = await attachment.take_lease(self.times.lease_ms, self._details())
         self._generation = generation
         for part in self.parts:
             await part.attach(attachment)
@@ -267,6 +268,8 @@ class Link:
             each.callback(None)
         if self._is_told_down:
             self._is_told_down = False
+            lasted_s = self._reactor.seconds() - self._lost_at
+            self._log.info("the backplane works again after {s:.1f} s", s=lasted_s)
             self.linked(LinkState(True))
 
     def _attempt_failed(self, failure: Failure) -> None:
@@ -303,6 +306,8 @@ class Link:
         self._next_step = self._reactor.callLater(wait, self._start_attempt)
         if not self._is_told_down:
             self._is_told_down = True
+            self._lost_at = self._reactor.seconds()
+            self._log.warn("the backplane cannot be used: {reason}", reason=reason)
             self.linked(LinkState(False, reason))
 
     def _call_failed(self, failure: Failure) -> None:

@@ -20,7 +20,7 @@ def generation(server):
 
 async def test_attach(redis, attach):
     """An attached node has a lease until it stops."""
-    node = await attach(redis, details=b"about this node")
+    node = await attach(redis, details=lambda: b"about this node")
     lease = keys.key("n", node.link.node)
     assert redis.command("HGET", lease, "details") == b"about this node"
     assert redis.command("PTTL", lease) > 9_000
@@ -110,7 +110,7 @@ async def test_work_lost(redis, attach):
 async def test_others(redis, attach):
     """Each node hears the details of the other living nodes, whenever they change."""
     quick = Times(heartbeat_s=0.02, longest_wait_s=0.01)
-    ann = attach.begin(redis, details=b"ann", times=quick)
+    ann = attach.begin(redis, details=lambda: b"ann", times=quick)
     heard: list[list[bytes]] = []
     came: Deferred[None] = Deferred()
     went: Deferred[None] = Deferred()
@@ -125,7 +125,7 @@ async def test_others(redis, attach):
     ann.hear_others(hear)
     await ann.first_attempt()
     redis.command("SADD", NODES[0], "dead")
-    bob = attach.begin(redis, details=b"bob")
+    bob = attach.begin(redis, details=lambda: b"bob")
     told: Deferred[dict[str, bytes]] = Deferred()
     bob.hear_others(told.callback)
     assert await told == {ann.link.node: b"ann"}

@@ -1,0 +1,141 @@
+"""`RedisAddress`: where Redis is, from the URL that an operator gives."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from chatd.errors import ConfigurationError
+
+__all__ = ["FORMS", "RedisAddress", "parse_address"]
+
+FORMS = (
+    "redis://HOST[:PORT][/DB]",
+    "rediss://HOST[:PORT][/DB]",
+    "unix:/PATH",
+    "redis+sentinel://HOST[:PORT][,HOST...]/NAME[/DB]",
+)
+"""The forms of a URL."""
+_PORT, _SENTINEL_PORT = 6379, 26379
+_MAX_PORT = 65535
+
+
+class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """Where Redis is.
+
+    Attributes:
+        hosts: Hosts and ports: of Redis, or of its Sentinels.
+        path: The path of a UNIX socket; empty for hosts.
+        is_tls: Whether to connect over TLS.
+        master: The name by which the Sentinels know the server; empty without Sentinels.
+        database: The number of the database.
+        user: The user of Redis's ACL; empty for its default user.
+        password: The password, or None.
+    """
+
+    hosts: tuple[tuple[str, int], ...] = ()
+    path: str = ""
+    is_tls: bool = False
+    master: str = ""
+    database: int = 0
+    user: str = ""
+    password: str | None = None
+
+    def __str__(self) -> str:
+        """Return the address for people, without the password."""
+        if self.path:
+            return self.path
+        hosts = ", ".join(f"[{h}]:{p}" if ":" in h else f"{h}:{p}" for h, p in self.hosts)
+        return f"the Sentinels {hosts}" if self.master else hosts
+
+
+def parse_address(url: str) -> RedisAddress:
+    """Return the address in a URL.
+
+    Raises:
+        ConfigurationError: The URL has none of `FORMS`.
+    """
+    try:
+        return _parse(url)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def _parse(url: str) -> RedisAddress:
+    scheme, _, rest = url.partition(":")
+    if scheme == "unix":
+        return _unix(rest)
+    if scheme not in ("redis", "rediss", "redis+sentinel") or not rest.startswith("//"):
+        raise ValueError(f"a backplane is {', '.join(FORMS)}")
+    split = urlsplit(f"//{rest[2:]}")
+    if split.query or split.fragment:
+        raise ValueError("a backplane's URL has no ? and no #")
+    user, password, place = _login(split.netloc)
+    parts = [unquote(part) for part in split.path.split("/")[1:] if part]
+    master = ""
+    if scheme == "redis+sentinel":
+        if not parts:
+            raise ValueError(f"give the name of the server that the Sentinels watch: {FORMS[3]}")
+        master = parts.pop(0)
+    if len(parts) > 1:
+        raise ValueError(f"too many parts behind the host: {FORMS[0]}")
+    port = _SENTINEL_PORT if master else _PORT
+    hosts = tuple(_host(each, port) for each in place.split(","))
+    if len(hosts) > 1 and not master:
+        raise ValueError("only Sentinels can be several hosts")
+    return RedisAddress(
+        hosts=hosts,
+        is_tls=scheme == "rediss",
+        master=master,
+        database=_database(parts[0]) if parts else 0,
+        user=user,
+        password=password,
+    )
+
+
+def _unix(rest: str) -> RedisAddress:
+    path = rest.removeprefix("//")
+    if not path.startswith("/"):
+        raise ValueError(f"the path of a socket begins with /: {FORMS[2]}")
+    path, _, query = path.partition("?")
+    database = 0
+    if query:
+        name, _, number = query.partition("=")
+        if name != "db":
+            raise ValueError("behind ? only db=NUMBER can follow")
+        database = _database(number)
+    return RedisAddress(path=path, database=database)
+
+
+def _login(place: str) -> tuple[str, str | None, str]:
+    login, at, hosts = place.rpartition("@")
+    if not at:
+        return "", None, place
+    user, colon, password = login.partition(":")
+    return unquote(user), unquote(password) if colon else None, hosts
+
+
+def _host(text: str, usual_port: int) -> tuple[str, int]:
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise ValueError(f"not an address: {text}")
+        port = rest[1:]
+    else:
+        host, _, port = text.partition(":")
+        if ":" in port:
+            raise ValueError(f"write an IPv6 address in brackets: [{text}]")
+    if not host:
+        raise ValueError(f"a host is missing: {FORMS[0]}")
+    if not port:
+        return host, usual_port
+    if not port.isdecimal() or not 0 < int(port) <= _MAX_PORT:
+        raise ValueError(f"not a port: {port}")
+    return host, int(port)
+
+
+def _database(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"a database is a number, not {text}")
+    return int(text)
