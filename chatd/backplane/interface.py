@@ -18,10 +18,21 @@ import msgspec
 from zope.interface import Interface
 
 from chatd.storage.interface import IMessageStore
-from chatd.storage.values import Head
+from chatd.storage.values import Head, Retention
 from chatd.wire.messages import Message
 
-__all__ = ["Found", "IBackplane", "IBackplaneListener", "Inside", "KeptBan", "LinkState"]
+__all__ = [
+    "BACKPLANE_RETENTION",
+    "Found",
+    "IBackplane",
+    "IBackplaneListener",
+    "Inside",
+    "KeptBan",
+    "LinkState",
+]
+
+BACKPLANE_RETENTION = Retention(max_bytes=4 * 1024 * 1024)
+"""The default retention of a stream: with Redis, all of it is in memory."""
 
 
 class KeptBan(msgspec.Struct, frozen=True):

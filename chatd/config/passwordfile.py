@@ -83,6 +83,11 @@ class Passwords(Collection[str]):
     def __len__(self) -> int:
         return len(self._accounts)
 
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The hashes of the passwords, by the folded names."""
+        return {name: account.hash for name, account in self._accounts.items()}
+
     def verify(self, name: str, password: str) -> str | None:
         """Verify a password; an unknown name takes as long as a known name.
 

@@ -15,10 +15,8 @@ from chatd.daemon.sameness import Sameness
 from chatd.errors import ConfigurationError
 from chatd.storage.values import Durability, Retention
 
-__all__ = ["BACKPLANE_RETENTION", "make_backplane"]
+__all__ = ["make_backplane"]
 
-BACKPLANE_RETENTION = Retention(max_bytes=4 * 1024 * 1024)
-"""The default retention of a room on a backplane, where all messages are in memory."""
 _MAX_PASSWORD = 4096
 
 _log = Logger()
@@ -47,7 +45,12 @@ def make_backplane(
             extra `redis` is not installed.
     """
     try:
-        from chatd.backplane.redis import address, backplane, dialling, servercheck
+        from chatd.backplane.redis import (  # noqa: PLC0415  (needs the extra)
+            address,
+            backplane,
+            dialling,
+            servercheck,
+        )
     except ImportError as error:
         raise ConfigurationError(
             "--backplane needs hiredis: install chatd with its extra, redis"
@@ -60,6 +63,8 @@ def make_backplane(
             "--backplane: other users of this machine can see the password in the URL; "
             "--backplane-password-file is safer"
         )
+    elif found.user and password_file is None:
+        raise ConfigurationError("give the password of the user in --backplane-password-file")
     password: Callable[[], str | None] = lambda: None  # noqa: E731
     if password_file is not None:
         password = partial(_read_password, absolute_path(password_file))

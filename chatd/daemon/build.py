@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
@@ -17,11 +16,10 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.internet.threads import deferToThreadPool
 
 from chatd.chat.moderation import Ban, Bans
-from chatd.chat.names import fold
 from chatd.config.banfile import BanFile
 from chatd.config.keyfile import load_key
 from chatd.config.operatorfile import load_operators
-from chatd.config.ownfile import absolute_path, read_trusted_file
+from chatd.config.ownfile import absolute_path
 from chatd.daemon.enforced import EnforcedService
 from chatd.daemon.memory import MemoryService
 from chatd.daemon.operatoraccounts import OperatorAccounts
@@ -64,17 +62,20 @@ def make_service(
     passwords = _password_checker(reactor, settings)
     accounts = _accounts(reactor, settings, passwords)
     listed = _operator_reader(settings)
-    sameness = _sameness(settings, listed)
+    key = None if settings.key_file is None else load_key(settings.key_file)
+    operators = (*settings.policy.operators, *listed())
+    hashes = {} if passwords is None else passwords.hashes
+    sameness = Sameness(key, hashes, operators)
     store, ban_file, save_bans = make_keepers(reactor, settings, sameness)
     factory = factory_class(
         reactor,
-        key=None if settings.key_file is None else load_key(settings.key_file),
+        key=key,
         heartbeat_s=settings.heartbeat_s,
         max_content=settings.max_content,
         store=store,
         accounts=accounts,
         bans=Bans(save=save_bans, lock=DeferredLock(), unix_time=time.time),
-        policy=replace(settings.policy, operators=(*settings.policy.operators, *listed())),
+        policy=replace(settings.policy, operators=operators),
         limits=settings.limits,
     )
     reloading = Reloading()
@@ -153,26 +154,6 @@ def _add_files(
 
         reloading.add("bans", read_bans)
     return reads
-
-
-def _sameness(settings: Settings, listed: Callable[[], tuple[str, ...]]) -> Sameness:
-    """Return what compares this daemon with the others on its backplane."""
-
-    def file_of(path: str | Path | None, what: str) -> bytes:
-        if path is None:
-            return b""
-        return read_trusted_file(absolute_path(path), what, is_secret=True)
-
-    def operators() -> bytes:
-        return "\n".join(sorted(map(fold, (*settings.policy.operators, *listed())))).encode()
-
-    return Sameness(
-        {
-            "key file": partial(file_of, settings.key_file, "key file"),
-            "password file": partial(file_of, settings.password_file, "password file"),
-            "list of operators": operators,
-        }
-    )
 
 
 def _knows_accounts(checker: ICredentialsChecker) -> bool:

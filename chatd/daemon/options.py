@@ -107,8 +107,8 @@ PARAMETERS: list[list[object]] = [
     [
         "backplane-patience",
         None,
-        int(Policy().link_patience_s),
-        "Seconds that sessions go on without that Redis.",
+        None,
+        f"Seconds that sessions go on without that Redis. [default: {Policy().link_patience_s:g}]",
         as_seconds("backplane-patience", 0),
     ],
     [
@@ -235,7 +235,7 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
             operators=tuple(options["operators"]),
             presence_limit=options["presence-limit"],
             max_rooms=options["max-rooms"],
-            link_patience_s=options["backplane-patience"],
+            **_patience(options),
         ),
         password_file=options["password-file"],
         checkers=options.get("credCheckers", ()),
@@ -267,8 +267,9 @@ def _check(options: Mapping[str, Any]) -> None:
         )
     if options["data"] is not None and options["backplane"] is not None:
         raise usage.UsageError("--data and --backplane contradict each other")
-    if options["backplane-password-file"] is not None and options["backplane"] is None:
-        raise usage.UsageError("--backplane-password-file needs --backplane URL")
+    for option in ("backplane-password-file", "backplane-patience"):
+        if options[option] is not None and options["backplane"] is None:
+            raise usage.UsageError(f"--{option} needs --backplane URL")
     is_kept = options["data"] is not None or options["backplane"] is not None
     if not is_kept and Durability(options["durability"]) is not Durability.FULL:
         raise usage.UsageError("--durability needs --data DIR or --backplane URL")
@@ -285,6 +286,11 @@ def _retention(options: Mapping[str, Any]) -> Retention:
     return msgspec.structs.replace(
         usual, **{name: value for name, value in given.items() if value is not None}
     )
+
+
+def _patience(options: Mapping[str, Any]) -> dict[str, float]:
+    given = options["backplane-patience"]
+    return {} if given is None else {"link_patience_s": given}
 
 
 def _limits(options: Mapping[str, Any]) -> Limits:

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hmac
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 import msgspec
 from twisted.logger import Logger
 
-from chatd.errors import ChatError
+from chatd.chat.names import fold
 
 __all__ = ["Sameness"]
 
-_CONTEXT = b"chatd backplane digest\0"
+_CONTEXT = b"chatd backplane digest "
+_KEY, _ACCOUNTS, _OPERATORS = "key file", "password file", "list of operators"
 
 
 class Sameness:
-    """Compares this daemon with the others of its chat, by digests.
+    """Compares this daemon, as it was started, with the others of its chat, by digests.
+
+    A digest tells nothing of what it is made from to anyone without the key.
 
     Args:
-        parts: Return the bytes of what must be the same, by their names for people. Each is a
-            secret of 32 random bytes, a file with salted hashes, or no secret.
+        key: The key of the chat, or None.
+        accounts: The hashes of the accounts, by their names.
+        operators: The names of the operators.
     """
 
     log = Logger()
 
-    def __init__(self, parts: Mapping[str, Callable[[], bytes]]) -> None:
-        self._parts = parts
+    def __init__(
+        self, key: bytes | None, accounts: Mapping[str, str], operators: Iterable[str]
+    ) -> None:
+        self._own = {
+            _KEY: _digest(key, _KEY, ["none" if key is None else "one"]),
+            _ACCOUNTS: _digest(key, _ACCOUNTS, [f"{n}\0{h}" for n, h in accounts.items()]),
+            _OPERATORS: _digest(key, _OPERATORS, map(fold, operators)),
+        }
         self._told: set[str] = set()
 
     def digests(self) -> bytes:
         """Return the digests, for the other daemons."""
-        return msgspec.json.encode({name: self._digest(name) for name in self._parts})
+        return msgspec.json.encode(self._own)
 
     def compare(self, others: Mapping[str, bytes]) -> None:
         """Warn of what another daemon has otherwise, once for each difference.
@@ -41,24 +52,23 @@ class Sameness:
         """
         different: set[str] = set()
         for told in others.values():
-            try:
-                theirs = msgspec.json.decode(told, type=dict[str, str])
-            except msgspec.DecodeError:  # of another version
-                continue
-            for name in self._parts:
-                if name in theirs and theirs[name] != self._digest(name):
-                    different.add(name)
-        for name in sorted(different - self._told):
+            different |= self._differences(told)
+        for what in sorted(different - self._told):
             self.log.warn(
-                "another daemon of this chat has another {what}: clients find a different chat "
-                "there",
-                what=name,
+                "another daemon of this chat has another {what}: give all daemons the same",
+                what=what,
             )
         self._told = different
 
-    def _digest(self, name: str) -> str:
+    def _differences(self, told: bytes) -> set[str]:
         try:
-            content = self._parts[name]()
-        except ChatError:  # a file that cannot be read now; its own warning says so
-            content = b""
-        return sha256(_CONTEXT + name.encode() + b"\0" + content).hexdigest()
+            theirs = msgspec.json.decode(told, type=dict[str, str])
+        except msgspec.DecodeError:  # of another version
+            return set()
+        found = {what for what in self._own if theirs.get(what, self._own[what]) != self._own[what]}
+        return {_KEY} if _KEY in found else found  # the key is in the other digests, too
+
+
+def _digest(key: bytes | None, what: str, content: Iterable[str]) -> str:
+    text = "\n".join([what, *sorted(content)])
+    return hmac.new(key or b"", _CONTEXT + text.encode(), sha256).hexdigest()

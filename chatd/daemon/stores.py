@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from chatd.backplane.interface import BACKPLANE_RETENTION
 from chatd.chat.moderation import Ban
 from chatd.config.banfile import BanFile
 from chatd.config.ownfile import absolute_path
-from chatd.daemon.backplane import BACKPLANE_RETENTION, make_backplane
+from chatd.daemon.backplane import make_backplane
 from chatd.daemon.sameness import Sameness
 from chatd.storage.interface import IMessageStore
 from chatd.storage.memory import MEMORY_RETENTION, MemoryStore

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,11 @@ class PasswordFileChecker:
     def accounts(self) -> Collection[str]:
         """The names of the accounts; `in` finds a name in any spelling."""
         return self._passwords
+
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        """The hashes of the passwords, by the folded names of the accounts."""
+        return self._passwords.hashes
 
     def reload(self) -> None:
         """Read the file again.

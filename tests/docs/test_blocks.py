@@ -22,6 +22,7 @@ LINES = "tests/integration/test_pages_lines.py"
 LOG = "tests/integration/test_pages_log.py"
 LOG_PAGE = "tests/server/test_sessionlog_page.py"
 PROXIES = "tests/integration/test_pages_proxies.py"
+SEVERAL = "tests/integration/test_pages_several_daemons.py"
 SSH = "tests/integration/test_pages_ssh.py"
 SYSTEMD = "tests/integration/test_pages_systemd.py"
 
@@ -73,6 +74,13 @@ HELD: dict[str, list[tuple[str, str]]] = {
     "docs/how-to/proxies.md": [
         ("text", f"{LINES}::test_behind_a_proxy"),
         *[("text", f"{PROXIES}::test_proxy")] * 4,
+    ],
+    "docs/how-to/several-daemons.md": [
+        ("text", f"{SEVERAL}::test_install"),
+        ("text", f"{SEVERAL}::test_one_chat"),
+        ("text", f"{SEVERAL}::test_own_user"),
+        ("text", f"{SEVERAL}::test_one_chat"),
+        ("text", f"{SEVERAL}::test_behind_a_proxy"),
     ],
     "docs/how-to/ssh.md": [
         ("text", f"{SSH}::test_client_there"),

@@ -59,6 +59,11 @@ def parse_address(url: str) -> RedisAddress:
     try:
         return _parse(url)
     except ValueError as error:
+        if "@" in url:  # the text of the error may have a part of the password
+            raise ConfigurationError(
+                "the backplane's URL is wrong; write / : @ ? # % in a name or password as %2F %3A "
+                "%40 %3F %23 %25"
+            ) from None
         raise ConfigurationError(str(error)) from error
 
 
@@ -128,6 +133,10 @@ def _host(text: str, usual_port: int) -> tuple[str, int]:
             raise ValueError(f"write an IPv6 address in brackets: [{text}]")
     if not host:
         raise ValueError(f"a host is missing: {FORMS[0]}")
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise ValueError(f"not the name of a host: {host}") from None
     if not port:
         return host, usual_port
     if not port.isdecimal() or not 0 < int(port) <= _MAX_PORT:

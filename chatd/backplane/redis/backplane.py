@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from chatd.backplane.interface import (
+    BACKPLANE_RETENTION,
     Found,
     IBackplane,
     IBackplaneListener,
@@ -25,10 +26,7 @@ from chatd.backplane.redis.times import Times
 from chatd.storage.privateroom import PrivateRoom
 from chatd.storage.values import DirectHead, Entry, Head, Outcome, Page, Retention, StreamPosition
 
-__all__ = ["REDIS_RETENTION", "RedisBackplane"]
-
-REDIS_RETENTION = Retention(max_bytes=4 * 1024 * 1024)
-"""The default retention of a stream, since all of it is in the memory of Redis."""
+__all__ = ["RedisBackplane"]
 
 
 @implementer(IBackplane)
@@ -51,7 +49,7 @@ class RedisBackplane:
         self,
         reactor: IReactorTime,
         dial: Dial,
-        retention: Retention = REDIS_RETENTION,
+        retention: Retention = BACKPLANE_RETENTION,
         *,
         fold: Callable[[str], str] = str.casefold,
         details: Callable[[], bytes] = bytes,

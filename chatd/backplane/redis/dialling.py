@@ -88,8 +88,9 @@ class Dialler:
         try:
             factory = Factory.forProtocol(make)
             factory.noisy = False  # Twisted's own log lines at start and stop
-            connected: Deferred[P] = endpoint.connect(factory)
-            return await connected
+            connected: Deferred[Any] = endpoint.connect(factory)
+            protocol: P = await connected
+            return protocol
         except (ConnectError, ConnectionClosed, DNSLookupError, SSL.Error) as error:
             reason = str(error).rstrip(".") or type(error).__name__
             raise StoreError(f"cannot connect to Redis at {where}: {reason}") from error

@@ -55,8 +55,8 @@ def check_server(
 def missing_rights(address: RedisAddress) -> str:
     """Return the line about a server that does not tell its settings."""
     return (
-        f"Redis at {address} does not tell its settings (CONFIG GET is not allowed): each of its "
-        "restarts counts as a loss"
+        f"Redis at {address} does not tell its settings (CONFIG GET is not allowed): its "
+        "maxmemory-policy must be noeviction, and each of its restarts counts as a loss"
     )
 
 

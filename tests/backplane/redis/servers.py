@@ -62,6 +62,15 @@ class RedisServer:
             self._process.stdout.close()
             self._process = None
 
+    def listen(self) -> int:
+        """Listen on a free port of this machine too, and return it."""
+        for _ in range(20):  # another program may take the port first
+            with socket.create_server(("127.0.0.1", 0)) as probe:
+                port: int = probe.getsockname()[1]
+            if self.command("CONFIG", "SET", "port", port) == b"OK":
+                return port
+        raise AssertionError("no free port")
+
     def freeze(self) -> None:
         """Stop the server's process, as if it were very slow."""
         os.kill(self._process.pid, signal.SIGSTOP)

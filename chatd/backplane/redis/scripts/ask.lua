@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Put a word into the inbox of every other living node, or of one.
 -- KEYS  1 nodes; all other keys have the same tag
 -- ARGV  1 the word  2 the node, or '' for all

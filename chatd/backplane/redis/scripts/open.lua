@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Find where a stream stands, begin it if it does not exist, and note that this node has it open.
 -- KEYS  1 m:STREAM; all others of the stream have the same tag
 -- ARGV  1 the stream  2 its name, for one that has none  3 the highest age in seconds

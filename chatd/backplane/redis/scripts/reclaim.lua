@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Claim names again that sessions of this node had before it attached anew.
 -- KEYS  1 bans; all other keys have the same tag
 -- ARGV  for each session: the session; the folded name; the name; '1' for an account; the away text

@@ -1,0 +1,107 @@
+"""The checks of a Redis before a daemon starts."""
+
+import socket
+from threading import Thread
+
+import pytest
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.backplane.redis.address import RedisAddress
+from chatd.backplane.redis.servercheck import check_server, fault_of
+from chatd.errors import ConfigurationError
+from chatd.storage.values import Durability
+from tests.backplane.redis.servers import ALWAYS
+
+INFO = {"redis_version": "7.0.15", "role": "master"}
+SETTINGS = {"maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "always"}
+
+
+def check(address, password=None, durability=Durability.FULL):
+    """Check a server, and return the warnings."""
+    warnings: list[str] = []
+    check_server(address, lambda: password, durability, warnings.append)
+    return warnings
+
+
+class FaultTests(SynchronousTestCase):
+    def test_fits(self):
+        """A server fits with the settings for the durability."""
+        self.assertEqual(fault_of(INFO, SETTINGS, Durability.FULL), "")
+        everysec = {**SETTINGS, "appendfsync": "everysec"}
+        self.assertEqual(fault_of(INFO, everysec, Durability.NORMAL), "")
+        self.assertEqual(fault_of(INFO, None, Durability.NORMAL), "")
+        valkey = {"redis_version": "6.2", "valkey_version": "8.0", "role": "master"}
+        self.assertEqual(fault_of(valkey, SETTINGS, Durability.FULL), "")
+
+    def test_faults(self):
+        """Each reason why a server does not fit is told."""
+        for info, settings, durability, words in (
+            ({"redis_version": "6.2.1"}, {}, "full", "its version is 6.2.1; chatd needs Redis 7.0"),
+            ({"role": "slave"}, {}, "full", "it is a replica"),
+            ({}, None, "full", "CONFIG GET is not allowed"),
+            ({}, {"maxmemory-policy": "allkeys-lru"}, "normal", "which loses messages"),
+            ({}, {"appendfsync": "everysec"}, "full", "appendfsync always"),
+            ({}, {"appendonly": "no"}, "normal", "appendonly yes and appendfsync everysec"),
+            ({}, {"appendfsync": "no"}, "normal", "appendonly yes and appendfsync everysec"),
+        ):
+            given = None if settings is None else {**SETTINGS, **settings}
+            fault = fault_of({**INFO, **info}, given, Durability(durability))
+            self.assertIn(words, fault)
+
+
+def test_real(start_redis):
+    """A real server with the right settings passes, over its socket and over TCP."""
+    server = start_redis(*ALWAYS)
+    assert check(RedisAddress(path=server.path)) == []
+    assert check(RedisAddress(hosts=(("127.0.0.1", server.listen()),), database=1)) == []
+
+
+def test_no_rights(start_redis):
+    """Without the right to read settings, a warning says what cannot be checked."""
+    server = start_redis(*ALWAYS)
+    server.command("ACL", "SETUSER", "u", "on", ">pw", "~*", "&*", "+@all", "-config")
+    address = RedisAddress(path=server.path, user="u", password="pw")
+    (line,) = check(address, durability=Durability.NORMAL)
+    assert "CONFIG GET is not allowed" in line
+    with pytest.raises(ConfigurationError, match="give --durability normal"):
+        check(address)
+
+
+def test_refused(start_redis):
+    """A wrong password, and a server that is not there, are one line."""
+    server = start_redis(*ALWAYS, "--requirepass", "right")
+    with pytest.raises(ConfigurationError, match=r"cannot use Redis at .*: WRONGPASS"):
+        check(RedisAddress(path=server.path), "wrong")
+    with pytest.raises(ConfigurationError, match=r"cannot use Redis at .*: NOAUTH"):
+        check(RedisAddress(path=server.path))
+    server.kill()
+    with pytest.raises(ConfigurationError, match=r"Connection refused|No such file"):
+        check(RedisAddress(path=server.path))
+
+
+def test_not_redis():
+    """A server that is no Redis, or closes the connection, is one line."""
+    for answer in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b""):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            address = RedisAddress(hosts=(listener.getsockname(),))
+
+            def reply(listener=listener, answer=answer):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(100)
+                    connection.sendall(answer)
+
+            thread = Thread(target=reply)
+            thread.start()
+            with pytest.raises(ConfigurationError, match=r"cannot use Redis at 127.0.0.1"):
+                check(address)
+            thread.join()
+
+
+def test_tls_of_a_plain_server(start_redis):
+    """TLS to a server without TLS fails in one line."""
+    server = start_redis(*ALWAYS)
+    address = RedisAddress(hosts=(("127.0.0.1", server.listen()),), is_tls=True)
+    with pytest.raises(ConfigurationError, match=r"cannot use Redis at 127.0.0.1") as caught:
+        check(address)
+    assert len(str(caught.value).splitlines()) == 1
