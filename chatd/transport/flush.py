@@ -200,10 +200,15 @@ def join_frames(frames: Sequence[Frame]) -> Sequence[Frame]:
     if LargeFrame not in set(map(type, frames)):
         return (b"".join(frames),)  # type: ignore[arg-type]
     joined: list[Frame] = []
+    small: list[bytes] = []  # those since the last large frame
     for frame in frames:
-        last = joined[-1] if joined else None
-        if isinstance(frame, bytes) and isinstance(last, bytes):
-            joined[-1] = last + frame
-        else:
-            joined.append(frame)
+        if isinstance(frame, bytes):
+            small.append(frame)
+            continue
+        if small:
+            joined.append(b"".join(small))
+            small = []
+        joined.append(frame)
+    if small:
+        joined.append(b"".join(small))
     return joined

@@ -8,7 +8,10 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.transport.flush import Turn
+from chatd.transport.flush import Turn, join_frames
+from chatd.wire.codec import Codec
+from chatd.wire.large import LARGE_CONTENT
+from chatd.wire.messages import Message
 
 
 class AsItIs:
@@ -584,3 +587,39 @@ class ReadTests(SynchronousTestCase):
         self.assertEqual((self.member.writes, other.flushes), ([b"1"], 0))
         self.clock.advance(0)
         self.assertEqual(other.flushes, 1)
+
+
+class JoinFramesTests(SynchronousTestCase):
+    """Joins frames that are next to each other."""
+
+    def setUp(self) -> None:
+        message = Message.chat(b"x" * LARGE_CONTENT, id="large")
+        self.large = Codec().encode_in_steps(message)
+
+    def test_order(self) -> None:
+        """Large frames stay alone, in their places among the others."""
+        large = self.large
+        for frames, joined in (
+            ([], []),
+            ([b"a"], [b"a"]),
+            ([b"a", b"b"], [b"ab"]),
+            ([large], [large]),
+            ([b"a", b"b", large, b"c", b"d"], [b"ab", large, b"cd"]),
+            ([large, large, b"a", large], [large, large, b"a", large]),
+        ):
+            self.assertEqual(list(join_frames(frames)), joined)
+
+    def test_copied_once(self) -> None:
+        """Beside a large frame, too, no frame is copied for each frame that follows it."""
+        added: list[bytes] = []
+
+        class Piece(bytes):
+            """Bytes that record when other bytes are added to them."""
+
+            def __add__(self, other: bytes) -> bytes:
+                added.append(other)
+                return super().__add__(other)
+
+        joined = join_frames([self.large, *(Piece(b"x") for _ in range(100))])
+        self.assertEqual(list(joined), [self.large, b"x" * 100])
+        self.assertEqual(added, [])
