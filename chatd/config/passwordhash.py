@@ -42,10 +42,14 @@ def check_password(password: str) -> None:
     """Check that an account may have a password.
 
     Raises:
-        ConfigurationError: The password is empty, longer than `MAX_PASSWORD` bytes, or not text.
+        ConfigurationError: The password is empty, is longer than `MAX_PASSWORD` bytes, has a
+            control character, or is not text.
     """
     if not secret_of(password):
         raise ConfigurationError("a password cannot be empty")
+    # No prompt could take it: a terminal acts on control characters.
+    if "Cc" in map(unicodedata.category, password):
+        raise ConfigurationError("a password cannot have control characters, such as a tab")
 
 
 def hash_password(password: str, hasher: PasswordHasher | None) -> str:

@@ -97,12 +97,16 @@ class PipeTests(PasswdCase):
         self.assertEqual(loaded.verify("bob", "second"), "bob")
 
     def test_bad_password(self):
-        """The command refuses a password that is empty, too long or not text."""
+        """The command refuses a password that is empty, too long or not text, or has controls."""
         for data, why in (
             (b"", "empty"),
             (b"\n" + SECRET.encode(), "empty"),
             (SECRET.encode() * 200, "up to 1024 bytes"),
             (SECRET.encode() + b"\xff", "UTF-8"),
+            (SECRET.encode() + b"\0", "control characters"),
+            (SECRET.encode() + b"\t", "control characters"),
+            (SECRET.encode() + b"\r\r\n", "control characters"),
+            ((SECRET + "\x9b").encode(), "control characters"),
         ):
             self.assert_refused(self.pipe(data), why)
         self.assertFalse(self.path.exists())

@@ -54,6 +54,7 @@ class ChangeTests(AccountsCase):
         """The new password must be valid for `set_password`."""
         self.assertIn("empty", self.refusal(new=""))
         self.assertIn("1024 bytes", self.refusal(new="x" * 1025))
+        self.assertIn("control characters", self.refusal(new="x\0"))
 
     def test_locked(self):
         """While another program has locked the file, the change does not wait."""
