@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import pwd
+from collections.abc import Mapping
+from pathlib import Path
 
 from chatd.cli.printable import plain
 from chatd.cli.status import Status
 from chatd.cli.streams import complain, tell
-from chatd.config.ownfile import read_regular_file, replace_private_file
+from chatd.config.ownfile import read_regular_file
 from chatd.errors import ConfigurationError
 
 __all__ = ["backup"]
@@ -27,41 +30,45 @@ def backup(options: argparse.Namespace) -> Status:
     """
     # Imported here: it would slow the start of the other commands.
     from chatd.storage.sqlite.copying import copy_database, why_not_copied  # noqa: PLC0415
+    from chatd.storage.sqlite.ownership import check_owner  # noqa: PLC0415
 
-    _take_rights_of(options.directory)
-    copy_database(options.directory, options.copy)
-    source, target = (os.path.join(path, _BANS) for path in (options.directory, options.copy))
+    directory = options.directory
+    is_root = os.geteuid() == 0
+    if is_root:
+        directory = os.path.realpath(directory)  # a link could be another one later
+    source, target = (os.path.join(path, _BANS) for path in (directory, options.copy))
     try:
-        _copy_bans(source, target)
+        if is_root:
+            _take_rights(check_owner(Path(directory)))
+        bans = _read_bans(source)
     except OSError as error:
         raise ConfigurationError(
             f"cannot copy {source} to {options.copy}: {why_not_copied(error)}"
         ) from error
+    copy_database(directory, options.copy, beside=bans)
+    if not bans and os.path.lexists(target):  # they may be lost
+        complain(f"there is no {source}; {target} stays as it is")
     tell(plain(f"copied {options.directory} to {options.copy}"))
     return Status.DONE
 
 
-def _take_rights_of(directory: str) -> None:
-    """As root, act as the owner of the data directory from now on.
-
-    SQLite acts on the files that it finds beside a database, whoever put them there.
-    """
+def _take_rights(owner: os.stat_result) -> None:
+    """Act as the owner of a file from now on; do nothing if that is root."""
+    if owner.st_uid == 0:
+        return
     try:
-        status = os.stat(directory)
-    except OSError:
-        return  # the copy fails, and says why
-    if os.geteuid() == 0 != status.st_uid:
-        os.setgroups([])
-        os.setgid(status.st_gid)
-        os.setuid(status.st_uid)
+        group = pwd.getpwuid(owner.st_uid).pw_gid
+    except KeyError:  # as in a container
+        group = owner.st_gid
+    os.setgroups([])
+    os.setgid(group)
+    os.setuid(owner.st_uid)
 
 
-def _copy_bans(source: str, target: str) -> None:
-    """Copy the bans; if there are none, keep those of an earlier copy: they may be lost."""
+def _read_bans(source: str) -> Mapping[str, bytes]:
+    """Return the bans by the name of their file; nothing if there are none."""
     try:
         data, _ = read_regular_file(source)
-    except FileNotFoundError:
-        if os.path.lexists(target):
-            complain(f"there is no {source}; {target} stays as it is")
-        return
-    replace_private_file(target, data)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    return {_BANS: data}

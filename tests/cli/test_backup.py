@@ -2,19 +2,23 @@
 
 import io
 import os
+import pwd
 import sqlite3
+import subprocess
 import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
+from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.cli.backup import _take_rights_of
 from chatd.cli.main import main
 from chatd.cli.status import Status
 from chatd.storage.sqlite.database import Database
 from chatd.storage.values import Durability
+
+USER = 61_234
 
 BANS = b'[{"target": "mallory"}]'
 
@@ -60,18 +64,6 @@ class BackupTests(SynchronousTestCase):
         self.assertEqual(complaints, f"chatd: there is no {bans}; {kept} stays as it is\n")
         self.assertEqual(kept.read_bytes(), BANS)
 
-    def test_rights(self):
-        """As root, the command acts as the owner of the data directory; others as themselves."""
-        acts = []
-        for name in ("setgroups", "setgid", "setuid"):
-            self.patch(os, name, lambda given, name=name: acts.append((name, given)))
-        status = os.stat_result((0o40700, 0, 0, 0, 1234, 60, 0, 0, 0, 0))
-        self.patch(os, "stat", lambda _: status)
-        for euid in (1234, 0):
-            self.patch(os, "geteuid", lambda euid=euid: euid)
-            _take_rights_of("data")
-        self.assertEqual(acts, [("setgroups", []), ("setgid", 60), ("setuid", 1234)])
-
     def test_failed(self):
         """A copy that cannot be made has one line, and a status of its own."""
         (self.data / "bans.json").mkdir()
@@ -80,7 +72,81 @@ class BackupTests(SynchronousTestCase):
         bans = self.data / "bans.json"
         why = f"{bans}: Is a directory"
         self.assertEqual(complaints, f"chatd: cannot copy {bans} to {self.target}: {why}\n")
+        self.assertFalse(self.target.exists())
         (self.data / "chatd.db").unlink()
         status, output, complaints = self.backup()
         self.assertEqual((status, output), (Status.USAGE, ""))
         self.assertIn(f"there is no {self.data / 'chatd.db'}", complaints)
+
+    def test_whole(self):
+        """A copy that fails leaves both the database and the bans of an earlier copy."""
+        bans, database = self.data / "bans.json", self.target / "chatd.db"
+        bans.write_bytes(BANS)
+        self.backup()
+        before = database.stat()
+        bans.unlink()
+        os.mkfifo(bans)
+        status, _, complaints = self.backup()
+        self.assertEqual(status, Status.USAGE)
+        self.assertIn(f"cannot copy {bans} to {self.target}: it is not a regular", complaints)
+        bans.unlink()
+        bans.write_bytes(b"[]")
+        (self.target / "bans.json").unlink()
+        (self.target / "bans.json").mkdir()
+        status, _, complaints = self.backup()
+        self.assertEqual(status, Status.USAGE)
+        kept = self.target / "bans.json"
+        self.assertEqual(
+            complaints, f"chatd: {kept} is a directory, and no copy; it stays as it is\n"
+        )
+        self.assertEqual(database.stat().st_ino, before.st_ino)
+        self.assertEqual(sorted(os.listdir(self.target)), ["bans.json", "chatd.db"])
+
+
+class RightsTests(SynchronousTestCase):
+    """Backups by root, of the data directory of another user."""
+
+    def setUp(self):
+        if os.geteuid() != 0:
+            raise SkipTest("only root can act as other users")
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        place = Path(directory.name)
+        place.chmod(0o755)
+        self.data, self.target = place / "data", place / "copy"
+        database = Database(self.data, Durability.FULL)
+        with database.opening():
+            database.close()
+        self.target.mkdir(0o700)
+
+    def backup(self, uid, directory=None):
+        """Give all files to a user, run the command, and return its errors."""
+        for path in (self.data, *self.data.iterdir(), self.target, *self.target.iterdir()):
+            os.chown(path, uid, uid)
+        command = [sys.executable, "-m", "chatd", "backup", directory or self.data, self.target]
+        return subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False).stderr
+
+    def test_owner(self):
+        """As root, the command acts as the owner of the database, with its group."""
+        for user in (USER, 0, pwd.getpwnam("daemon").pw_uid):
+            self.assertEqual(self.backup(user), "")
+            copy = (self.target / "chatd.db").stat()
+            self.assertEqual((copy.st_uid, copy.st_gid), (user, user))
+
+    def test_link(self):
+        """A link to a data directory is checked as the directory, and is no reason to refuse it."""
+        link = self.target.parent / "link"
+        link.symlink_to(self.data)
+        self.assertEqual(self.backup(USER, link), "")
+        self.data.chmod(0o770)
+        self.assertIn(f"can change {self.data}: ", self.backup(USER, link))
+
+    def test_files_of_others(self):
+        """Root does not open a database in a directory that others can write to."""
+        self.data.chmod(0o1777)
+        (self.data / "chatd.db-journal").touch()
+        self.assertEqual(
+            self.backup(0),
+            f"chatd: others than root can change {self.data}: change its owner or mode\n",
+        )
+        self.assertEqual(os.listdir(self.target), [])

@@ -50,6 +50,14 @@ PEOPLE = (
         "            self.database.chmod(0o644)\n",
     ),
     Defence(
+        "As root, `chatd backup` opens a database only with its owner's rights, and only if nobody "
+        "else can change its directory.",
+        "tests/storage/sqlite/test_ownership.py::OwnershipTests::test_directory_of_others",
+        "chatd/storage/sqlite/ownership.py",
+        "    is_open = bool(status.st_mode & _OTHERS_WRITE)\n",
+        "    is_open = False\n",
+    ),
+    Defence(
         "Passwords are stored as argon2id hashes, and checking an unknown name takes as long as "
         "checking most known names.",
         "tests/config/test_passwordfile.py::VerifyTests::test_unknown_name",

@@ -611,12 +611,12 @@ class JoinFramesTests(SynchronousTestCase):
 
     def test_copied_once(self) -> None:
         """Beside a large frame, too, no frame is copied for each frame that follows it."""
-        added: list[bytes] = []
+        added: list[Any] = []
 
         class Piece(bytes):
             """Bytes that record when other bytes are added to them."""
 
-            def __add__(self, other: bytes) -> bytes:
+            def __add__(self, other: Any) -> bytes:
                 added.append(other)
                 return super().__add__(other)
 

@@ -7,9 +7,10 @@ import os
 import pwd
 import sqlite3
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from chatd.errors import ConfigurationError
 from chatd.storage.sqlite.directory import LOCK, Directory, sync, why
@@ -25,6 +26,7 @@ def copy_database(
     directory: str | Path,
     target: str | Path,
     *,
+    beside: Mapping[str, bytes] = MappingProxyType({}),
     connect: Callable[[str], sqlite3.Connection] = sqlite3.connect,
 ) -> None:
     """Copy the database of a data directory into another directory.
@@ -38,6 +40,8 @@ def copy_database(
         directory: The data directory of a daemon.
         target: The directory for the copy; it is made with mode 0700 if it is missing. Its parent
             must exist: otherwise a copy could go below a disk that is not mounted.
+        beside: Other files for the target, by their names. They replace earlier ones when they and
+            the database are whole and on the disk.
         connect: Opens a database by its path.
 
     Raises:
@@ -46,12 +50,12 @@ def copy_database(
     """
     source, copies = Directory(directory), Directory(target)
     try:
-        _check(source, copies)
+        _check(source, copies, beside)
         is_new = not copies.path.exists()
         copies.make()
         _check_owner(copies.path)
         try:
-            _copy(source.database, copies, connect)
+            _copy(source.database, copies, beside, connect)
         except BaseException:
             if is_new:
                 with suppress(OSError):  # somebody put a file there meanwhile
@@ -83,11 +87,12 @@ def why_not_copied(error: Exception) -> str:
     return f"{path} belongs to {owner}: {why(error)}"
 
 
-def _check(source: Directory, copies: Directory) -> None:
+def _check(source: Directory, copies: Directory, names: Iterable[str]) -> None:
     """Check that there is a database, and that nothing but an earlier copy would be replaced."""
     for path in (source.database, *_beside(source.database)):
         with suppress(FileNotFoundError, NotADirectoryError):
-            os.close(os.open(path, os.O_RDONLY))  # SQLite's error would not name the file
+            # SQLite's error would not name the file. A pipe would wait for its writer.
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
     if not source.database.is_file():
         raise ConfigurationError(f"there is no {source.database}: give a daemon's --data directory")
     data, copy = source.path.resolve(), copies.path.resolve()
@@ -103,6 +108,9 @@ def _check(source: Directory, copies: Directory) -> None:
         raise ConfigurationError(
             f"there is no directory {copies.path.parent}: make it, or mount its disk"
         )
+    for path in (copies.path / name for name in names):
+        if path.is_dir() and not path.is_symlink():
+            raise ConfigurationError(f"{path} is a directory, and no copy; it stays as it is")
     if not copies.database.exists():
         return
     try:
@@ -112,6 +120,7 @@ def _check(source: Directory, copies: Directory) -> None:
         if copies.path.stat().st_uid != os.geteuid():
             raise
         return
+    _check_owner(copies.path)  # SQLite acts on the files beside it, too
     with closing(sqlite3.connect(copies.database)) as connection, suppress(sqlite3.DatabaseError):
         if connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,):
             return
@@ -132,8 +141,14 @@ def _beside(database: Path) -> list[Path]:
     return [database.with_name(database.name + ending) for ending in _LEFTOVERS]
 
 
-def _copy(database: Path, copies: Directory, connect: Callable[[str], sqlite3.Connection]) -> None:
-    """Write the copy under another name, and rename it when it is on the disk."""
+def _copy(
+    database: Path,
+    copies: Directory,
+    beside: Mapping[str, bytes],
+    connect: Callable[[str], sqlite3.Connection],
+) -> None:
+    """Write the copies under other names, and rename them when all are on the disk."""
+    others = {copies.path / f"{_UNFINISHED}-{name}": name for name in beside}
     unfinished = copies.path / _UNFINISHED  # it may be there from a copy that was killed
     descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
@@ -153,12 +168,26 @@ def _copy(database: Path, copies: Directory, connect: Callable[[str], sqlite3.Co
         with closing(sqlite3.connect(unfinished)) as connection, connection:
             connection.execute("UPDATE meta SET value = 'yes' WHERE name = 'clean'")
         os.fsync(descriptor)  # SQLite does not wait for the disk here
+        for path, name in others.items():
+            _write(path, beside[name])
         for leftover in _beside(copies.database):
             leftover.unlink(missing_ok=True)  # SQLite would mix them with the new copy
         unfinished.rename(copies.database)
+        for path, name in others.items():
+            path.rename(copies.path / name)
         sync(copies.path)
     except BaseException:
-        unfinished.unlink(missing_ok=True)
+        for path in (unfinished, *others):
+            path.unlink(missing_ok=True)
         raise
     finally:
         os.close(descriptor)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a new file with mode 0600, and wait until it is on the disk."""
+    path.unlink(missing_ok=True)  # it may be there from a copy that was killed
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
