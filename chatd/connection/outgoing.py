@@ -10,7 +10,7 @@ from chatd.wire.codec import Codec
 from chatd.wire.large import LARGE_CONTENT, Frame, LargeFrame
 from chatd.wire.messages import Error, Header, Heartbeat, MessageType
 
-__all__ = ["MAX_TEXT", "PING", "PONG", "Outgoing"]
+__all__ = ["MAX_TEXT", "PING", "PONG", "Outgoing", "take_joined"]
 
 MAX_REF = 256
 """Longest id that an ERROR repeats, in characters; a longer id is left out."""
@@ -20,6 +20,22 @@ MAX_TEXT = 1024
 
 PING = b"ping"
 PONG = b"pong"
+
+
+def take_joined(pieces: list[bytes], most: int) -> bytes:
+    """Remove the first pieces from a list, and return them joined.
+
+    Args:
+        pieces: The pieces, at least one.
+        most: The most bytes to join; a longer piece comes alone, without a copy.
+    """
+    size, taken = len(pieces[0]), 1
+    while taken < len(pieces) and size + len(pieces[taken]) <= most:
+        size += len(pieces[taken])
+        taken += 1
+    joined = pieces[0] if taken == 1 else b"".join(pieces[:taken])
+    del pieces[:taken]
+    return joined
 
 
 class Outgoing:
@@ -75,34 +91,45 @@ class Outgoing:
 
     def data_to_send(self) -> bytes:
         """Return, once, the bytes for the transport: all queued frames, sealed together."""
-        plaintext = self.all_plaintext()
+        plaintext = b"".join(self.all_frames())
         return self.handshake_to_send() + (self._channel.seal(plaintext) if plaintext else b"")
 
     def handshake_to_send(self) -> bytes:
         """Return, once, the bytes to send before anything sealed."""
         return self._channel.handshake_to_send()
 
-    def all_plaintext(self) -> bytes:
-        """Return, once, all queued frames, and do what is left to do on large ones."""
-        frames = [*self._outbox]
+    def all_frames(self) -> list[bytes]:
+        """Return, once, all queued frames, and do what is left to do on large ones.
+
+        They are not joined: other sessions may share their bytes.
+        """
+        frames = self._outbox
         for each in self._behind:
             frames.extend(each.sealed() if isinstance(each, LargeFrame) else (each,))
         self.discard_queued()
-        return b"".join(frames)
+        return frames
 
     def plaintext_to_send(self) -> bytes:
         """Return, once, the next queued frames; seal them in order with `seal_into`.
 
-        These are all frames, unless there are large ones. The parts of a large frame come alone:
-        sessions that get the same frame share its bytes. Nothing comes while it is not sealed.
+        These are all frames, unless there are many bytes or large frames. Then long parts come
+        alone: sessions that get the same frames share their bytes. Nothing comes while a large
+        frame is not sealed.
         """
         outbox = self._outbox
         if not outbox:
-            if not self._behind:
+            if self._behind:
+                self._take_from_behind(outbox)
+            if not outbox:
                 return b""
-            self._take_from_behind(outbox)
-        plaintext = outbox[0] if len(outbox) == 1 else b"".join(outbox)
-        self._outbox = []
+        if len(outbox) == 1:
+            plaintext = outbox[0]
+            self._outbox = []
+        elif self.bytes_to_send <= LARGE_CONTENT:
+            plaintext = b"".join(outbox)
+            self._outbox = []
+        else:
+            plaintext = take_joined(outbox, LARGE_CONTENT)
         self.bytes_to_send -= len(plaintext)
         return plaintext
 

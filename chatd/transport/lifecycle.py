@@ -187,7 +187,7 @@ class LifecycleProtocol(Protocol):
 
     def _finish_half_closed(self) -> None:
         self._turn.deliver_all()
-        self._outbuffer.finish(self.connection.all_plaintext())
+        self._outbuffer.finish(self.connection.all_frames())
         self.connection.connection_lost()
         self._begin_closing()
         self._close_when_written()

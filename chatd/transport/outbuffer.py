@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from chatd.connection.outgoing import take_joined
 from chatd.wire.channel import sealed_length
 
 __all__ = ["OutBuffer", "Seal", "Writable"]
@@ -48,7 +49,7 @@ class OutBuffer:
         self._stream = stream
         self._seal = seal
         self._rest = _NOTHING
-        self._last = b""
+        self._last: list[bytes] = []
         self.is_paused = False
 
     @property
@@ -63,7 +64,7 @@ class OutBuffer:
 
     def __len__(self) -> int:
         """Return the number of bytes held back."""
-        return len(self._rest) + len(self._last)
+        return len(self._rest) + sum(map(len, self._last))
 
     def write(self, data: bytes) -> bool:
         """Write up to a slice of the bytes, and hold the rest; call it only while `is_open`.
@@ -88,20 +89,23 @@ class OutBuffer:
         self.is_paused = False
         self.proceed()
 
-    def finish(self, data: bytes) -> None:
+    def finish(self, pieces: list[bytes]) -> None:
         """Write the last bytes, after the held bytes.
 
         If no bytes are held, up to a slice is written even while the peer does not read.
+
+        Args:
+            pieces: The bytes, in pieces that other members may hold, too; none of them is empty.
         """
-        if not self._rest and len(data) <= SLICE:
-            self.write(data)
+        if not self._rest and sum(map(len, pieces)) <= SLICE:
+            self.write(b"".join(pieces))
         else:
-            self._last = data
+            self._last = pieces
             self.proceed()
 
     def discard(self) -> None:
         """Drop the held bytes."""
-        self._rest, self._last = _NOTHING, b""
+        self._rest, self._last = _NOTHING, []
 
     @property
     def may_proceed(self) -> bool:
@@ -112,6 +116,6 @@ class OutBuffer:
         """Write the next slice, if it can be written; only one, so that other peers get a turn."""
         if self.may_proceed:
             if not self._rest:
-                self._rest, self._last = memoryview(self._last), b""
+                self._rest = memoryview(take_joined(self._last, SLICE))
             piece, self._rest = self._rest[:SLICE], self._rest[SLICE:]
             self._stream.write(self._seal(piece, _SCRATCH))

@@ -126,7 +126,7 @@ class ChatProtocol(LifecycleProtocol):
         if connection.state is not _ESTABLISHED and (handshake := connection.handshake_to_send()):
             self._writer.write(handshake)
         if is_ending:
-            self._outbuffer.finish(connection.all_plaintext())
+            self._outbuffer.finish(connection.all_frames())
             self._close()
             return
         if self._outbuffer.write(connection.plaintext_to_send()):

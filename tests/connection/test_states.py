@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.connection.events import Ended
 from chatd.connection.states import TRANSITIONS, State, Trigger, advance
 from chatd.errors import ErrorCode, LocalProtocolError, RequestError
+from chatd.wire.large import LARGE_CONTENT
 from chatd.wire.messages import ChatHeader
 from tests.connection.wiring import (
     GOODBYE,
@@ -225,6 +226,24 @@ class EndCases(SideCases):
         peer.connection.discard_queued()
         self.assertEqual(peer.connection.bytes_to_send, 0)
         self.assertEqual(peer.hear(), [])
+
+    def test_shared(self):
+        """Many queued bytes are not joined: other sessions may share them."""
+        shared = bytes(2 * LARGE_CONTENT)
+        for take_all in (False, True):
+            connection = self.at(State.ESTABLISHED).connection
+            for frames in (b"a", b"b", shared, b"c", shared, b"d", b"e"):
+                connection.queue_frames(frames)
+            if take_all:
+                taken = connection.all_frames()
+            else:
+                taken = list(iter(connection.plaintext_to_send, b""))
+                self.assertEqual(
+                    [len(piece) for piece in taken], [2, len(shared), 1, len(shared), 2]
+                )
+            self.assertEqual(b"".join(taken), b"ab" + shared + b"c" + shared + b"de")
+            self.assertEqual([piece is shared for piece in taken].count(True), 2)
+            self.assertEqual(connection.bytes_to_send, 0)
 
     def test_sent_once(self):
         """The connection sends queued frames once; then no frame waits."""

@@ -19,7 +19,7 @@ class ClosingTests(SynchronousTestCase):
         self.outbuffer = OutBuffer(self.transport, lambda piece, _: piece)
         if left_bytes:
             self.outbuffer.pause()
-            self.outbuffer.finish(bytes(left_bytes))
+            self.outbuffer.finish([bytes(left_bytes)])
         self.closing = Closing(
             self.transport, self.outbuffer, self.clock, lambda: self.cut_off.append(True)
         )

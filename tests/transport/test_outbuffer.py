@@ -43,7 +43,7 @@ class OutletTests(SynchronousTestCase):
     def test_nothing(self) -> None:
         """No bytes cause no write."""
         self.outbuffer.write(b"")
-        self.outbuffer.finish(b"")
+        self.outbuffer.finish([])
         self.assertEqual(self.stream.writes, [])
 
     def test_large(self) -> None:
@@ -65,7 +65,7 @@ class OutletTests(SynchronousTestCase):
         stream = SimpleNamespace(write=lambda data: writes.append(bytes(data)))
         outlet = OutBuffer(stream, lambda piece, _: piece)
         outlet.write(bytes(2 * SLICE + 1))
-        outlet.finish(b"end")
+        outlet.finish([b"end"])
         self.assertEqual([len(piece) for piece in writes], [SLICE, SLICE])
         for left in (True, False):
             outlet.proceed()
@@ -84,7 +84,7 @@ class OutletTests(SynchronousTestCase):
     def test_finish(self) -> None:
         """The last bytes follow the held bytes, as fast as the peer reads."""
         self.outbuffer.write(bytes(2 * SLICE))
-        self.outbuffer.finish(b"bye")
+        self.outbuffer.finish([b"bye"])
         self.assertEqual((len(self.outbuffer), self.outbuffer.is_done), (SLICE + 3, False))
         self.outbuffer.resume()
         self.outbuffer.resume()
@@ -94,18 +94,33 @@ class OutletTests(SynchronousTestCase):
     def test_finish_a_few_bytes(self) -> None:
         """The buffer writes a few last bytes even if the peer does not read."""
         self.outbuffer.pause()
-        self.outbuffer.finish(b"bye")
+        self.outbuffer.finish([b"bye"])
         self.assertEqual(self.stream.writes, [b"bye"])
         self.assertTrue(self.outbuffer.is_done)
 
     def test_finish_many_bytes(self) -> None:
         """Many last bytes wait until the peer reads."""
         self.outbuffer.pause()
-        self.outbuffer.finish(bytes(SLICE + 1))
+        self.outbuffer.finish([bytes(SLICE + 1)])
         self.assertEqual(self.stream.writes, [])
         self.outbuffer.resume()
         self.outbuffer.resume()
         self.assertEqual(self.stream.writes, [bytes(SLICE), bytes(1)])
+
+    def test_finish_in_pieces(self) -> None:
+        """Long last pieces are written from the bytes that others share, short ones together."""
+        written: list[Any] = []
+        outlet = OutBuffer(SimpleNamespace(write=written.append), lambda piece, _: piece)
+        shared = bytes(2 * SLICE)
+        outlet.pause()
+        outlet.finish([b"a", b"b", shared, b"c", shared, b"d", b"e"])
+        self.assertEqual(len(outlet), 4 * SLICE + 5)
+        outlet.resume()
+        while outlet.may_proceed:
+            outlet.proceed()
+        self.assertEqual(b"".join(written), b"ab" + shared + b"c" + shared + b"de")
+        self.assertEqual([len(piece) for piece in written], [2, SLICE, SLICE, 1, SLICE, SLICE, 2])
+        self.assertEqual([piece.obj is shared for piece in written].count(True), 4)
 
     def test_shared_memory(self) -> None:
         """Two buffers share the memory for sealing, and the held bytes of each stay intact."""
