@@ -190,8 +190,13 @@ class Connection(Outgoing):
         """Number of held bytes of an incomplete frame whose start passed its check."""
         return self._reader.gathered_bytes
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the peer of an established session was silent since the last tick."""
+        return self.is_established and not self._liveness.was_heard
+
     def note_alive(self) -> None:
-        """Count the peer as alive, because this side has paused reading."""
+        """Count the peer as alive: this side has paused reading, or the peer reads slowly."""
         self._liveness.was_heard = True
 
     def connection_lost(self, cause: str = "") -> None:

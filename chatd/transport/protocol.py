@@ -19,6 +19,7 @@ from chatd.transport.flush import Turn
 from chatd.transport.life import OVER, Life
 from chatd.transport.lifecycle import LifecycleProtocol
 from chatd.transport.reading import Reason
+from chatd.transport.streams import bytes_taken
 from chatd.wire.large import Frame
 
 __all__ = ["MAX_PENDING", "ChatProtocol"]
@@ -64,6 +65,7 @@ class ChatProtocol(LifecycleProtocol):
         self._work: Deferred[None] | None = None
         self._drained: Deferred[None] | None = None
         self._stalled_ticks = 0
+        self._taken: int | None = None
 
     # From the transport
 
@@ -99,7 +101,12 @@ class ChatProtocol(LifecycleProtocol):
         reasons = self._reading.reasons
         if reasons or self._life is Life.PEER_FINISHED:
             self.connection.note_alive()  # silence is no fault: reading is paused, or has ended
-        if Reason.FLOODED in reasons or (reasons and not self._outbuffer.is_open):
+        is_stalled = Reason.FLOODED in reasons or (bool(reasons) and not self._outbuffer.is_open)
+        if (is_stalled or self.connection.is_silent) and self._has_taken_bytes():
+            # A slow line: the peer's answers come when it has read the bytes before the pings.
+            self._stalled_ticks = 0
+            self.connection.note_alive()
+        elif is_stalled:
             self._stalled_ticks += 1
             if self._stalled_ticks > SILENT_INTERVALS:
                 self._cut_off_slow_consumer("the peer read nothing for too long")
@@ -225,6 +232,11 @@ class ChatProtocol(LifecycleProtocol):
         """Pause reading if much waits for the peer; a client does not, or both would wait."""
         if self._max_pending is not None and waiting > HOLD_PENDING:
             self._reading.pause(Reason.FLOODED)
+
+    def _has_taken_bytes(self) -> bool:
+        """Return whether the peer has taken bytes since the last call, and more wait for it."""
+        before, self._taken = self._taken, bytes_taken(self.stream)
+        return before is not None and self._taken is not None and before < self._taken
 
     def _cut_off_slow_consumer(self, why: str) -> None:
         self.connection.discard_queued()

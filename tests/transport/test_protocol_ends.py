@@ -9,7 +9,9 @@ from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.connection.keepalive import SILENT_INTERVALS
 from chatd.connection.limits import HANDSHAKE_TIMEOUT_S
+from chatd.transport import protocol
 from chatd.transport.closing import CLOSE_TIMEOUT_S
 from chatd.wire.codec import Codec
 from chatd.wire.messages import MessageType
@@ -81,6 +83,74 @@ class SlowConsumerTests(ProtocolCase):
             [message.type for message in self.peer.take()],
             [MessageType.MESSAGE, MessageType.DISCONNECT],
         )
+
+
+class SlowLineTests(ProtocolCase):
+    """The system's buffers have bytes for the peer, with the pings behind them.
+
+    Attributes:
+        taken: How many of those bytes the peer has taken; None if none wait.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.establish()
+        self.taken: int | None = 0
+        self.asked = 0
+        self.patch(protocol, "bytes_taken", self.bytes_taken)
+
+    def bytes_taken(self, transport: object) -> int | None:
+        self.assertIs(transport, self.transport)
+        self.asked += 1
+        return self.taken
+
+    def tick(self, taken: int | None) -> None:
+        """Let an interval pass in which the peer says nothing."""
+        self.taken = taken
+        self.clock.advance(5)
+        self.protocol.tick(self.clock.seconds())
+        self.end_turn()
+
+    def test_reads(self) -> None:
+        """A peer that takes bytes in each interval is alive, until it has taken all."""
+        for interval in range(10):
+            self.tick(interval)
+        self.assertEqual(self.end_codes(), [])
+        self.tick(None)
+        self.tick(None)
+        self.assertEqual(self.end_codes(), [])
+        self.tick(None)
+        self.assertEqual(self.end_codes(), ["heartbeat-timeout"])
+
+    def test_reads_nothing(self) -> None:
+        """A peer that takes no byte is silent, and so is a peer for which only pings wait."""
+        for taken in ((5, 5, 5, 5), (5, None, 70, None), (-9, -74, -139, -204)):
+            self.setUp()
+            for each in taken:
+                self.tick(each)
+            self.assertEqual(self.end_codes(), ["heartbeat-timeout"])
+
+    def test_asked_if_silent(self) -> None:
+        """The system is asked about a silent peer only."""
+        for _ in range(3):
+            self.peer.say("one")
+            self.tick(0)
+        self.assertEqual(self.asked, 0)
+        self.tick(0)
+        self.assertEqual(self.asked, 1)
+
+    def test_held_back(self) -> None:
+        """A peer for which much is held back is cut off if it takes nothing, and only then."""
+        self.transport.accept_no_more()
+        work: Deferred[None] = Deferred()
+        self.protocol.works = [work]
+        self.peer.say("one")
+        for interval in range(10):
+            self.tick(interval)
+        self.assertEqual(self.end_codes(), [])
+        for _ in range(SILENT_INTERVALS + 1):
+            self.tick(self.taken)
+        self.assertEqual(self.end_codes(), ["slow-consumer"])
 
 
 class UnboundedTests(ProtocolCase):
