@@ -215,6 +215,10 @@ class ArgumentTests(SynchronousTestCase):
                 lambda: factory(self.clock, max_content=text),
                 "max_content must be a number, not str",
             ),
+            (
+                lambda: chatd.ChatClientFactory(self.clock, max_content=text),
+                "max_content must be a number, not str",
+            ),
             (lambda: chatd.Limits(max_waiting=text), "max_waiting must be a number, not str"),
             (lambda: chatd.Policy(max_rooms=text), "max_rooms must be a number, not str"),
             (lambda: chatd.Policy(presence_limit=text), "presence_limit must be a number, not str"),

@@ -257,7 +257,7 @@ class Batch:
 
     def _is_sendable(self, line: bytes | LineTooLong, number: int, max_content: int) -> bool:
         if isinstance(line, LineTooLong):
-            self._refuse(f"line {number} was not sent: the server's limit is {max_content} bytes")
+            self._refuse(f"line {number} was not sent: the limit is {max_content} bytes")
             return False
         try:
             line.decode()

@@ -76,7 +76,7 @@ class ChatClient(Sending, ClientSession):
 
     @property
     def max_content(self) -> int:
-        """The server's limit for the content of a message, in bytes."""
+        """Longest content of a message, in bytes: the server's limit, or the client's if lower."""
         return self.connection.max_content
 
     @property

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 
 from chatd.client.client import ChatClient, ClientT
 from chatd.client.endpoints import client_endpoint
-from chatd.client.factory import ChatClientFactory
+from chatd.client.factory import DEFAULT_MAX_CONTENT, ChatClientFactory
 from chatd.errors import SessionEnded
 from chatd.transport.eventloop import check_runs
 from chatd.transport.promise import promised
@@ -28,6 +28,7 @@ async def connect(
     password: str | None = None,
     rooms: Iterable[str] | None = None,
     protocol: type[ClientT] = ChatClient,  # type: ignore[assignment]  # the type's default
+    max_content: int = DEFAULT_MAX_CONTENT,
 ) -> ClientT:
     """Connect to a server and wait for its welcome.
 
@@ -43,13 +44,14 @@ async def connect(
             over TCP.
         rooms: The rooms to join; None for the server's choice.
         protocol: The class to build; `ChatClient` or a subclass.
+        max_content: Longest content to receive and to send, in bytes; see `ChatClientFactory`.
 
     Returns:
         The client, with an active session.
 
     Raises:
-        ConfigurationError: The endpoint or the key is invalid, or no attempt to connect to this
-            endpoint can succeed.
+        ConfigurationError: The endpoint, the key or `max_content` is invalid, or no attempt to
+            connect to this endpoint can succeed.
         twisted.internet.error.ConnectError: No server listens there, or none answers in time.
         OSError: There is no such host, or the program of a process cannot be run.
         LocalProtocolError: asyncio runs, and the reactor does not run in its event loop.
@@ -59,7 +61,13 @@ async def connect(
     check_runs(reactor)
     there = client_endpoint(reactor, endpoint)
     factory = ChatClientFactory(
-        reactor, key=key, name=name, password=password, rooms=rooms, protocol=protocol
+        reactor,
+        key=key,
+        name=name,
+        password=password,
+        rooms=rooms,
+        protocol=protocol,
+        max_content=max_content,
     )
     client = cast(ClientT, await promised(there.connect(factory)))
     try:

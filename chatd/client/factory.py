@@ -23,7 +23,10 @@ from chatd.wire.channel import Channel, ClearChannel, SecureChannel
 from chatd.wire.codec import Codec
 from chatd.wire.keys import noise_psk
 
-__all__ = ["ChatClientFactory"]
+__all__ = ["DEFAULT_MAX_CONTENT", "ChatClientFactory"]
+
+DEFAULT_MAX_CONTENT = 64 * 1024 * 1024
+"""Longest content that a client receives and sends by default, in bytes."""
 
 
 class ChatClientFactory(Factory, Generic[ClientT]):
@@ -37,12 +40,15 @@ class ChatClientFactory(Factory, Generic[ClientT]):
             over TCP: use a key, TLS or a UNIX socket.
         rooms: The rooms to join; None for the server's choice.
         protocol: The class to build; `ChatClient` or a subclass.
+        max_content: Longest content to receive and to send, in bytes, even if the server allows
+            more; 4 to 4,293,918,719. A longer message of the server ends the session with
+            `too-large`.
 
     Attributes:
         progress: The state that this factory's clients keep from one connection to the next.
 
     Raises:
-        ConfigurationError: The key does not have 32 bytes.
+        ConfigurationError: The key does not have 32 bytes, or `max_content` is out of range.
     """
 
     noisy = False
@@ -56,6 +62,7 @@ class ChatClientFactory(Factory, Generic[ClientT]):
         password: str | None = None,
         rooms: Iterable[str] | None = None,
         protocol: type[ClientT] = ChatClient,  # type: ignore[assignment]  # the type's default
+        max_content: int = DEFAULT_MAX_CONTENT,
     ) -> None:
         if not callable(getattr(clock, "callLater", None)):
             raise wrong_type("the clock", clock, "the reactor or a Clock")
@@ -72,7 +79,7 @@ class ChatClientFactory(Factory, Generic[ClientT]):
         self.name = name
         self._password = password
         self._client_class = protocol
-        self._codec = Codec(key)
+        self._codec = Codec(key, max_content=max_content)
         self._psk = None if key is None else noise_psk(key)
         self._wheel: HeartbeatWheel | None = None
 

@@ -26,7 +26,7 @@ class Sending:
         To send many messages, await `when_ready_to_send` before each.
 
         Args:
-            content: Text, sent as UTF-8, or bytes; at most the server's `max_content` bytes.
+            content: Text, sent as UTF-8, or bytes; at most the client's `max_content` bytes.
             id: Up to 64 characters; a new UUID if None. The server answers a repeated id with the
                 first receipt, and does not deliver the message twice.
             room: The room; the first room that the client is in if None.

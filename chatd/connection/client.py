@@ -28,7 +28,7 @@ class ClientConnection(Connection):
     """The client's side of a session: it answers the greeting and the pings.
 
     Args:
-        codec: The codec of the shared key; its limit is set to the server's.
+        codec: The codec of the shared key. The server may lower its limit of content, not raise it.
         channel: The responder's channel of the shared key, or the clear channel.
         now: See `Connection`.
         name: The name to ask for; None lets the server choose.
@@ -75,7 +75,7 @@ class ClientConnection(Connection):
 
     @property
     def max_content(self) -> int:
-        """Longest content that the server accepts, in bytes."""
+        """Longest content in either direction, in bytes: the lower limit of the two sides."""
         return self.codec.max_content
 
     def _receive_handshake(self, message: Message) -> Event | None:
@@ -97,7 +97,8 @@ class ClientConnection(Connection):
 
     def _answer_greeting(self, init: SessionInit) -> None:
         self.init = init
-        self.codec.max_content = init.max_content
+        # A lying server must not decide how much memory this side takes.
+        self.codec.max_content = min(init.max_content, self.codec.max_content)
         self._liveness = Liveness(init.heartbeat, self._now)
         self.state = advance(self.state, Trigger.GREETED)
         self.send(

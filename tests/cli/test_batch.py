@@ -150,7 +150,7 @@ class FaultTests(BatchCase):
         status = self.send(b"12345\n123456\n1\n", max_content=5)
         self.assertEqual(status, Status.USAGE)
         self.assertEqual(self.reactor.server.heard, ["12345", "1"])
-        self.assertEqual(self.complaints, ["line 2 was not sent: the server's limit is 5 bytes"])
+        self.assertEqual(self.complaints, ["line 2 was not sent: the limit is 5 bytes"])
 
     def test_refused_line(self):
         """An error names the number of a refused line, and the server's reason."""

@@ -16,7 +16,10 @@ from chatd.client.factory import ChatClientFactory
 from chatd.errors import ConfigurationError, RequestError, SessionEnded, SessionRefused
 from chatd.server.admission import Applicant
 from chatd.testing import MemoryServer
+from chatd.wire.bounds import MAX_MAX_CONTENT
 from chatd.wire.codec import Codec
+from chatd.wire.envelope import ENVELOPE_BYTES, MAX_CONTENT, MAX_HEADER
+from chatd.wire.frames import LENGTH
 from chatd.wire.messages import Message, MessageType, SessionInit
 from tests.client.cases import NetworkCase, RaisingEndpoint
 from tests.fakes.networks import UnixTransport, link
@@ -209,15 +212,45 @@ class FactoryTests(SynchronousTestCase):
         heartbeat: float = 5.0,
         *,
         auth: bool = True,
+        max_content: int = MAX_CONTENT,
         transport_class: type[PipeTransport] = SocketTransport,
     ) -> Peer:
         """Build a client, and welcome it."""
         server = Peer(self.factory.buildProtocol(None), Codec(), transport_class)
-        init = SessionInit(session_id="s1", heartbeat=heartbeat, auth=auth)
+        init = SessionInit(session_id="s1", heartbeat=heartbeat, auth=auth, max_content=max_content)
         welcome = {"event": "welcome", "session_id": "s1", "name": "alice", "room": None}
         server.send(Message(MessageType.SESSION_INIT, init), Message(MessageType.EVENT, welcome))
         self.clock.advance(0)
         return server
+
+    def test_longest_content(self) -> None:
+        """A server cannot raise the client's limit of content, which is 64 MiB by default."""
+        options: list[tuple[dict[str, Any], int, int]] = [
+            ({}, MAX_MAX_CONTENT, 64 * 1024 * 1024),
+            ({"max_content": 1000}, MAX_MAX_CONTENT, 1000),
+            ({"max_content": MAX_MAX_CONTENT}, MAX_MAX_CONTENT, MAX_MAX_CONTENT),
+            ({}, 1000, 1000),
+        ]
+        for given, told, limit in options:
+            client = ChatClientFactory(self.clock, **given).buildProtocol(None)
+            server = Peer(client, Codec())
+            init = SessionInit(session_id="s1", max_content=told)
+            server.send(Message(MessageType.SESSION_INIT, init))
+            self.assertEqual(client.max_content, limit)
+        for wrong in (3, MAX_MAX_CONTENT + 1):
+            with self.assertRaises(ConfigurationError):
+                ChatClientFactory(self.clock, max_content=wrong)
+
+    def test_announced_too_much(self) -> None:
+        """A longer message ends the session with a clear reason, before its content arrives."""
+        server = self.welcomed(max_content=MAX_MAX_CONTENT)
+        length = 64 * 1024 * 1024 + MAX_HEADER + ENVELOPE_BYTES + 1
+        server.protocol.dataReceived(LENGTH.pack(length))
+        self.clock.advance(0)
+        reason = server.protocol.connection.end_reason
+        assert reason is not None
+        self.assertEqual((reason.code, reason.retry), ("too-large", False))
+        self.assertIn(f"frame of {length} bytes exceeds the limit of {length - 1}", str(reason))
 
     def test_answer_to_the_greeting(self) -> None:
         """The client sends the name and the password over a private transport."""

@@ -112,7 +112,7 @@ class ClientCases(SideCases):
         self.assertEqual(peer.hear(), [ACK])
 
     def test_the_servers_limit(self):
-        """The client adopts the server's limit, for its own codec only."""
+        """The client adopts the server's lower limit, for its own codec only."""
         codec = Codec(self.key)
         limit = codec.max_content
         client = ClientConnection(codec, channel_of(self.key, is_server=False), 0.0)
@@ -122,6 +122,18 @@ class ClientCases(SideCases):
         with self.assertRaises(LocalProtocolError):
             client.send(HELLO.type, HELLO.header, bytes(MAX_CONTENT + 1))
         self.assertEqual([len(message.content) for message in peer.hear()], [MAX_CONTENT])
+
+    def test_own_limit(self):
+        """A server cannot raise the client's own limit; a longer frame ends the session."""
+        limit = MAX_CONTENT - 1
+        codec = Codec(self.key, max_content=limit)
+        client = ClientConnection(codec, channel_of(self.key, is_server=False), 0.0)
+        peer = bring_to(State.ESTABLISHED, client, self.key)
+        self.assertEqual(client.max_content, limit)
+        frame = raw_frame(4, b'{"id":"x","room":"lobby"}', bytes(limit + 1), self.key)
+        events = peer.say_frames(frame)
+        self.assertEqual([type(event) for event in events], [Faulted])
+        self.assertEqual(client.end_reason.code, "too-large")
 
     def test_small_limit(self):
         """With the smallest limit that a server can set, heartbeats still pass."""

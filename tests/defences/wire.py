@@ -104,6 +104,14 @@ WIRE = (
         "            gathering = None\n",
     ),
     Defence(
+        "A server cannot make a client take longer messages than the client allows: 64 MiB by "
+        "default.",
+        "tests/client/test_connect.py::FactoryTests::test_longest_content",
+        "chatd/connection/client.py",
+        "min(init.max_content, self.codec.max_content)",
+        "init.max_content",
+    ),
+    Defence(
         "Before the session, no frame may be longer than a greeting needs.",
         "tests/server/test_flood.py::CrowdTests::test_first_frame",
         "chatd/connection/connection.py",

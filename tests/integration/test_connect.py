@@ -199,7 +199,7 @@ def test_too_long(endpoint):
     completed = connect(endpoint, "--name", "al", lines=lines)
 
     assert completed.stdout.splitlines()[1:] == ["al: " + "x" * 1000, "al: three"]
-    assert completed.stderr == "chatd: line 2 was not sent: the server's limit is 1000 bytes\n"
+    assert completed.stderr == "chatd: line 2 was not sent: the limit is 1000 bytes\n"
     assert completed.returncode == 2
 
 
