@@ -2,7 +2,9 @@
 
 Messages that arrive while a transaction is under way go into the next one together. So a slow disk
 makes the transactions larger, not more. `MAX_BATCH` bounds them, because messages that are stored
-together are delivered together, and everything else waits.
+together are delivered together, and everything else waits. If more messages wait, the authors are
+served in fair turns: a message of an author who says little is in the next transaction. The
+messages of each author keep their order.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Generic
 
 import msgspec
 
+from chatd.chat.fairorder import FairOrder
 from chatd.chat.rooms import M, Room
 from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.storage.interface import IMessageStore
@@ -46,7 +49,7 @@ class Pending(msgspec.Struct, Generic[M], eq=False):
 
 
 class GroupCommit(Generic[M]):
-    """Stores messages, and reports the outcomes in the order of the messages.
+    """Stores messages, and reports the outcomes in the order in which they were stored.
 
     Args:
         store: Keeps the messages.
@@ -66,18 +69,20 @@ class GroupCommit(Generic[M]):
         self._stored = stored
         self._failed = failed
         self._start = start
-        self._waiting: deque[Pending[M]] = deque()
+        self._arrived: list[Pending[M]] = []
+        self._crowd: FairOrder[Pending[M]] = FairOrder()  # they arrived before those
         self._under_way: list[Pending[M]] = []  # the messages of the present transaction
-        # How many messages were ever added and stored, and the callbacks with the number of
-        # messages that must be stored first.
+        # How many messages were ever added, put in the fair order or a transaction, and stored; and
+        # the callbacks with the number of messages that must be stored first.
         self._said = 0
+        self._taken = 0
         self._done = 0
         self._then: deque[tuple[int, Callable[[], None]]] = deque()
 
     @property
     def is_idle(self) -> bool:
         """Whether every message is stored or refused."""
-        return not self._waiting and not self._under_way
+        return not (self._under_way or self._arrived or self._crowd.items)
 
     @property
     def ready(self) -> int:
@@ -86,12 +91,12 @@ class GroupCommit(Generic[M]):
 
     def add(self, pending: Pending[M]) -> None:
         """Add messages; `begin` stores them."""
-        self._waiting.append(pending)
+        self._arrived.append(pending)
         self._said += len(pending.entries)
 
     def begin(self) -> None:
         """Begin to store the messages, unless a transaction is under way."""
-        if self._waiting and not self._under_way:
+        if not self._under_way and (self._arrived or self._crowd.items):
             self._start(self._write())
 
     def call_when_stored(self, callback: Callable[[], None]) -> None:
@@ -104,7 +109,7 @@ class GroupCommit(Generic[M]):
 
     async def _write(self) -> None:
         try:
-            while self._waiting:
+            while self._arrived or self._crowd.items:
                 batch = self._under_way = self._take_batch()
                 entries = batch[0].entries
                 if len(batch) > 1:
@@ -125,14 +130,31 @@ class GroupCommit(Generic[M]):
 
     def _take_batch(self) -> list[Pending[M]]:
         """Take the next runs, with at most `MAX_BATCH` messages; one run is never more."""
-        waiting, messages = self._waiting, len(self._waiting[0].entries)
-        batch = [waiting.popleft()]
-        while waiting:
-            messages += len(waiting[0].entries)
-            if messages > MAX_BATCH:
-                break
-            batch.append(waiting.popleft())
+        crowd = self._crowd
+        if self._said - self._done <= MAX_BATCH:
+            batch, self._arrived = self._arrived, []
+            self._taken = self._said
+            return crowd.pop_all() + batch if crowd.items else batch
+        self._join_crowd()
+        messages = crowd.next_size
+        batch = [crowd.pop()]
+        while crowd.items and messages + crowd.next_size <= MAX_BATCH:
+            messages += crowd.next_size
+            batch.append(crowd.pop())
         return batch
+
+    def _join_crowd(self) -> None:
+        """Put the runs that have arrived in the fair order, as far as the next callback waits."""
+        last = self._then[0][0] if self._then else self._said
+        joined = 0
+        for pending in self._arrived:
+            if self._taken >= last:
+                break
+            count = len(pending.entries)
+            self._crowd.push("" if pending.author is None else pending.author.id, count, pending)
+            self._taken += count
+            joined += 1
+        del self._arrived[:joined]
 
 
 def _not_stored(entry: Entry) -> RequestError:

@@ -76,6 +76,51 @@ class BatchTests(JournalCase):
         self.store.answer_next()
         self.assertEqual(called, [3])
 
+    def test_fair(self):
+        """A message of a quiet author is in the next transaction, however many others wait."""
+        flooders = [self.chat.arrive(f"flooder{number}") for number in range(5)]
+        self.say_all(self.ann, "first")
+        self.chat.end_turn()
+        for flooder in flooders:
+            self.say_all(flooder, *(f"{flooder.name} {number}" for number in range(900)))
+        self.store.answer_next()
+        self.chat.say(self.bob, "quiet", id="quiet")
+        self.hear(self.ann)
+        for _ in range(2):
+            self.store.answer_next()
+        self.assertEqual(self.store.appends[:3], [1, MAX_BATCH, MAX_BATCH])
+        heard = texts(self.hear(self.ann))
+        self.assertIn("quiet", heard[MAX_BATCH:])
+        self.assertEqual(len(heard), 2 * MAX_BATCH)
+        while self.store.owes_answers:
+            self.store.answer_next()
+        heard += texts(self.hear(self.ann))
+        for flooder in flooders:
+            said = [text for text in heard if text.startswith(f"{flooder.name} ")]
+            self.assertEqual(said, [f"{flooder.name} {number}" for number in range(900)])
+        self.assertLessEqual(max(self.store.appends), MAX_BATCH)
+
+    def test_all_until_now(self):
+        """In fair turns, too, a callback waits for every message until now, and for no other."""
+        called = []
+        commits = self.chat.hub.commits
+        self.say_all(self.ann, "first")
+        self.chat.end_turn()
+        self.say_all(self.ann, *map(str, range(900)))
+        self.say_all(self.bob, *map(str, range(900)))
+        commits.call_when_stored(lambda: called.append("bob"))
+        carl = self.chat.arrive("carl")
+        self.say_all(carl, *map(str, range(900)))
+        commits.call_when_stored(lambda: called.append("carl"))
+        self.say_all(self.chat.arrive("dora"), *map(str, range(900)))
+        owed = []
+        while self.store.owes_answers:
+            self.store.answer_next()
+            owed.append((called[-1:], self.ann.answers.owed, self.bob.answers.owed > 0))
+        self.assertEqual(called, ["bob", "carl"])
+        self.assertEqual(next(each for each in owed if each[0])[1:], (0, False))
+        self.assertIn(([], 400, True), owed)  # later authors did not go first
+
     def test_header(self):
         """The server sets the header of a delivered message, except the sender's own fields."""
         sent = Message.chat(b"\xff\0", id="m1", room="LOBBY", content_type="image/png")
