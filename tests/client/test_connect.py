@@ -248,7 +248,6 @@ class FactoryTests(SynchronousTestCase):
         server.protocol.dataReceived(LENGTH.pack(length))
         self.clock.advance(0)
         reason = server.protocol.connection.end_reason
-        assert reason is not None
         self.assertEqual((reason.code, reason.retry), ("too-large", False))
         self.assertIn(f"frame of {length} bytes exceeds the limit of {length - 1}", str(reason))
 

@@ -49,7 +49,10 @@ def check_owner(directory: Path) -> os.stat_result:
             _check(above, owner, os.lstat(above), is_above=True)
     _check(directory, owner, os.lstat(directory))
     for path in directory.glob(f"{database.name}*"):
-        beside = os.lstat(path)
+        try:
+            beside = os.lstat(path)
+        except FileNotFoundError:
+            continue  # a daemon that stops removes its files
         if not stat.S_ISREG(beside.st_mode):
             raise ConfigurationError(f"{path} is not a regular file")
         if beside.st_uid != owner:

@@ -110,6 +110,12 @@ class OwnershipTests(SynchronousTestCase):
         self.data = link
         self.assertIn(f"can change {link}: ", self.refusal())
 
+    def test_removed_meanwhile(self):
+        """A file that a daemon removes meanwhile is no reason to refuse the directory."""
+        gone = self.data / "chatd.db-wal"
+        self.patch(Path, "glob", lambda *_: [self.database, gone])
+        self.assertEqual(check_owner(self.data).st_uid, 0)
+
     def test_missing(self):
         """A directory without a database is refused: somebody could still put one there."""
         self.database.unlink()
