@@ -14,7 +14,7 @@ from chatd.cli.streams import complain, tell
 from chatd.config.ownfile import read_regular_file
 from chatd.errors import ConfigurationError
 
-__all__ = ["backup"]
+__all__ = ["backup", "take_rights"]
 
 _BANS = "bans.json"
 
@@ -39,7 +39,7 @@ def backup(options: argparse.Namespace) -> Status:
     source, target = (os.path.join(path, _BANS) for path in (directory, options.copy))
     try:
         if is_root:
-            _take_rights(check_owner(Path(directory)))
+            take_rights(check_owner(Path(directory)))
         bans = _read_bans(source)
     except OSError as error:
         raise ConfigurationError(
@@ -52,7 +52,7 @@ def backup(options: argparse.Namespace) -> Status:
     return Status.DONE
 
 
-def _take_rights(owner: os.stat_result) -> None:
+def take_rights(owner: os.stat_result) -> None:
     """Act as the owner of a file from now on; do nothing if that is root."""
     if owner.st_uid == 0:
         return

@@ -13,6 +13,7 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.cli.backup import take_rights
 from chatd.cli.main import main
 from chatd.cli.status import Status
 from chatd.storage.sqlite.database import Database
@@ -77,6 +78,18 @@ class BackupTests(SynchronousTestCase):
         status, output, complaints = self.backup()
         self.assertEqual((status, output), (Status.USAGE, ""))
         self.assertIn(f"there is no {self.data / 'chatd.db'}", complaints)
+
+    def test_rights(self):
+        """The rights of an owner are its groups first; root keeps its own."""
+        acts = []
+        for name in ("setgroups", "setgid", "setuid"):
+            self.patch(os, name, lambda given, name=name: acts.append((name, given)))
+        daemon = pwd.getpwnam("daemon")
+        for uid, group in ((0, None), (USER, 60), (daemon.pw_uid, daemon.pw_gid)):
+            acts.clear()
+            take_rights(os.stat_result((0o100600, 0, 0, 0, uid, 60, 0, 0, 0, 0)))
+            wanted: list[object] = [("setgroups", []), ("setgid", group), ("setuid", uid)]
+            self.assertEqual(acts, [] if uid == 0 else wanted)
 
     def test_whole(self):
         """A copy that fails leaves both the database and the bans of an earlier copy."""
