@@ -19,6 +19,7 @@ FORMS = (
 """The forms of a URL."""
 _PORT, _SENTINEL_PORT = 6379, 26379
 _MAX_PORT = 65535
+_MAX_DIGITS = 9
 
 
 class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +74,12 @@ def _parse(url: str) -> RedisAddress:
         return _unix(rest)
     if scheme not in ("redis", "rediss", "redis+sentinel") or not rest.startswith("//"):
         raise ValueError(f"a backplane is {', '.join(FORMS)}")
-    split = urlsplit(f"//{rest[2:]}")
+    if not url.isprintable() or " " in url:  # urlsplit drops some of these
+        raise ValueError("a backplane's URL has no spaces and no control characters")
+    try:
+        split = urlsplit(f"//{rest[2:]}")
+    except ValueError as error:  # in the words of some versions of Python, no reason for people
+        raise ValueError(f"not an IPv6 address in brackets: {url}") from error
     if split.query or split.fragment:
         raise ValueError("a backplane's URL has no ? and no #")
     user, password, place = _login(split.netloc)
@@ -139,12 +145,19 @@ def _host(text: str, usual_port: int) -> tuple[str, int]:
         raise ValueError(f"not the name of a host: {host}") from None
     if not port:
         return host, usual_port
-    if not port.isdecimal() or not 0 < int(port) <= _MAX_PORT:
+    number = _number(port)
+    if number is None or not 0 < number <= _MAX_PORT:
         raise ValueError(f"not a port: {port}")
-    return host, int(port)
+    return host, number
 
 
 def _database(text: str) -> int:
-    if not text.isdecimal():
+    number = _number(text)
+    if number is None:
         raise ValueError(f"a database is a number, not {text}")
-    return int(text)
+    return number
+
+
+def _number(text: str) -> int | None:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
+    return int(text) if is_number else None
