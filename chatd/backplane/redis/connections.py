@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 import hiredis
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred, FirstError, gatherResults, succeed
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Protocol as TwistedProtocol
@@ -23,6 +24,7 @@ __all__ = [
     "RefusedError",
     "Reply",
     "all_of",
+    "reason_of",
 ]
 
 
@@ -120,9 +122,10 @@ class Commands(TwistedProtocol):
         """
         self.connected = 0
         on_lost, self.on_lost = self.on_lost, _ignore
-        on_lost(reason.getErrorMessage())
+        why = reason_of(reason)
+        on_lost(why)
         while self._commands:
-            self._commands.popleft().errback(LostError("the connection is lost"))
+            self._commands.popleft().errback(LostError(f"the connection is lost: {why}"))
         closed, self._closed = self._closed, []
         for each in closed:
             each.callback(None)
@@ -185,6 +188,15 @@ async def all_of(waiting: Iterable[Deferred[Any]]) -> list[Any]:
         return await gatherResults(waiting, consumeErrors=True)
     except FirstError as error:
         raise error.subFailure.value from error  # type: ignore[misc]  # it has a value
+
+
+def reason_of(failure: Failure) -> str:
+    """Return why a connection was lost, or not made, in one line without a full stop."""
+    error = failure.value
+    if isinstance(error, SSL.Error) and error.args and isinstance(error.args[0], list):
+        reasons = [each[-1] for each in error.args[0]]  # library, function, reason
+        return f"TLS failed: {', '.join(reasons) or 'no reason given'}"
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def _ignore(*arguments: object) -> None:

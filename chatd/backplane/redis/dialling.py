@@ -16,9 +16,10 @@ from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupErro
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import optionsForClientTLS
+from twisted.python.failure import Failure
 
 from chatd.backplane.redis.address import RedisAddress
-from chatd.backplane.redis.connections import Commands, RedisError, RefusedError
+from chatd.backplane.redis.connections import Commands, RedisError, RefusedError, reason_of
 from chatd.errors import ConfigurationError, StoreError
 
 __all__ = ["TIMEOUT_S", "Dialler", "login_commands"]
@@ -92,7 +93,7 @@ class Dialler:
             protocol: P = await connected
             return protocol
         except (ConnectError, ConnectionClosed, DNSLookupError, SSL.Error) as error:
-            reason = str(error).rstrip(".") or type(error).__name__
+            reason = reason_of(Failure(error))
             raise StoreError(f"cannot connect to Redis at {where}: {reason}") from error
 
     async def _master(self) -> tuple[str, int]:
