@@ -15,7 +15,7 @@ from chatd.daemon.sameness import Sameness
 from chatd.errors import ConfigurationError
 from chatd.storage.values import Durability, Retention
 
-__all__ = ["make_backplane"]
+__all__ = ["make_backplane", "read_backplane_password"]
 
 _MAX_PASSWORD = 4096
 
@@ -67,7 +67,7 @@ def make_backplane(
         raise ConfigurationError("give the password of the user in --backplane-password-file")
     password: Callable[[], str | None] = lambda: None  # noqa: E731
     if password_file is not None:
-        password = partial(_read_password, absolute_path(password_file))
+        password = partial(read_backplane_password, absolute_path(password_file))
     servercheck.check_server(found, password, durability, lambda line: _log.warn("{l}", l=line))
     made = backplane.RedisBackplane(
         reactor,
@@ -80,7 +80,7 @@ def make_backplane(
     return made
 
 
-def _read_password(path: str) -> str:
+def read_backplane_password(path: str) -> str:
     """Read the first line of a password file.
 
     Raises:

@@ -20,6 +20,7 @@ from chatd.config.banfile import BanFile
 from chatd.config.keyfile import load_key
 from chatd.config.operatorfile import load_operators
 from chatd.config.ownfile import absolute_path
+from chatd.daemon.backplane import read_backplane_password
 from chatd.daemon.enforced import EnforcedService
 from chatd.daemon.memory import MemoryService
 from chatd.daemon.operatoraccounts import OperatorAccounts
@@ -97,7 +98,7 @@ def make_service(
     for endpoint, renew in service.certificates:
         reads[f"certificates of {endpoint}"] = renew
         reloading.add(f"certificates of {endpoint}", renew)
-    needed = None if accounts is None else accounts.check_files
+    needed = _needed_files(settings, accounts)
     if list(service.certificates):
         expiry = ExpiryService(reactor, service.certificates.served, time.time)
         expiry.setServiceParent(service)
@@ -154,6 +155,22 @@ def _add_files(
 
         reloading.add("bans", read_bans)
     return reads
+
+
+def _needed_files(settings: Settings, accounts: Accounts | None) -> Callable[[], None]:
+    """Return a function that checks the files without which the daemon cannot serve."""
+    checks: list[Callable[[], object]] = []
+    if accounts is not None:
+        checks.append(accounts.check_files)
+    if settings.backplane_password_file is not None:  # it is read at each connection
+        path = absolute_path(settings.backplane_password_file)
+        checks.append(partial(read_backplane_password, path))
+
+    def check() -> None:
+        for each in checks:
+            each()
+
+    return check
 
 
 def _knows_accounts(checker: ICredentialsChecker) -> bool:
