@@ -78,6 +78,7 @@ class KeepingService(Service):
         try:
             await self._factory.store.expire()
         except StoreError as error:
-            self._factory.engine.failures.store_failed(error)
+            if self.running:  # else the close of the store is the reason
+                self._factory.engine.failures.store_failed(error)
         except Exception:  # a store by another author may raise anything; the loop goes on
             self.log.failure("the store failed to delete expired messages")

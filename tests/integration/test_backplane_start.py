@@ -2,6 +2,7 @@
 
 import pytest
 from twisted.internet import reactor
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from chatd.daemon.build import make_service
 from chatd.daemon.settings import Settings
@@ -47,3 +48,11 @@ async def test_password_file_lost(service, password_file):
     with pytest.raises(StartupError, match=r"^chatd: cannot read the backplane password file"):
         service.startService()
     await service.stopService()
+
+
+async def test_stop_at_once(service):
+    """A daemon that stops before it is attached blames no store, and leaves nothing behind."""
+    service.startService()
+    with capturedLogs() as events:
+        await service.stopService()
+    assert [formatEvent(e) for e in events if e["log_level"] >= LogLevel.warn] == []
