@@ -37,6 +37,7 @@ class InWork:
 
         Only one caller can wait at a time.
         """
+        assert self._answering is None
         self._answering = Deferred()
         return self._answering
 

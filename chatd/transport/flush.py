@@ -173,7 +173,13 @@ class Turn:
                 flushable.flush()
             except Exception:  # the others are still flushed
                 self.log.failure("a flush failed")
-                flushable.fail()
+                self._fail(flushable)
+
+    def _fail(self, flushable: Flushable) -> None:
+        try:
+            flushable.fail()
+        except Exception:
+            self.log.failure("a failed flush cannot be ended")
 
 
 def _deliver(audience: Audience[Receiver], broadcast: _Broadcast) -> None:
@@ -181,6 +187,7 @@ def _deliver(audience: Audience[Receiver], broadcast: _Broadcast) -> None:
     had = broadcast.had
     encoder: Encoder | None = None
     joined: Sequence[Frame] = ()
+    of_encoder: dict[Encoder, Sequence[Frame]] = {}
     for receiver in list(audience.members.values()):
         if had and receiver.id in had:
             for frames in broadcast.rest_for(receiver):
@@ -188,7 +195,9 @@ def _deliver(audience: Audience[Receiver], broadcast: _Broadcast) -> None:
             continue
         if receiver.encoder is not encoder:
             encoder = receiver.encoder
-            joined = broadcast.joined(encoder)
+            joined = of_encoder.get(encoder, ())
+            if not joined:
+                joined = of_encoder[encoder] = broadcast.joined(encoder)
         for frames in joined:
             receiver.deliver(frames)
 

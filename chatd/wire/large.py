@@ -11,9 +11,9 @@ from hmac import compare_digest
 from io import BytesIO
 from struct import Struct
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 from chatd.errors import ChecksumError, SignatureError
+from chatd.wire.checksum import crc32
 from chatd.wire.envelope import ENVELOPE_BYTES, MAC_BYTES, EnvelopeSealer
 from chatd.wire.frames import LENGTH, LENGTH_BYTES
 
@@ -31,7 +31,8 @@ __all__ = [
 ]
 
 LARGE_CONTENT = 256 * 1024
-"""A message with at least this many bytes of content is hashed in steps, in both directions."""
+"""A message with at least this many bytes of content is hashed in steps: as it arrives, and before
+a server sends it to a room."""
 
 _HEADER_START = LENGTH_BYTES + ENVELOPE_BYTES
 _MAC_START = _HEADER_START - MAC_BYTES

@@ -6,6 +6,7 @@ The C module `chatd.wire._envelope` is optional. `NativeSealer` leaves the words
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from struct import Struct
 
@@ -13,7 +14,10 @@ from chatd.wire.envelope import MAGIC, MAX_HEADER, VERSION, EnvelopeSealer
 
 try:
     from chatd.wire._envelope import RunSealer
-except ImportError:
+except ModuleNotFoundError:
+    IS_BUILT = False
+except ImportError as error:  # it was built for another Python or another OpenSSL
+    warnings.warn(f"chatd's C module cannot be used: {error}", RuntimeWarning, stacklevel=2)
     IS_BUILT = False
 else:
     IS_BUILT = True

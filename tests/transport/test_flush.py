@@ -387,6 +387,14 @@ class EncodingTests(SynchronousTestCase):
         self.assertEqual([each.encoded for each in self.encoders], [[b"1", b"2", b"3"]] * 2)
         self.assertEqual([b"".join(each.deliveries) for each in self.members], [b"123"] * 6)
 
+    def test_shared_by_each(self) -> None:
+        """The members with an encoder share the same bytes, in any order of members."""
+        self.turn.broadcast(self.room, [b"1", b"2"])
+        self.clock.advance(0)
+        delivered = [frames for each in self.members for frames in each.deliveries]
+        self.assertEqual(delivered, [b"12"] * 6)
+        self.assertEqual(len({id(frames) for frames in delivered}), 2)
+
     def test_nobody(self) -> None:
         """A message without receivers is not encoded."""
         self.turn.broadcast(FakeRoom(), [b"1"])

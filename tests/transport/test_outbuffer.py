@@ -28,7 +28,7 @@ class Stream:
             self.outbuffer.pause()
 
 
-class OutletTests(SynchronousTestCase):
+class OutBufferTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.stream = Stream()
         self.outbuffer = self.stream.outbuffer

@@ -24,6 +24,18 @@ if IS_BUILT:
 
 MUST_BE_BUILT = os.environ.get("CHATD_TOOLS") == "all" and not os.environ.get("CHATD_PURE")
 PREFIX = MAGIC + b"\0\1"
+BROKEN = """
+import sys, warnings
+class Broken:
+    def find_spec(name, path=None, target=None):
+        if name == "chatd.wire._envelope":
+            raise ImportError("no libcrypto")
+sys.meta_path.insert(0, Broken)
+with warnings.catch_warnings(record=True) as warned:
+    warnings.simplefilter("always")
+    from chatd.wire.sealer import IS_BUILT
+print(IS_BUILT, [str(each.message) for each in warned])
+"""
 USED = """
 import sys
 if "pure" in sys.argv:
@@ -208,3 +220,13 @@ class NativeSealerTests(SynchronousTestCase):
 
         with ThreadPoolExecutor(4) as pool:
             self.assertEqual(list(pool.map(seal, contents)), [[each] * 4 for each in contents])
+
+
+class BrokenTests(SynchronousTestCase):
+    def test_warned(self) -> None:
+        """A C module that cannot be loaded is warned of, and Python does its work."""
+        told = subprocess.run(
+            [sys.executable, "-c", BROKEN], capture_output=True, text=True, check=True
+        )
+        warned = ["chatd's C module cannot be used: no libcrypto"]
+        self.assertEqual(told.stdout, f"False {warned}\n")
