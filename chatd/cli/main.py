@@ -4,40 +4,24 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from chatd._version import __version__
 from chatd.cli.directories import configuration_file
 from chatd.cli.leaving import Signalled, raise_at_signals
+from chatd.cli.parser import Parser
 from chatd.cli.printable import plain
 from chatd.cli.profiles import read_profiles
 from chatd.cli.shells import SHELLS
 from chatd.cli.status import Status
-from chatd.cli.streams import complain, flush_standard_streams, open_standard_streams, tell, write
+from chatd.cli.streams import complain, flush_standard_streams, open_standard_streams, tell
 from chatd.cli.syntax import PAGES, Command, commands_of
 from chatd.config.keyfile import write_key_file
 from chatd.errors import ConfigurationError
 
 __all__ = ["main"]
-
-_GIVEN_PASSWORD = re.compile(r"--pas[a-z]*=")  # argparse would repeat its value in an error
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(Status.USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-    def _print_message(self, message: str, file: Any = None) -> None:  # noqa: ANN401
-        """Print help or an error; argparse itself does not report a failed write."""
-        if file is not sys.stdout:
-            write(sys.stderr, message)
-        elif not tell(message, end=""):
-            sys.exit(Status.LOST)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,22 +49,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse the arguments; no error repeats a mistakenly given password."""
-    shown = [argument for argument in arguments if not _GIVEN_PASSWORD.match(argument)]
-    options, unknown = _parser().parse_known_args(shown)
+    options, excess = _parser().parse_known_args(arguments)
     command = options.parser
-    if len(shown) < len(arguments):
-        command.error("--password takes no value; it asks for the password")
-    if unknown and getattr(options, "password", False):
-        command.error("too many arguments, or an unknown argument; --password takes no value")
+    if excess and getattr(options, "password", False):
+        command.error("too many arguments; --password takes no value")
+    if excess:
+        command.error(f"unrecognized arguments: {' '.join(excess)}")
     if options.run is _passwd and (options.name is None) != options.list:
         command.error("give a NAME" if options.name is None else "--list takes no NAME")
-    if unknown:
-        command.error(f"unrecognized arguments: {' '.join(unknown)}")
     return options
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="chatd", description="A chat client. The daemon is: twistd -n chatd")
+    parser = Parser(prog="chatd", description="A chat client. The daemon is: twistd -n chatd")
     parser.add_argument("--version", action="version", version=f"chatd {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 

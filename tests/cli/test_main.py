@@ -60,13 +60,23 @@ class UsageTests(CommandCase):
         for options in (
             ["--password=sesame"],
             ["--password", "sesame"],
-            ["--passw=sesame"],
             ["sesame", "--password"],
             ["--password", "--sesame"],
+            ["--password", "-sesame"],
         ):
             status, output, complaint = self.run_command("connect", ENDPOINT, *options)
             self.assertEqual((status, output), (Status.USAGE, ""))
             self.assertIn("--password takes no value", complaint)
+            self.assertNotIn("sesame", complaint)
+            self.assertEqual(complaint.count("\n"), 1)
+
+    def test_given_password_of_mistyped_option(self):
+        """The same holds if the option is mistyped or shortened, too."""
+        for options in (["--passw=sesame"], ["--passwrd=sesame"], ["--passwrd", "sesame"]):
+            status, output, complaint = self.run_command("connect", ENDPOINT, *options)
+            self.assertEqual((status, output), (Status.USAGE, ""))
+            name = options[0].partition("=")[0]
+            self.assertIn(f"unrecognized option {name} (did you mean --password", complaint)
             self.assertNotIn("sesame", complaint)
             self.assertEqual(complaint.count("\n"), 1)
 

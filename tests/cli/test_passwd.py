@@ -228,6 +228,13 @@ class AccountsTests(PasswdCase):
         self.assertEqual(result, (Status.DONE, f"deleted alice from {self.path}\n", ""))
         self.assertEqual(list(load_passwords(self.path)), ["bob"])
 
+    def test_option_between_arguments(self):
+        """The options may stand anywhere among the arguments."""
+        path = str(self.path)
+        self.assertEqual(self.run_with(path, "--list"), (Status.DONE, "alice\nbob\n", ""))
+        done = (Status.DONE, f"deleted alice from {path}\n", "")
+        self.assertEqual(self.run_with(path, "--delete", "alice"), done)
+
     def test_delete_last(self):
         """The output says that a running server ignores a file without accounts."""
         self.run_with("--delete", str(self.path), "alice")
@@ -247,6 +254,8 @@ class AccountsTests(PasswdCase):
             ([str(self.path)], "give a NAME"),
             (["--delete", str(self.path)], "give a NAME"),
             (["--list", str(self.path), "alice"], "--list takes no NAME"),
+            ([str(self.path), "--lst"], r"unrecognized option --lst \(did you mean --list\?\)"),
+            (["--del", str(self.path), "alice"], r"unrecognized option --del \(.* --delete\?\)"),
         ):
             complaints = io.StringIO()
             self.patch(sys, "stderr", complaints)
