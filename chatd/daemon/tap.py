@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getopt
+import re
+import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -13,6 +15,7 @@ from twisted.python import usage
 
 from chatd._version import __version__
 from chatd.chat.names import check_name, check_room
+from chatd.config.optionnames import CommandLine, unrecognized
 from chatd.daemon.authmethods import check_method, fault_of_name, wrong_method
 from chatd.daemon.build import make_service
 from chatd.daemon.logfile import LogService, log_of
@@ -107,6 +110,7 @@ class Options(usage.Options, AuthOptionMixin):
                 a usage error in three lines, and to standard output.
         """
         try:
+            self._check_names(sys.argv[1:] if options is None else options)
             super().parseOptions(options)
         except usage.UsageError as error:
             text = " ".join(str(error).split())
@@ -115,6 +119,21 @@ class Options(usage.Options, AuthOptionMixin):
             if self.parent is not None:
                 raise StartupError(f"chatd: {text}") from error
             raise usage.UsageError(text) from error
+
+    def _check_names(self, arguments: Sequence[str]) -> None:
+        """Refuse unknown options, and shortened ones, which getopt would take.
+
+        A unit file with a shortened option would break when a later chatd has another option that
+        begins the same.
+        """
+        takes_value = {f"--{name.rstrip('=')}": name.endswith("=") for name in self.longOpt}
+        takes_value |= {
+            f"-{name}": bool(colon) for name, colon in re.findall("([^:])(:?)", self.shortOpt)
+        }
+        line = CommandLine.of(arguments, takes_value, any_value=True)
+        if line.unknown:
+            text = unrecognized(line.unknown, takes_value)
+            raise usage.UsageError(f"{text}; --help lists the options")
 
     def postOptions(self) -> None:
         """Assemble the daemon here, so that every wrong setting is a usage error."""

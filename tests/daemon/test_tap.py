@@ -336,6 +336,27 @@ class MistakesTests(OptionsCase):
             error = self.assertRaises(usage.UsageError, Options().parseOptions, mistake)
             self.assertRegex(str(error), r"; --help lists the options\Z")
 
+    def test_mistyped_and_shortened_options(self) -> None:
+        """The error of an unknown option names those that were probably meant."""
+        for arguments, told in (
+            (["--keep-dayz", "3"], "unrecognized option --keep-dayz (did you mean --keep-days?)"),
+            (["--keep-d=3", "extra"], "unrecognized option --keep-d (did you mean --keep-days?)"),
+            (
+                ["--help-aut"],
+                "unrecognized option --help-aut (did you mean --help-auth or --help-auth-type?)",
+            ),
+            (["--aut", "memory:al:secret"], "unrecognized option --aut (did you mean --auth?)"),
+            (["--bogus", "-z"], "unrecognized options --bogus, -z"),
+        ):
+            error = self.assertRaises(usage.UsageError, Options().parseOptions, arguments)
+            self.assertEqual(str(error), f"{told}; --help lists the options")
+
+    def test_values_like_options(self) -> None:
+        """The value of an option may begin with a dash."""
+        for arguments in (["--key-file", "--bogus"], ["-k", "--bogus"], ["-k--bogus"]):
+            error = self.assertRaises(usage.UsageError, self.parse, *arguments)
+            self.assertIn("cannot read the key file --bogus: No such file", str(error))
+
     def test_stray_argument(self) -> None:
         """The error names the first stray argument, and says how options begin."""
         for arguments in (["extra"], ["--heartbeat", "5", "extra", "more"]):
