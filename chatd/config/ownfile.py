@@ -127,7 +127,7 @@ def read_trusted_file(
     except OSError as error:
         raise ConfigurationError(f"cannot read the {what} {path}: {why(error)}") from error
     if is_secret and status.st_mode & _OTHERS and not _is_lent_by_root(status):
-        fault, mode = "can read or write", "600"
+        fault, mode = "can read or write", "640" if _has_group_of_daemon(status) else "600"
     elif status.st_mode & _OTHERS_WRITE:
         fault, mode = "can write", "go-w"
     else:
@@ -218,6 +218,11 @@ def _is_lent_by_root(status: os.stat_result) -> bool:
     lets_group_read = status.st_mode & _OTHERS == stat.S_IRGRP
     has_group = status.st_gid != 0 or os.geteuid() != 0
     return status.st_uid == 0 and lets_group_read and has_group
+
+
+def _has_group_of_daemon(status: os.stat_result) -> bool:
+    """Return whether a file belongs to root, and another group than root's may read it."""
+    return status.st_uid == 0 != status.st_gid and bool(status.st_mode & stat.S_IRGRP)
 
 
 def _overwrite(path: str | Path, data: bytes) -> None:

@@ -217,6 +217,14 @@ class OwnerTests(FileCase):
         """A daemon of root gets the advice to chmod a file that root's own group can read."""
         self.assertEqual(self.refusal(0o440, group=0, user=0), f"chmod 600 {self.path}")
 
+    def test_group_of_daemon(self) -> None:
+        """As root, a file that root lends to another group keeps this group's right to read."""
+        for mode in (0o644, 0o660, 0o444):
+            self.assertEqual(self.refusal(mode, user=0), f"chmod 640 {self.path}")
+        for mode, group in ((0o644, 0), (0o604, 5000), (0o620, 5000)):
+            told = self.refusal(mode, group=group, user=0)
+            self.assertEqual(told, f"chmod 600 {self.path}")
+
     def test_remedies(self) -> None:
         """A user that can run `chmod` gets that advice; others learn how containers set modes."""
         for user in (0, 1000):

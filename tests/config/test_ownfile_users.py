@@ -30,6 +30,7 @@ ACCEPTED: list[Case] = [
 ]
 REFUSED: list[tuple[Case, str]] = [
     ((0, 0, 0o640, 0, [0]), "chmod 600"),
+    ((0, GROUP, 0o644, 0, [0]), "chmod 640"),
     ((0, GROUP, 0o660, USER, [USER, GROUP]), "others can read or write"),
     ((0, GROUP, 0o644, USER, [USER, GROUP]), "others can read or write"),
     ((0, GROUP, 0o604, USER, [USER]), "others can read or write"),

@@ -33,6 +33,7 @@ OTHERS = {
     ".venv/bin/pre-commit install": "pre-commit",
     "chmod +x": "coreutils",
     "chmod 600": "coreutils",
+    "chmod 640": "coreutils",
     "chown -R chatd: /var/lib/chatd": "coreutils",
     "cp -a": "coreutils",
     "docker exec chat chatd backup /data /backup/chatd": "Docker",
