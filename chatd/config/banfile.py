@@ -66,10 +66,10 @@ class BanFile:
         try:
             data, _ = read_regular_file(self._path)
             text = strip_mark(data, f"the ban file {self._path}")
-            return msgspec.json.decode(text, type=list[Ban])
+            return _bans_in(text)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError, ValueError) as error:  # the last if not UTF-8
+        except (OSError, ValueError) as error:
             raise ConfigurationError(
                 f"cannot read the bans in {self._path}: {why(error)}"
             ) from error
@@ -104,6 +104,26 @@ class BanFile:
                 self._path.unlink()
             else:
                 replace_private_file(self._path, before)
+
+
+def _bans_in(text: bytes) -> list[Ban]:
+    """Return the bans in the text of a file.
+
+    Raises:
+        ValueError: The text is not JSON, or it is not a list of bans.
+    """
+    try:
+        msgspec.json.decode(text)  # first: with a type, an incomplete text has only a wrong type
+        return msgspec.json.decode(text, type=list[Ban])
+    except UnicodeDecodeError as error:
+        raise ValueError("it is not UTF-8 text") from error
+    except RecursionError as error:
+        raise ValueError("it is not valid JSON: it is nested too deeply") from error
+    except msgspec.ValidationError as error:
+        raise ValueError(f"it is not a list of bans: {error}") from error
+    except msgspec.DecodeError as error:
+        fault = str(error).removeprefix("JSON is malformed: ")
+        raise ValueError(f"it is not valid JSON: {fault}") from error
 
 
 def _sync_directory(path: Path) -> None:
