@@ -10,6 +10,9 @@ __all__ = ["CommandLine", "is_option", "meant", "unrecognized"]
 
 _OPTION = re.compile(r"-(?!-?\Z|\d*\.?\d+\Z)")  # neither - nor -- nor a negative number
 
+_CLOSE = 0.7
+"""How alike two names must be, from 0 to 1; --pidfile is not meant as --password-file."""
+
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
@@ -90,7 +93,7 @@ def meant(name: str, known: Iterable[str]) -> list[str]:
     bare = name.lstrip("-").replace("_", "-").lower()
     names = {each.lstrip("-"): each for each in known if each.startswith("--")}
     longer = sorted(each for each in names if bare and each.startswith(bare))
-    return [names[each] for each in longer or get_close_matches(bare, names, n=1)]
+    return [names[each] for each in longer or get_close_matches(bare, names, 1, _CLOSE)]
 
 
 def _listed(names: Sequence[str]) -> str:

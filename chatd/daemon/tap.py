@@ -131,6 +131,12 @@ class Options(usage.Options, AuthOptionMixin):
             f"-{name}": bool(colon) for name, colon in re.findall("([^:])(:?)", self.shortOpt)
         }
         line = CommandLine.of(arguments, takes_value, any_value=True)
+        for name in line.unknown:
+            if name in _options_of(self.parent):
+                raise usage.UsageError(
+                    f"{name} is an option of the program, not of chatd: write it before the word "
+                    "chatd"
+                )
         if line.unknown:
             text = unrecognized(line.unknown, takes_value)
             raise usage.UsageError(f"{text}; --help lists the options")
@@ -159,6 +165,11 @@ class Options(usage.Options, AuthOptionMixin):
                 check_pid_file(program["pidfile"])
         except ConfigurationError as error:
             raise usage.UsageError(str(error)) from error
+
+
+def _options_of(program: usage.Options | None) -> set[str]:
+    """Return the long options of twistd or twist, if it parses the command line."""
+    return {f"--{name.rstrip('=')}" for name in getattr(program, "longOpt", ())}
 
 
 def makeService(options: Options) -> IService:

@@ -74,7 +74,7 @@ class MeantTests(SynchronousTestCase):
         """A mistyped name is the option most like it, if there is a similar option."""
         for name in ("--keep-dayz", "--kep-days", "--keepdays", "--keep_days", "--KEEP-DAYS"):
             self.assertEqual(meant(name, TAKES_VALUE), ["--keep-days"], name)
-        for name in ("--zzz", "--", "-z"):
+        for name in ("--zzz", "--", "-z", "--kind", "--pidfile"):
             self.assertEqual(meant(name, TAKES_VALUE), [], name)
 
     def test_text(self) -> None:

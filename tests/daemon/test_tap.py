@@ -234,6 +234,14 @@ class ProgramTests(OptionsCase):
         self.assertEqual(lines[0], "log: reopened")
         self.assertIn("bans: ", lines[1])
 
+    def test_behind_the_word(self) -> None:
+        """The error of an option of `twistd` behind the word chatd says where it goes."""
+        for option in ("--nodaemon", "--pidfile=x"):
+            error = self.assertRaises(StartupError, self.parse_all, "chatd", option, "--bogus")
+            name = option.partition("=")[0]
+            told = f"{name} is an option of the program, not of chatd: write it before the word"
+            self.assertEqual(str(error), f"chatd: {told} chatd")
+
     def test_no_log_file(self) -> None:
         """If the log is not a file, `twistd` keeps its own log."""
         options = self.parse_all("--nodaemon", "chatd")
