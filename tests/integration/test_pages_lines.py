@@ -55,11 +55,23 @@ def test_warnings(tmp_path, endpoint):
         log = process.output.wait_for_end()
     (tmp_path / "log").write_text(log)
     words = {"journalctl -u chatd": f"cat {tmp_path}/log"}
-    command = with_words(block("docs/how-to/health-check.md", "journalctl"), words)
+    command = with_words(block("docs/how-to/health-check.md", "warn"), words)
     found = run_command("sh", "-c", command).stdout.splitlines()
     assert any("alice" in line for line in found)
     assert len(found) < len(log.splitlines())
     assert not [line for line in found if "#info]" in line]
+
+
+def test_new_directory(tmp_path, data, endpoint):
+    """The command of the page on health finds a start with a new directory, and no later start."""
+    words = {"journalctl -u chatd": f"cat {tmp_path}/log"}
+    command = with_words(block("docs/how-to/health-check.md", "is new"), words)
+    for lines in ([f"{data} is new, and has no messages"], []):
+        with daemon("--data", data, endpoint=endpoint) as process:
+            stop(process)
+            (tmp_path / "log").write_text(process.output.wait_for_end())
+        found = run_command("sh", "-c", command).stdout.splitlines()
+        assert [line.partition("] ")[2] for line in found] == lines
 
 
 def test_copied_directory(tmp_path, data, endpoint):
