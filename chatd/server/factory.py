@@ -154,7 +154,7 @@ class ChatFactory(Factory, Generic[SessionT]):
         """Act on a MESSAGE of a client of this daemon; by default, deliver it to its room.
 
         Publish the message, reply to it or raise `RequestError`: the client's `send` waits for an
-        answer.
+        answer. An override that calls `super().message_received` must await or return its result.
 
         May be `async`: the session's next message is read when this call is done. So messages are
         processed in order, and a client cannot pile up the work of more than one message.
@@ -174,8 +174,9 @@ class ChatFactory(Factory, Generic[SessionT]):
         """Act on a COMMAND of a client of this daemon; may be `async`, see `message_received`.
 
         By default, run chatd's own commands. Answer commands of your own with
-        `Session.send_result`, and call this method for all others. The log names a method that
-        gives no answer, once.
+        `Session.send_result`. For all others, await or return the result of
+        `super().command_received`, or they are not run and the client waits for ever. The log names
+        a method that gives no answer, once.
 
         Args:
             session: The client's session.
@@ -184,9 +185,7 @@ class ChatFactory(Factory, Generic[SessionT]):
         Raises:
             RequestError: `unknown-command`, or another reason for refusing the command.
         """
-        assert isinstance(command.header, dict)
-        session.protocol.unanswered = None  # the hub answers
-        return self.engine.commands.run(session, command.header)
+        return self._run_command(session, command)
 
     # Call these
 
@@ -327,6 +326,12 @@ class ChatFactory(Factory, Generic[SessionT]):
         if self.engine.shutdown.is_under_way:
             return None
         return ServerProtocol(self)
+
+    async def _run_command(self, session: SessionT, command: Message) -> None:
+        """Run a command of chatd's own; until then, nothing has answered it."""
+        assert isinstance(command.header, dict)
+        session.protocol.unanswered = None
+        await self.engine.commands.run(session, command.header)
 
     def _note(self, line: str) -> None:
         self.log.info("{line}", line=line)

@@ -23,17 +23,18 @@ class UnansweredLog:
     def note(self, hook: Hook) -> None:
         """Note that a hook is done with a message, and the sender has no answer."""
         self._note(
-            "{hook} has not answered a message: publish it, reply to it or raise RequestError, or "
-            "the sender waits for ever (this is logged once)",
+            "{hook} has not answered a message: publish it, reply to it, raise RequestError, or "
+            "await or return the result of super().message_received; else the sender waits for "
+            "ever (this is logged once)",
             hook,
         )
 
     def note_command(self, hook: Hook) -> None:
         """Note that a hook is done with a command, and the client has no answer."""
         self._note(
-            "{hook} has not answered a command: call send_result, leave it to "
-            "ChatFactory.command_received or raise RequestError, or the client waits for ever "
-            "(this is logged once)",
+            "{hook} has not answered a command: call send_result, raise RequestError, or await or "
+            "return the result of super().command_received; else the client waits for ever (this "
+            "is logged once)",
             hook,
         )
 

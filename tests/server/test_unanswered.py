@@ -17,6 +17,12 @@ from chatd.wire.messages import Message
 
 Act = Callable[[ChatFactory, Session, Message], Any]
 
+NOT_ANSWERED = (
+    "ActingFactory.command_received has not answered a command: call send_result, raise "
+    "RequestError, or await or return the result of super().command_received; else the client "
+    "waits for ever (this is logged once)"
+)
+
 
 class ActingFactory(ChatFactory):
     """A service that acts as the test says."""
@@ -64,7 +70,8 @@ class UnansweredTests(ServiceTests):
                 self.warnings(act, count=3),
                 [
                     "ActingFactory.message_received has not answered a message: publish it, reply "
-                    "to it or raise RequestError, or the sender waits for ever (this is logged "
+                    "to it, raise RequestError, or await or return the result of "
+                    "super().message_received; else the sender waits for ever (this is logged "
                     "once)"
                 ],
             )
@@ -168,13 +175,25 @@ class CommandTests(ServiceTests):
         for act in (lambda *_: None, send_something_else):
             self.assertEqual(
                 self.warnings(act, count=2),
-                [
-                    "ActingFactory.command_received has not answered a command: call send_result, "
-                    "leave it to ChatFactory.command_received or raise RequestError, or the client "
-                    "waits for ever (this is logged once)"
-                ],
+                [NOT_ANSWERED],
             )
             self.assertNoResult(self.asked[0])
+
+    def test_forgotten_result(self) -> None:
+        """A service that neither awaits nor returns the result of chatd's method is named once."""
+
+        def drop(factory: ChatFactory, session: Session, command: Message) -> None:
+            ChatFactory.command_received(factory, session, command)
+
+        async def forget(factory: ChatFactory, session: Session, command: Message) -> None:
+            ChatFactory.command_received(factory, session, command)
+
+        self.command = "rooms"
+        for act in (drop, forget):
+            self.assertEqual(self.warnings(act, count=2), [NOT_ANSWERED])
+            self.assertNoResult(self.asked[0])
+            warned = self.flushWarnings()  # Python's own, which does not name the override
+            self.assertEqual({each["category"] for each in warned}, {RuntimeWarning})
 
     def test_answered(self) -> None:
         """A service that answers in one of the three ways is not named, plain or async."""
