@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from chatd.client.client import ChatClient, ClientT
 from chatd.client.endpoints import client_endpoint
 from chatd.client.factory import DEFAULT_MAX_CONTENT, ChatClientFactory
-from chatd.errors import SessionEnded
+from chatd.errors import ErrorCode, SessionEnded
 from chatd.transport.eventloop import check_runs
 from chatd.transport.promise import promised
 
@@ -56,7 +56,8 @@ async def connect(
         OSError: There is no such host, or the program of a process cannot be run.
         LocalProtocolError: asyncio runs, and the reactor does not run in its event loop.
         SessionRefused: The server refused this client; its `code` says why.
-        SessionEnded: The session ended before it was established.
+        SessionEnded: No session began, and no server refused it: the server was silent for 10
+            seconds, spoke another protocol or was lost.
     """
     check_runs(reactor)
     there = client_endpoint(reactor, endpoint)
@@ -72,7 +73,9 @@ async def connect(
     client = cast(ClientT, await promised(there.connect(factory)))
     try:
         return await client.when_established()
-    except SessionEnded:
+    except SessionEnded as end:
+        if end.code == ErrorCode.HANDSHAKE_TIMEOUT:
+            client.abort()  # a server that is silent would not read the goodbye either
         await client.when_ended()  # so that no connection stays open
         raise
     except (CancelledError, asyncio.CancelledError):

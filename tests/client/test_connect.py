@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.client import ChatClient
 from chatd.client.connect import connect
 from chatd.client.factory import ChatClientFactory
+from chatd.connection.limits import HANDSHAKE_TIMEOUT_S
 from chatd.errors import ConfigurationError, RequestError, SessionEnded, SessionRefused
 from chatd.server.admission import Applicant
 from chatd.testing import MemoryServer
@@ -22,6 +23,7 @@ from chatd.wire.envelope import ENVELOPE_BYTES, MAX_CONTENT, MAX_HEADER
 from chatd.wire.frames import LENGTH
 from chatd.wire.messages import Message, MessageType, SessionInit
 from tests.client.cases import NetworkCase, RaisingEndpoint
+from tests.fakes.handserver import HandServer
 from tests.fakes.networks import UnixTransport, link
 from tests.fakes.peers import (
     KEY,
@@ -132,6 +134,28 @@ class ConnectTests(NetworkCase):
         self.failureResultOf(connecting, CancelledError)
         self.network.pump()
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_silent_server(self) -> None:
+        """With a server that says nothing, it ends when the time of the handshake is over."""
+        clock, server = Clock(), HandServer()
+        connecting = Deferred.fromCoroutine(connect(clock, server))
+        clock.advance(HANDSHAKE_TIMEOUT_S - 0.01)
+        self.assertNoResult(connecting)
+        clock.advance(0.01)
+        error = self.failureResultOf(connecting, SessionEnded).value
+        self.assertEqual((type(error), error.code), (SessionEnded, "handshake-timeout"))
+        self.assertEqual(server.peers[0].transport.ends, ["abort"])
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_another_protocol(self) -> None:
+        """With a server that is not chatd, it ends, and does not count as refused."""
+        clock, server = Clock(), HandServer()
+        connecting = Deferred.fromCoroutine(connect(clock, server))
+        server.peers[0].protocol.dataReceived(b"\0\0\1\0HTTP" + bytes(252))
+        clock.advance(0)
+        server.peers[0].transport.lose()
+        error = self.failureResultOf(connecting, SessionEnded).value
+        self.assertEqual((type(error), error.code), (SessionEnded, "bad-magic"))
 
 
 class RefusalTests(NetworkCase):
