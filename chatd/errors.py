@@ -22,8 +22,8 @@
     │       └── WrongKeyError        wrong-key
     ├── RequestError             a faulty request: the session goes on
     ├── StoreError               a store failed: not-stored
-    └── SessionEnded             the session is over: code, reason, and whether to come back
-        └── SessionRefused       the session ended before it was established
+    └── SessionEnded             the session ended or never began; has code, reason and retry
+        └── SessionRefused       the server refused this client, or the keys do not match
 """
 
 from __future__ import annotations
@@ -261,7 +261,7 @@ class StoreError(ChatError):
 
 
 class SessionEnded(ChatError):
-    """The session is over.
+    """The session is over, or it never began.
 
     Attributes:
         code: The code from the DISCONNECT frame, or the code of a fault that this side found.
@@ -286,4 +286,8 @@ class SessionEnded(ChatError):
 
 
 class SessionRefused(SessionEnded):
-    """The session ended before it was established: for example, the key or the name was refused."""
+    """The server refused this client, for example its name, or the two keys do not match.
+
+    A session that does not begin for another reason raises `SessionEnded` itself: the server is
+    silent (`handshake-timeout`), speaks another protocol (`bad-magic`) or is lost.
+    """
