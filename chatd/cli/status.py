@@ -8,6 +8,7 @@ from enum import IntEnum
 
 from twisted.internet.error import ConnectError, DNSLookupError
 
+from chatd.client.endpoints import cannot_connect
 from chatd.errors import ChatError, ConfigurationError, ErrorCode, SessionEnded
 from chatd.transport.loss import NO_TLS, UNTRUSTED
 
@@ -103,7 +104,7 @@ def explain(error: BaseException, endpoint: str) -> tuple[Status, str]:
     if isinstance(error, DNSLookupError):
         return Status.LOST, f"cannot connect to {endpoint}: there is no such host"
     if isinstance(error, (ConnectError, OSError)):
-        return Status.LOST, f"cannot connect to {endpoint}: {_why_unconnected(error)}"
+        return Status.LOST, cannot_connect(endpoint, _why_unconnected(error))
     return Status.LOST, f"internal error: {type(error).__name__}: {error}"
 
 

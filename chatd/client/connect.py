@@ -52,7 +52,8 @@ async def connect(
     Raises:
         ConfigurationError: The endpoint, the key or `max_content` is invalid, or no attempt to
             connect to this endpoint can succeed.
-        twisted.internet.error.ConnectError: No server listens there, or none answers in time.
+        twisted.internet.error.ConnectError: No server listens there, or none answers in time; the
+            text names the endpoint.
         OSError: There is no such host, or the program of a process cannot be run.
         LocalProtocolError: asyncio runs, and the reactor does not run in its event loop.
         SessionRefused: The server refused this client; its `code` says why.

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import re
 import stat
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import (
+    HostnameEndpoint,
     SSL4ClientEndpoint,
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
@@ -20,7 +22,7 @@ from twisted.internet.endpoints import (
     clientFromString,
     quoteStringArgument,
 )
-from twisted.internet.error import TimeoutError
+from twisted.internet.error import ConnectError, ConnectionRefusedError, TimeoutError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -30,7 +32,7 @@ from chatd.errors import ConfigurationError
 from chatd.transport.endpoints import MAX_PORT, bad_endpoint, check_socket_path
 from chatd.transport.endpointstrings import CLIENT_KINDS, example_of, read_arguments
 
-__all__ = ["client_endpoint"]
+__all__ = ["Destination", "cannot_connect", "client_endpoint"]
 
 _AUTHORITIES = ("trustRoots", "caCertsDir")
 _IPV6 = re.compile(r"(tcp|ssl|tls):([\[\]\\0-9a-f:.]+(?:%\w+)?[\]\\]*):(\d+)", re.IGNORECASE)
@@ -49,7 +51,7 @@ _FAULTS = (
 
 
 @implementer(IStreamClientEndpoint)
-class _Destination:
+class Destination:
     """Connects to an endpoint; an attempt that cannot succeed fails with a `ConfigurationError`.
 
     Args:
@@ -60,6 +62,10 @@ class _Destination:
     def __init__(self, endpoint: IStreamClientEndpoint, name: str) -> None:
         self._endpoint = endpoint
         self._name = name
+
+    def explain(self, error: object) -> str:
+        """Return a line that says why an attempt failed."""
+        return cannot_connect(self._name, str(error))
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Connect.
@@ -75,18 +81,32 @@ class _Destination:
         error = failure.value
         if isinstance(error, _FAULTS):
             what = " ".join(str(error).split())
-            told = f"cannot connect to {self._name}: {type(error).__name__}: {what}"
+            told = cannot_connect(self._name, f"{type(error).__name__}: {what}")
             raise ConfigurationError(told) from error
+        if isinstance(error, ConnectError):
+            error.args = (self._why_unconnected(error),)  # keeps its class and its `osError`
+        return failure
+
+    def _why_unconnected(self, error: ConnectError) -> str:
+        """Return why a server cannot be reached, with the name of the endpoint."""
+        told = str(error.args[0]) if error.args and error.args[0] else ""
+        if self._name in told:  # an endpoint that fails again with the same error
+            return told
+        number = error.osError
+        if isinstance(error, ConnectionRefusedError) or number == errno.ECONNREFUSED:
+            return f"nothing listens at {self._name}"
+        if number == errno.ENOENT:
+            return f"nothing listens at {self._name}: there is no such socket"
         timeout_s = getattr(_innermost(self._endpoint), "_timeout", None)
         if type(error) is TimeoutError and timeout_s is not None:
-            raise TimeoutError(string=f"it did not answer within {timeout_s:g} s") from error
-        return failure
+            return f"{self._name} did not answer within {timeout_s:g} s"
+        return f"cannot connect to {self._name}" + (f": {told}" if told else "")
 
 
 def client_endpoint(
     reactor: Any,  # noqa: ANN401
     endpoint: str | IStreamClientEndpoint,
-) -> IStreamClientEndpoint:
+) -> Destination:
     """Return an endpoint that a client can connect to, with clear errors if it cannot.
 
     Args:
@@ -97,7 +117,7 @@ def client_endpoint(
         ConfigurationError: It is not an endpoint, or connecting to it can never succeed: its host
             name, path or port is impossible, or the file at its path is not a socket.
     """
-    if isinstance(endpoint, _Destination):
+    if isinstance(endpoint, Destination):
         return endpoint
     name = endpoint if isinstance(endpoint, str) else type(endpoint).__name__
     fault: Exception | None = None
@@ -112,7 +132,23 @@ def client_endpoint(
         hint = _how_to_write_ipv6(name)
         told = ValueError(hint) if hint else fault or error
         raise bad_endpoint(name, told, example_of(name, CLIENT_KINDS)) from error
-    return cast(IStreamClientEndpoint, _Destination(there, name))
+    return Destination(there, name if isinstance(endpoint, str) else _place_of(there))
+
+
+def cannot_connect(name: str, why: str) -> str:
+    """Return the line that says why an attempt failed, with the name of the endpoint once."""
+    return f"cannot connect: {why}" if name in why else f"cannot connect to {name}: {why}"
+
+
+def _place_of(endpoint: Any) -> str:  # noqa: ANN401
+    """Return the path, or the host and port, of an endpoint of Twisted; else its class."""
+    inner = _innermost(endpoint)
+    host = getattr(inner, "_hostText", None) or getattr(inner, "_host", None)
+    if isinstance(inner, UNIXClientEndpoint) and hasattr(inner, "_path"):
+        return f"unix:{os.fsdecode(inner._path)}"
+    if isinstance(inner, (*_HAS_HOST, HostnameEndpoint)) and host:
+        return f"{os.fsdecode(host)}:{getattr(inner, '_port', '?')}"
+    return type(endpoint).__name__
 
 
 def _fault_of(description: str) -> ValueError | None:

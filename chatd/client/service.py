@@ -276,7 +276,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
     def _failed(self, failure: Failure, connecting: Connecting) -> None:
         if self._state is not connecting:  # the service was stopped
             return
-        self.log.info("cannot connect: {reason}", reason=failure.value)
+        self.log.info("{line}", line=self._endpoint.explain(failure.value))
         end = failure.value
         if isinstance(end, ConfigurationError) or (
             isinstance(end, SessionEnded) and not end.retry and end.code != ErrorCode.NAME_TAKEN

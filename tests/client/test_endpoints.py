@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import tempfile
@@ -18,7 +19,7 @@ from twisted.internet.endpoints import (
     TCP6ClientEndpoint,
     UNIXClientEndpoint,
 )
-from twisted.internet.error import ConnectError, TimeoutError
+from twisted.internet.error import ConnectError, ConnectionRefusedError, TimeoutError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
@@ -260,4 +261,35 @@ class FailureTests(EndpointCase):
         connector: Any = None
         factory.clientConnectionFailed(connector, Failure(TimeoutError()))
         error = self.failureResultOf(attempt, TimeoutError).value
-        self.assertEqual(error.args, ("it did not answer within 7 s",))
+        self.assertEqual(error.args, ("tcp:192.0.2.1:9:timeout=7 did not answer within 7 s",))
+
+    def test_nothing_listens(self) -> None:
+        """The failure keeps its class, names the endpoint and says that nothing listens there."""
+        refused, absent = ConnectionRefusedError(111), ConnectError(errno.ENOENT, "No such file")
+        for error, endpoint, why in (
+            (refused, "tcp:localhost:9", "nothing listens at tcp:localhost:9"),
+            (refused, TCP4ClientEndpoint(self.reactor, "h", 9), "nothing listens at h:9"),
+            (refused, HostnameEndpoint(self.reactor, "h", 9), "nothing listens at h:9"),
+            (
+                absent,
+                UNIXClientEndpoint(self.reactor, b"/nowhere"),
+                "nothing listens at unix:/nowhere: there is no such socket",
+            ),
+            (ConnectError(13, "Denied"), "unix:/no", "cannot connect to unix:/no: Denied"),
+            (ConnectError(), "unix:/no", "cannot connect to unix:/no"),
+        ):
+            there = client_endpoint(self.reactor, endpoint)
+            self.patch(there, "_endpoint", FailingEndpoint(type(error)(error.osError, *error.args)))
+            for _ in range(2):  # the second attempt fails with the same error
+                failed = self.failureResultOf(there.connect(Factory()), type(error)).value
+                self.assertEqual(failed.args, (why,))
+                self.assertEqual(failed.osError, error.osError)
+
+    def test_line(self) -> None:
+        """The line for a log names the endpoint once."""
+        there = client_endpoint(self.reactor, "tcp:localhost:9")
+        for error, line in (
+            (OSError("no"), "cannot connect to tcp:localhost:9: no"),
+            (OSError("tcp:localhost:9 is gone"), "cannot connect: tcp:localhost:9 is gone"),
+        ):
+            self.assertEqual(there.explain(error), line)

@@ -167,6 +167,14 @@ class ServiceTests(NetworkCase):
         )
         self.stop()
 
+    def test_logged_failure(self) -> None:
+        """The log names the endpoint of an attempt that fails."""
+        with capturedLogs() as events:
+            self.service.startService()
+            self.network.refuse()
+        self.assertIn(ENDPOINT, formatEvent(events[0]))
+        self.stop()
+
     def test_a_steady_session(self) -> None:
         """The backoff continues after a short session, and not after a long session."""
         for lasts_s in (0.0, 0.0, 20.0, 0.0):

@@ -198,9 +198,7 @@ def test_no_answer():
                 other.connect_ex(there)
             completed = run_command("chatd", "connect", address, input="hello\n")
     assert completed.returncode == 1
-    assert completed.stderr == (
-        f"chatd: cannot connect to {address}: it did not answer within 1 s\n"
-    )
+    assert completed.stderr == (f"chatd: cannot connect: {address} did not answer within 1 s\n")
 
 
 def test_silent_server():
