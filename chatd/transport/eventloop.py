@@ -97,6 +97,12 @@ def check_runs(reactor: object) -> None:
     except RuntimeError:
         return
     if isinstance(reactor, ReactorBase) and not _is_in(reactor, loop):
+        if isinstance(reactor, AsyncioSelectorReactor):
+            raise LocalProtocolError(
+                "the reactor runs in another event loop, perhaps of another thread; call chatd "
+                "there: asyncio.run_coroutine_threadsafe(coroutine, loop) runs a coroutine in that "
+                "loop"
+            )
         raise LocalProtocolError(
             f"{type(reactor).__name__} does not run in asyncio's event loop; use the reactor of "
             "`async with chatd.asyncio_reactor() as reactor:`"

@@ -188,14 +188,23 @@ class CheckRunsTests(SynchronousTestCase):
         self.check(Clock(), None)
 
     def test_outside(self) -> None:
-        """Reactors outside of the event loop, or in another, cannot run, and the error helps."""
+        """A reactor outside of asyncio's event loops cannot run in them, and the error helps."""
+        with self.assertRaises(LocalProtocolError) as raised:
+            self.check(self.reactor(SelectReactor()))
+        self.assertEqual(
+            str(raised.exception),
+            "SelectReactor does not run in asyncio's event loop; use the reactor "
+            "of `async with chatd.asyncio_reactor() as reactor:`",
+        )
+
+    def test_another_loop(self) -> None:
+        """In another event loop than the reactor's, the error says how to reach the reactor's."""
         other = asyncio.new_event_loop()
         self.addCleanup(other.close)
-        for reactor in (SelectReactor(), AsyncioSelectorReactor(other)):
-            with self.assertRaises(LocalProtocolError) as raised:
-                self.check(self.reactor(reactor))
-            self.assertEqual(
-                str(raised.exception),
-                f"{type(reactor).__name__} does not run in asyncio's event loop; use the reactor "
-                "of `async with chatd.asyncio_reactor() as reactor:`",
-            )
+        with self.assertRaises(LocalProtocolError) as raised:
+            self.check(self.reactor(AsyncioSelectorReactor(other)))
+        self.assertEqual(
+            str(raised.exception),
+            "the reactor runs in another event loop, perhaps of another thread; call chatd there: "
+            "asyncio.run_coroutine_threadsafe(coroutine, loop) runs a coroutine in that loop",
+        )
