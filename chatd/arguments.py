@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-__all__ = ["check_names", "check_number", "check_type", "wrong_type"]
+__all__ = [
+    "check_names",
+    "check_number",
+    "check_numbers_or_none",
+    "check_texts",
+    "check_texts_or_none",
+    "check_type",
+    "wrong_type",
+]
 
 
 def check_type(argument: str, given: object, types: type | tuple[type, ...], wanted: str) -> None:
@@ -47,6 +55,24 @@ def check_number(argument: str, given: object) -> None:
         TypeError: The argument is something else.
     """
     check_type(argument, given, (int, float), "a number")
+
+
+def check_texts(**given: object) -> None:
+    """Check that each of some arguments is text; see `check_type`."""
+    for argument, value in given.items():
+        check_type(argument, value, str, "text")
+
+
+def check_texts_or_none(**given: object) -> None:
+    """Check that each of some arguments is text or None; see `check_type`."""
+    for argument, value in given.items():
+        check_type(argument, value, (str, type(None)), "text")
+
+
+def check_numbers_or_none(**given: object) -> None:
+    """Check that each of some arguments is a number or None; see `check_type`."""
+    for argument, value in given.items():
+        check_type(argument, value, (int, float, type(None)), "a number")
 
 
 def wrong_type(argument: str, given: object, wanted: str) -> TypeError:

@@ -129,10 +129,15 @@ class ArgumentTests(SynchronousTestCase):
     def test_parts_of_a_client(self) -> None:
         """A client's factory takes a class and names, and its service takes the factory."""
         number: Any = 5
+        wrong_class: Any = object
         self.check(
             (
                 lambda: chatd.ChatClientFactory(self.clock, protocol=self.client),
                 "protocol must be a class such as ChatClient, not an object of ChatClient",
+            ),
+            (
+                lambda: chatd.ChatClientFactory(self.clock, protocol=wrong_class),
+                "protocol must be ChatClient or a subclass, not the class object",
             ),
             (
                 lambda: chatd.ChatClientFactory(self.clock, rooms=number),
@@ -168,6 +173,47 @@ class ArgumentTests(SynchronousTestCase):
                 "the command must be the name of a command, not int",
             ),
         )
+
+    def test_commands(self) -> None:
+        """A client's commands take names and texts, and places in history as numbers."""
+        call, room = self.client, "lobby"
+        mistakes: list[tuple[Callable[[Any], object], str]] = [
+            *((method, "room") for method in (call.join, call.leave, call.who, call.people)),
+            *((method, "room") for method in (call.topic, call.make_private, call.make_public)),
+            (call.invited, "room"),
+            (call.rename, "name"),
+            (call.away, "text"),
+        ]
+        for method, argument in mistakes:
+            for wrong, kind in ((None, "NoneType"), (b"x", "bytes")):
+                self.check((lambda: method(wrong), f"{argument} must be text, not {kind}"))  # noqa: B023
+        texts: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
+            (call.invite, (room,), {"name": 5}),
+            (call.uninvite, (room,), {"name": 5}),
+            (call.join, (room,), {"epoch": 5}),
+            (call.join, (room,), {"after_id": 5}),
+            (call.topic, (room,), {"topic": 5}),
+            *((each, (), {"name": 5}) for each in (call.kick, call.ban, call.unban)),
+            *((each, (), {"address": 5}) for each in (call.kick, call.ban, call.unban)),
+            *((each, ("bob",), {"reason": 5}) for each in (call.kick, call.ban)),
+            *((call.history, (), {name: 5}) for name in ("room", "other", "epoch", "after_id")),
+            (call.change_password, ("old",), {"new": 5}),
+            (call.change_password, (), {"old": 5, "new": "new"}),
+        ]
+        for method, arguments, more in texts:
+            (wrong_one,) = (name for name, value in more.items() if value == 5)
+            self.check((lambda: method(*arguments, **more), f"{wrong_one} must be text, not int"))  # noqa: B023
+        for method, arguments, argument in (
+            (call.join, (room,), "after"),
+            *((call.history, (room,), name) for name in ("after", "before", "limit")),
+            (call.ban, ("bob",), "until"),
+        ):
+            self.check(
+                (
+                    lambda: method(*arguments, **{argument: "5"}),  # noqa: B023
+                    f"{argument} must be a number, not str",
+                )
+            )
 
     def test_fields(self) -> None:
         """The fields of commands and results are JSON values, and have names of their own."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
-from chatd.arguments import check_type
+from chatd.arguments import check_texts, check_type
 from chatd.chat.names import fold
 from chatd.client.backlog import without_receipt
 from chatd.client.sending import Sending
@@ -145,6 +145,7 @@ class ChatClient(Sending, ClientSession):
             `RequestError` if the server refuses the change, or if the connection is in the clear:
             then nothing is sent. It fails with `SessionEnded` if the session ends first.
         """
+        check_texts(old=old, new=new)
         if self.factory.key is None and identify(self.transport).is_clear_tcp:
             text = "a password is not sent in the clear: use a key file, TLS or a UNIX socket"
             return fail(RequestError(ErrorCode.AUTH_IN_CLEAR, text))

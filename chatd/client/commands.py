@@ -9,7 +9,7 @@ from uuid import uuid4
 import msgspec
 from twisted.internet.defer import Deferred
 
-from chatd.arguments import check_type
+from chatd.arguments import check_numbers_or_none, check_texts, check_texts_or_none, check_type
 from chatd.chat.names import fold
 from chatd.client.fields import AwayText, Count, Name, Topic, convert, given
 from chatd.client.historycommands import HistoryCommands
@@ -113,6 +113,9 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
         Returns:
             A Deferred that fires with the room's state, before the missed messages are delivered.
         """
+        check_texts(room=room)
+        check_texts_or_none(epoch=epoch, after_id=after_id)
+        check_numbers_or_none(after=after)
 
         def joined(result: dict[str, Any]) -> Joined:
             answer = convert(result, Joined)
@@ -131,14 +134,17 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
 
     def leave(self, room: str) -> Deferred[None]:
         """Leave a room."""
+        check_texts(room=room)
         return self.command("leave", room=room).addCallback(lambda _: self._progress.left(room))
 
     def who(self, room: str) -> Deferred[list[str]]:
         """Return a Deferred that fires with the names of the people in a room."""
+        check_texts(room=room)
         return self._list("who", "names", list[Name], room=room)
 
     def people(self, room: str) -> Deferred[list[PersonInfo]]:
         """Return a Deferred that fires with the people in a room, and the texts of those away."""
+        check_texts(room=room)
 
         def people_of(result: dict[str, Any]) -> list[PersonInfo]:
             answer = convert(result, _Who)
@@ -161,6 +167,8 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
         Returns:
             A Deferred that fires with the topic, the new one if it was set.
         """
+        check_texts(room=room)
+        check_texts_or_none(topic=topic)
         asked = self.command("topic", **given(room=room, topic=topic))
         return asked.addCallback(lambda result: convert(result, _Topic).topic)
 
@@ -174,6 +182,7 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
 
     def rename(self, name: str) -> Deferred[str]:
         """Take another name; return a Deferred that fires with the new name."""
+        check_texts(name=name)
 
         def renamed(result: dict[str, Any]) -> str:
             name = convert(result, _Renamed).name
@@ -193,6 +202,7 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
         Returns:
             A Deferred that fires with the text.
         """
+        check_texts(text=text)
         asked = self.command("away", text=text)
         return asked.addCallback(lambda result: convert(result, _Away).text)
 
@@ -204,6 +214,8 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
         Returns:
             A Deferred that fires with the number of ended sessions.
         """
+        check_texts_or_none(name=name, address=address)
+        check_texts(reason=reason)
         asked = self.command("kick", **given(name=name, address=address), reason=reason)
         return asked.addCallback(lambda result: convert(result, _Kicked).kicked)
 
@@ -227,12 +239,16 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
         Returns:
             A Deferred that fires with the number of ended sessions.
         """
+        check_texts_or_none(name=name, address=address)
+        check_numbers_or_none(until=until)
+        check_texts(reason=reason)
         target = given(name=name, address=address)
         asked = self.command("ban", **target, until=until, reason=reason)
         return asked.addCallback(lambda result: convert(result, _Kicked).kicked)
 
     def unban(self, name: str | None = None, *, address: str | None = None) -> Deferred[None]:
         """Lift a ban; for operators."""
+        check_texts_or_none(name=name, address=address)
         return self.command("unban", **given(name=name, address=address)).addCallback(
             lambda _: None
         )

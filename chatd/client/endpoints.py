@@ -27,6 +27,7 @@ from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClie
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatd.arguments import wrong_type
 from chatd.config.ownfile import read_regular_file, why
 from chatd.errors import ConfigurationError
 from chatd.transport.endpoints import MAX_PORT, bad_endpoint, check_socket_path
@@ -119,14 +120,17 @@ def client_endpoint(
     """
     if isinstance(endpoint, Destination):
         return endpoint
+    if not isinstance(endpoint, str) and (
+        isinstance(endpoint, type) or not callable(getattr(endpoint, "connect", None))
+    ):
+        wrong = wrong_type("the endpoint", endpoint, "text or an endpoint")
+        raise ConfigurationError(f"{wrong}; text looks like {example_of('', CLIENT_KINDS)}")
     name = endpoint if isinstance(endpoint, str) else type(endpoint).__name__
     fault: Exception | None = None
     try:
         if isinstance(endpoint, str):
             fault = _fault_of(endpoint)
         there: Any = clientFromString(reactor, endpoint) if isinstance(endpoint, str) else endpoint
-        if not callable(getattr(there, "connect", None)):
-            raise ValueError("it does not connect to anything")
         _check(_innermost(there))
     except Exception as error:  # the parsers are plugins, which raise anything
         hint = _how_to_write_ipv6(name)

@@ -72,6 +72,8 @@ class ChatClientFactory(Factory, Generic[ClientT]):
         if not callable(protocol):
             kind = type(protocol).__name__
             raise TypeError(f"protocol must be a class such as ChatClient, not an object of {kind}")
+        if isinstance(protocol, type) and not issubclass(protocol, ChatClient):
+            raise wrong_type("protocol", protocol, "ChatClient or a subclass")
         self.clock = clock
         self.key = key
         self.progress = Progress(rooms)

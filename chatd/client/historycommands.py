@@ -9,6 +9,7 @@ from uuid import uuid4
 import msgspec
 from twisted.internet.defer import Deferred, fail
 
+from chatd.arguments import check_number, check_numbers_or_none, check_texts_or_none
 from chatd.client.fields import convert, given
 from chatd.client.historypages import HistoryPages
 from chatd.client.pages import Pages
@@ -62,6 +63,9 @@ class HistoryCommands:
         Returns:
             A Deferred that fires with the messages. They reach neither the hooks nor the iteration.
         """
+        check_texts_or_none(room=room, other=other, epoch=epoch, after_id=after_id)
+        check_numbers_or_none(after=after, before=before)
+        check_number("limit", limit)
         if (room is None) is (other is None):
             return promised(
                 fail(RequestError(ErrorCode.BAD_REQUEST, "give either `room` or `other`"))

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
+from chatd.arguments import check_texts
 from chatd.client.fields import Name, convert
 from chatd.client.results import Invitation, MadePrivate, Uninvited
 
@@ -25,11 +26,13 @@ class ClientPrivateRoomCommands:
         Returns:
             A Deferred that fires with the numbers of invited names and of removed sessions.
         """
+        check_texts(room=room)
         asked = self.command("private", room=room)
         return asked.addCallback(lambda result: convert(result, MadePrivate))
 
     def make_public(self, room: str) -> Deferred[None]:
         """Let everybody enter a private room, and forget its invitations."""
+        check_texts(room=room)
         return self.command("public", room=room).addCallback(lambda _: None)
 
     def invite(self, room: str, name: str) -> Deferred[bool | None]:
@@ -39,6 +42,7 @@ class ClientPrivateRoomCommands:
             A Deferred that fires with whether an account of the name exists; None if the server
             does not tell.
         """
+        check_texts(room=room, name=name)
         asked = self.command("invite", room=room, name=name)
         return asked.addCallback(lambda result: convert(result, Invitation).has_account)
 
@@ -48,11 +52,13 @@ class ClientPrivateRoomCommands:
         Returns:
             A Deferred that fires with the number of removed sessions.
         """
+        check_texts(room=room, name=name)
         asked = self.command("uninvite", room=room, name=name)
         return asked.addCallback(lambda result: convert(result, Uninvited).removed)
 
     def invited(self, room: str) -> Deferred[list[str]]:
         """Return a Deferred that fires with the invited names of a private room, folded."""
+        check_texts(room=room)
         return self._list("invited", "names", list[Name], room=room)
 
     # Implemented by `ClientCommands`

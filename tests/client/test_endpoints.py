@@ -200,8 +200,15 @@ class EndpointObjectTests(EndpointCase):
 
     def test_none_at_all(self) -> None:
         """An object that cannot connect is not an endpoint."""
-        error = self.assertRaises(ConfigurationError, client_endpoint, self.reactor, b"tcp:h:9")
-        self.assertIn("bad endpoint 'bytes': it does not connect to anything", str(error))
+        for wrong, kind in (
+            (b"tcp:h:9", "bytes"),
+            (9999, "int"),
+            (None, "NoneType"),
+            (TCP4ClientEndpoint, "the class TCP4ClientEndpoint"),
+        ):
+            error = self.assertRaises(ConfigurationError, client_endpoint, self.reactor, wrong)
+            told = f"the endpoint must be text or an endpoint, not {kind}; text looks like tcp:"
+            self.assertTrue(str(error).startswith(told), error)
 
     def test_checked_already(self) -> None:
         """A returned endpoint is returned unchanged."""
