@@ -211,7 +211,10 @@ class KeyRequiredError(KeyMismatchError):
     code = ErrorCode.KEY_REQUIRED
 
     def __init__(self) -> None:
-        super().__init__("the server requires a key: give its key file (--key-file)")
+        super().__init__(
+            "the server requires a key: give its key file (--key-file; in Python, "
+            "key=chatd.load_key(path))"
+        )
 
 
 class KeyUnexpectedError(KeyMismatchError):

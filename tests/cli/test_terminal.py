@@ -903,7 +903,10 @@ class ReconnectTests(TerminalCase):
             await self.lose(it)
             self.reactor.server = ChatFactory(self.reactor, key=bytes(range(32)))
             self.reactor.advance(2)
-            await it.shown("* the server requires a key: give its key file (--key-file)")
+            await it.shown(
+                "* the server requires a key: give its key file (--key-file; in Python, "
+                "key=chatd.load_key(path))"
+            )
 
         self.assertEqual(self.converse(script), Status.REFUSED)
 
