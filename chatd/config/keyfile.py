@@ -51,17 +51,28 @@ def load_key(path: str | Path) -> bytes:
     """Return the key in a key file, 32 bytes.
 
     Raises:
-        ConfigurationError: The file cannot be read, users other than its owner may read or write
-            it, or it holds no key.
+        ConfigurationError: The file cannot be read, it holds no key, or users other than its owner
+            may read or write it.
     """
-    text = read_trusted_file(path, _WHAT, is_secret=True, max_bytes=_MAX_FILE_BYTES)
+
+    def check(text: bytes) -> None:
+        if _key_in(text) is None:
+            raise ConfigurationError(f"{path} holds no key; make one with: chatd keygen PATH")
+
+    key = _key_in(
+        read_trusted_file(path, _WHAT, is_secret=True, max_bytes=_MAX_FILE_BYTES, check=check)
+    )
+    assert key is not None  # it was checked
+    return key
+
+
+def _key_in(text: bytes) -> bytes | None:
+    """Return the key in the text of a key file; None if it holds no key."""
     try:
         unpadded = text.strip().rstrip(b"=")
         key = base64.b64decode(
             unpadded + b"=" * (-len(unpadded) % 4), altchars=b"-_", validate=True
         )
     except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ConfigurationError(f"{path} holds no key; make one with: chatd keygen PATH")
-    return key
+        return None
+    return key if len(key) == KEY_BYTES else None

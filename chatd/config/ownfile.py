@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -103,6 +104,7 @@ def read_trusted_file(
     is_secret: bool,
     max_bytes: int = -1,
     keep_mark: bool = False,
+    check: Callable[[bytes], object] = lambda _: None,
 ) -> bytes:
     """Read a text file that only its owner may write, and only its owner may read if it is secret.
 
@@ -117,6 +119,8 @@ def read_trusted_file(
         is_secret: Whether users other than the owner may not read the file either.
         max_bytes: The most bytes to read; negative for the whole file.
         keep_mark: Whether to return a byte order mark of UTF-8, too.
+        check: Called with the text before the rights are checked. It raises if this is another
+            file than it should be: changing its mode would not help.
 
     Raises:
         ConfigurationError: The file cannot be read, is not a regular file, gives other users
@@ -126,12 +130,13 @@ def read_trusted_file(
         data, status, is_read_only = _read(path, max_bytes)
     except OSError as error:
         raise ConfigurationError(f"cannot read the {what} {path}: {why(error)}") from error
+    text = strip_mark(data, f"the {what} {path}")
+    check(text)
     if is_secret and status.st_mode & _OTHERS and not _is_lent_by_root(status):
         fault, mode = "can read or write", "640" if _has_group_of_daemon(status) else "600"
     elif status.st_mode & _OTHERS_WRITE:
         fault, mode = "can write", "go-w"
     else:
-        text = strip_mark(data, f"the {what} {path}")
         return data if keep_mark else text
     user = os.geteuid()
     if user in (0, status.st_uid) and not is_read_only:

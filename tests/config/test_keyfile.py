@@ -166,6 +166,13 @@ class LoadKeyTests(KeyFileTestCase):
                 self.refusal_of(load_key).endswith("make one with: chatd keygen PATH"), data
             )
 
+    def test_no_key_and_open_to_others(self):
+        """A file without a key is refused as such even if its mode is wrong as well."""
+        self.write(b"# notes\n", 0o644)
+        self.assertIn("holds no key", self.refusal_of(load_key))
+        self.write(f"\ufeff{TEXT.decode()}".encode("utf-16-le"), 0o644)
+        self.assertIn("is UTF-16", self.refusal_of(load_key))
+
     def test_cannot_be_read(self):
         """An error for a path that cannot be read has the reason."""
         text = self.refusal_of(load_key)
