@@ -5,10 +5,12 @@ The public names are here; everything else may change.
 - `connect`, `ChatClient`, `ChatClientService`, `ChatClientFactory`: talk to a server.
 - `asyncio_reactor`: the reactor of a program that runs under asyncio.
 - `ChatFactory`, `Session`: subclass the factory to write a server. `ChatService` runs a server;
-  `Policy` has the operator's settings, `Limits` the limits for peers, `Accounts` checks logins,
-  `FactoryOptions` has the types of the factory's arguments.
+  `Policy` has the operator's settings, `Limits` the limits for peers, `Accounts` checks logins
+  (`Attempts` limits them), `Bans` has each `Ban` in force, `BanFile` keeps them, `FactoryOptions`
+  has the types of the factory's arguments.
 - `IMessageStore`: the interface of message stores; `MemoryStore` and `SqliteStore` (with
-  `Durability` and a `StoreThread`) implement it. `Retention` limits what they keep.
+  `Durability` and a `StoreRunner`, such as `StoreThread`) implement it. `Retention` limits what
+  they keep.
 - `Joined`, `History`, `RoomInfo`, `PersonInfo`, `Conversation`, `BanInfo`, `MadePrivate`: the
   results of a client's commands.
 - `Codec`, `Message`, `MessageType`: encode and decode messages.

@@ -1,6 +1,7 @@
 """The public names of `chatd`, which it imports when a program first uses one of them."""
 
 from chatd._version import __version__
+from chatd.chat.moderation import Ban, Bans
 from chatd.chat.policy import Policy
 from chatd.client.client import ChatClient
 from chatd.client.connect import connect
@@ -15,6 +16,7 @@ from chatd.client.results import (
     RoomInfo,
 )
 from chatd.client.service import ChatClientService
+from chatd.config.banfile import BanFile
 from chatd.config.keyfile import generate_key, load_key, write_key_file
 from chatd.daemon.service import ChatService
 from chatd.errors import (
@@ -30,13 +32,14 @@ from chatd.errors import (
     WireError,
 )
 from chatd.server.accounts import Accounts
+from chatd.server.attempts import Attempts
 from chatd.server.factory import ChatFactory
 from chatd.server.factoryoptions import FactoryOptions
 from chatd.server.limits import Limits
 from chatd.server.session import Session
 from chatd.storage.interface import IMessageStore
 from chatd.storage.memory import MemoryStore
-from chatd.storage.runner import StoreThread
+from chatd.storage.runner import StoreRunner, StoreThread
 from chatd.storage.sqlite.store import SqliteStore
 from chatd.storage.values import Durability, Retention
 from chatd.transport.eventloop import asyncio_reactor
@@ -45,7 +48,11 @@ from chatd.wire.messages import Message, MessageType
 
 __all__ = [
     "Accounts",
+    "Attempts",
+    "Ban",
+    "BanFile",
     "BanInfo",
+    "Bans",
     "ChatClient",
     "ChatClientFactory",
     "ChatClientService",
@@ -78,6 +85,7 @@ __all__ = [
     "SessionEnded",
     "SessionRefused",
     "SqliteStore",
+    "StoreRunner",
     "StoreThread",
     "WireError",
     "__version__",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 import sys
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.interface import InterfaceClass
 
 import chatd
+import chatd.testing
 from chatd import public
 
 
@@ -20,6 +25,29 @@ class PublicTests(SynchronousTestCase):
             self.assertIs(getattr(chatd, name), getattr(public, name))
         self.assertLessEqual(set(public.__all__), set(dir(chatd)))
         self.assertEqual(chatd.__all__, public.__all__)
+
+    def test_arguments(self) -> None:
+        """The chatd types of a program's arguments are public: a program can name them."""
+        known = {*public.__all__, *chatd.testing.__all__}
+        others = {chatd.ChatClient, chatd.Session}  # chatd makes them itself
+        found = set()
+        for module in (public, chatd.testing):
+            for name in module.__all__:
+                thing: Any = getattr(module, name)
+                if isinstance(thing, InterfaceClass) or not callable(thing) or thing in others:
+                    continue
+                called = (
+                    vars(thing).get("__init__")
+                    if isinstance(thing, type)
+                    else inspect.unwrap(thing)
+                )
+                for annotation in getattr(called, "__annotations__", {}).values():
+                    for word in re.findall(r"\w+", str(annotation)):
+                        kind = getattr(called, "__globals__", {}).get(word)
+                        if isinstance(kind, type) and kind.__module__.startswith("chatd."):
+                            found.add(word)
+        self.assertIn("Bans", found)
+        self.assertEqual(found - known, {"Lock"})  # a protocol; Twisted's DeferredLock has it
 
     def test_other_name(self) -> None:
         """Another name is an error, also one that a public module imports."""

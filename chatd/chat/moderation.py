@@ -131,7 +131,7 @@ class Bans:
     Args:
         bans: The saved bans.
         save: Saves all bans in force, at each change; None to keep them in memory only.
-        lock: Held during each change.
+        lock: Held during each change, such as a `twisted.internet.defer.DeferredLock`.
         unix_time: Returns the time in Unix seconds.
     """
 

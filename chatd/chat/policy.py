@@ -18,8 +18,8 @@ class Policy:
     """The operator's settings for the chat itself.
 
     Attributes:
-        rooms: The rooms of a session that names none itself, at most `MAX_FIRST_ROOMS`.
-        operators: The names of the operators; see `chatd.chat.moderation.Operators`.
+        rooms: The rooms of a session that names none itself, at most 20.
+        operators: The names that may kick and ban; with accounts, only if they have logged in.
         presence_limit: The most sessions of a room that announces arrivals and departures. Over a
             backplane, it is the most names.
         max_rooms: The most rooms that a session may be in.

@@ -50,9 +50,9 @@ class ChatClient(Sending, ClientSession):
     server deletes them before, the hook `messages_missed` is called and `gaps` rises. When the
     session ends, the iteration still gives the messages that the client has.
 
-    Subclass it to react to more: `ClientHooks` has the methods to override. `ClientCommands` has
-    the commands. chatd needs methods such as `tick` and `flush` itself: a type checker tells if a
-    method of yours has the name of another.
+    Subclass it to react to more: override `established`, `ended`, `message_received`,
+    `messages_missed`, `event_received`, `room_joined` or `error_received`. chatd needs methods such
+    as `tick` and `flush` itself: a type checker tells if a method of yours has the name of another.
 
     Attributes:
         factory: The factory that built it.
@@ -85,7 +85,7 @@ class ChatClient(Sending, ClientSession):
         return self._progress.gaps
 
     def send_message(self, message: Message) -> Deferred[Message]:
-        """See `Sending`."""
+        """Send a MESSAGE that `Message.chat` made; see `send`."""
         assert message.id is not None
         if not self._progress.is_kept or self._check_over():
             return self._ask(message.id, message)
@@ -99,7 +99,7 @@ class ChatClient(Sending, ClientSession):
             raise
 
     def _usual_room(self) -> str | None:
-        """See `Sending`; sent again in another session, a message must go to the same room."""
+        """See `Sending._usual_room`: sent again in another session, it must go to the same room."""
         return self.room if self._progress.is_kept else None
 
     def reply(

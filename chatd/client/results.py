@@ -146,7 +146,7 @@ class BanInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A ban in the list of bans.
 
     As in every answer of a server, fields that this version does not know are ignored. The server's
-    own `Ban` is stricter: it comes from a file, in which a mistyped field is an error.
+    `Ban` is stricter: it comes from a file, in which a mistyped field is an error.
 
     Attributes:
         name: The folded name that is banned, or None.

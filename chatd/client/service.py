@@ -139,13 +139,16 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         return self._gave_up.wait()
 
     def send_message(self, message: Message) -> Deferred[Message]:
-        """See `Sending`; the message is sent at once, or as soon as there is a session.
+        """Send a MESSAGE that `Message.chat` made, at once or as soon as there is a session.
 
         At most 10,000 messages wait for a session or their receipts. To send many, or for a long
         time without a session, await `when_ready_to_send` before each.
 
+        Returns:
+            See `send`.
+
         Raises:
-            LocalProtocolError: As `Sending.send`, or too many messages wait.
+            LocalProtocolError: See `send`.
         """
         if isinstance(self._state, GivenUp):
             return fail(self._state.again())
@@ -157,7 +160,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         return self._factory.progress.keep(message)
 
     def _usual_room(self) -> str | None:
-        """See `Sending`; the next session may begin with another room."""
+        """See `Sending._usual_room`; the next session may begin with another room."""
         return None if self.client is None else self.client.room
 
     def when_ready_to_send(self) -> Deferred[None]:
@@ -173,7 +176,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
 
     @property
     def gaps(self) -> int:
-        """How often messages were missed; see `ClientHooks.messages_missed`."""
+        """How often messages were missed; see `ChatClient.messages_missed`."""
         return self._factory.progress.gaps
 
     def __aiter__(self) -> ChatClientService[ClientT]:

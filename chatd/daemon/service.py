@@ -57,7 +57,7 @@ class ChatService(MultiService):
     Attributes:
         factory: Serves the connections.
         listeners: The listening services, in the order of `endpoints`.
-        certificates: The certificates of the TLS endpoints; see `Certificates`.
+        certificates: The certificates of the TLS endpoints.
         gives_up_root: Whether the process gives up root's rights after `privilegedStartService`, as
             with `twistd --uid`. Then it must listen before, because only root can use some ports
             and directories, and open the store afterwards. Otherwise it opens the store first. By

@@ -127,7 +127,7 @@ class Accounts:
         Args:
             name: The requested name, if any.
             password: The name's password; None for a guest.
-            address: The client's address; see `chatd.transport.identity.Identity`.
+            address: The client's address: an IP address, `uid:` and a number, or `local`.
             is_there: Called before the password is checked; if it returns False, the password is
                 not checked.
 

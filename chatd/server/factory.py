@@ -65,7 +65,7 @@ class ChatFactory(Factory, Generic[SessionT]):
         hub: The chat: its rooms and members.
         store: Keeps the messages; `ChatService` opens and closes it.
         bans: The bans.
-        operators: The names of the operators; see `chatd.chat.moderation.Operators`.
+        operators: The operators; their `names` may kick and ban.
         engine: The parts that the protocols work with.
 
     Raises:

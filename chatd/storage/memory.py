@@ -44,8 +44,8 @@ class MemoryStore:
         retention: How much of a stream is kept.
         unix_time: Returns the time by which messages age, in Unix seconds.
         max_streams: The most streams; see `MAX_STREAMS`.
-        max_bytes: The most bytes in all; see `MAX_BYTES`, and
-            `chatd.storage.memorystream.MESSAGE_BYTES`.
+        max_bytes: The most bytes in all; see `MAX_BYTES`. Beside its content, each
+            message counts as 1,024 bytes.
     """
 
     def __init__(
