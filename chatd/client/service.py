@@ -32,6 +32,7 @@ from chatd.client.servicestates import (
 from chatd.errors import ConfigurationError, ErrorCode, SessionEnded
 from chatd.transport.eventloop import check_runs, stop_at_end
 from chatd.transport.promise import Promise, fail_ended, promised
+from chatd.transport.timer import Timer
 from chatd.wire.messages import Message
 
 __all__ = ["ChatClientService"]
@@ -97,7 +98,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         self._factory = factory
         factory.progress.be_kept()
         self._retry_policy = retry_policy or backoffPolicy()
-        self._state: ServiceState = NotStarted()
+        self._state: ServiceState = NotStarted(Timer(reactor))
         self._failures = 0
         self._forget_end: Callable[[], None] = lambda: None
         self._waiters: list[tuple[Deferred[ClientT], int | None]] = []
@@ -123,6 +124,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             return fail(state.again())
         if isinstance(state, Stopped):
             return fail(CancelledError())
+        self._remind_of_start()
         waiting: Deferred[ClientT] = Promise()
         self._waiters.append((waiting, failAfterFailures))
         return waiting
@@ -157,6 +159,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         client = self.client
         if client is not None and client.is_active:
             return client.send_message(message)
+        self._remind_of_start()
         return self._factory.progress.keep(message)
 
     def _usual_room(self) -> str | None:
@@ -195,6 +198,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         """
         inbox = self._factory.progress.inbox
         assert inbox is not None
+        self._remind_of_start()
         return await inbox.take()
 
     def startService(self) -> None:
@@ -232,6 +236,12 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             waiter.errback(CancelledError())
         gone: Deferred[Any] = succeed(None) if self.client is None else self.client.disconnect()
         return promised(gone.addCallback(lambda _: self._gone()))
+
+    def _remind_of_start(self) -> None:
+        """If the program forgets the start, say so in the log: a caller waits for a session."""
+        if isinstance(self._state, NotStarted):
+            told = "a caller waits for a session, and the service was never started: call "
+            self._state.remind_later(lambda: self.log.warn(told + "startService()"))
 
     def _gone(self) -> None:
         if not self.running:  # otherwise it was started again

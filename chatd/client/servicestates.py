@@ -3,7 +3,7 @@
 ===========  ==========================  =======================================================
 state        holds                       following states
 ===========  ==========================  =======================================================
-NotStarted                               Connecting: the service is started;
+NotStarted   the reminder                Connecting: the service is started;
                                          Stopped: the service is stopped
 Stopped                                  Connecting: the service is started
 Connecting   the attempt                 Connected: the session is established;
@@ -23,6 +23,7 @@ A service that has given up stays in that state when it is stopped, and still te
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +32,10 @@ from twisted.internet.interfaces import IDelayedCall
 
 from chatd.client.client import ChatClient
 from chatd.errors import ConfigurationError, LocalProtocolError, SessionEnded
+from chatd.transport.timer import Timer
 
 __all__ = [
+    "REMIND_S",
     "TRANSITIONS",
     "Connected",
     "Connecting",
@@ -44,6 +47,9 @@ __all__ = [
     "check_follows",
 ]
 
+REMIND_S = 5.0
+"""Seconds for which a caller waits until the log says that the service was never started."""
+
 
 class ServiceState:
     """A state of a service. Two states are the same only if they are the same object."""
@@ -54,9 +60,27 @@ class ServiceState:
         """Cancel the attempt or timer of this state, if it is pending."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class NotStarted(ServiceState):
-    """The service was never started; messages wait for the first session."""
+    """The service was never started; messages wait for the first session.
+
+    Attributes:
+        reminder: Tells the program that it may have forgotten the start.
+        has_reminded: Whether the reminder was started.
+    """
+
+    reminder: Timer
+    has_reminded: bool = False
+
+    def remind_later(self, remind: Callable[[], object]) -> None:
+        """Call a function once if the service is not started in `REMIND_S` seconds."""
+        if not self.has_reminded:
+            self.has_reminded = True
+            self.reminder.start(REMIND_S, remind)
+
+    def leave(self) -> None:
+        """Stop the reminder, unless it was given."""
+        self.reminder.stop()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
@@ -10,6 +13,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from chatd.client.client import ChatClient
 from chatd.client.factory import ChatClientFactory
 from chatd.client.service import ChatClientService
+from chatd.client.servicestates import REMIND_S
 from chatd.errors import ConfigurationError, SessionEnded, SessionRefused
 from tests.client.cases import ENDPOINT, NetworkCase, RaisingEndpoint
 from tests.fakes.handserver import HandServer
@@ -283,6 +287,43 @@ class ServiceTests(NetworkCase):
         peer.transport.lose()
         self.successResultOf(stopping)
         self.assertEqual((self.attempts, self.reactor.getDelayedCalls()), ([], []))
+
+    def test_never_started(self) -> None:
+        """If a caller waits and the service is not started, the log says so once."""
+        waits: list[Callable[[ChatClientService], Deferred[Any]]] = [
+            lambda service: service.send("hello"),
+            ChatClientService.whenConnected,
+            lambda service: Deferred.fromCoroutine(service.__anext__()),
+        ]
+        for wait in waits:
+            self.setUp()
+            with capturedLogs() as events:
+                waiting = [wait(self.service), wait(self.service)]
+                self.reactor.advance(REMIND_S - 0.1)
+                self.assertEqual(events, [])
+                self.reactor.advance(0.1)
+                waiting.append(wait(self.service))
+                self.reactor.advance(REMIND_S)
+            self.assertEqual(
+                [formatEvent(each) for each in events if each["log_level"] is LogLevel.warn],
+                [
+                    "a caller waits for a session, and the service was never started: call "
+                    "startService()"
+                ],
+            )
+            for each in waiting:
+                each.addErrback(lambda _: None)
+            self.stop()
+
+    def test_started_in_time(self) -> None:
+        """A start after the first message is no mistake."""
+        sent = self.service.send("hello")
+        with capturedLogs() as events:
+            self.start()
+            self.network.advance(REMIND_S)
+        self.successResultOf(sent)
+        self.assertEqual([each for each in events if each["log_level"] is LogLevel.warn], [])
+        self.stop()
 
     def test_too_late(self) -> None:
         """After the stop, the service sends nothing, and no caller waits for a client."""

@@ -19,6 +19,7 @@ from chatd.client.servicestates import (
     check_follows,
 )
 from chatd.errors import ConfigurationError, LocalProtocolError, SessionRefused
+from chatd.transport.timer import Timer
 
 ALLOWED = {
     ("NotStarted", "Connecting"),
@@ -44,7 +45,7 @@ class TableTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.states: list[ServiceState] = [
-            NotStarted(),
+            NotStarted(Timer(self.clock)),
             Stopped(),
             Connecting(Deferred()),
             Connected(ChatClientFactory(self.clock).buildProtocol(None), 0.0),
@@ -99,7 +100,7 @@ class LeaveTests(SynchronousTestCase):
         """The other states have nothing to cancel: a connected client stays connected."""
         client = ChatClientFactory(Clock()).buildProtocol(None)
         given_up = GivenUp(ConfigurationError("no"))
-        for state in (NotStarted(), Stopped(), Connected(client, 0.0), given_up):
+        for state in (NotStarted(Timer(Clock())), Stopped(), Connected(client, 0.0), given_up):
             state.leave()
         self.assertFalse(client.connection.is_over)
 
