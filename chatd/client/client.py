@@ -14,6 +14,7 @@ from chatd.client.sending import Sending
 from chatd.client.session import ClientSession
 from chatd.connection.client import ClientConnection
 from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
+from chatd.transport.eventloop import check_loop
 from chatd.transport.hooks import DONE, HookResult
 from chatd.transport.identity import identify
 from chatd.transport.timer import Timer
@@ -195,6 +196,7 @@ class ChatClient(Sending, ClientSession):
             A Deferred that fires with the round-trip time in seconds. It fails with `SessionEnded`
             if the session ends first.
         """
+        check_loop(self._clock)
         if self._check_over():
             return fail(self._end_reason())
         pong = self._answers.add_ping(self.connection.send_ping(), self._clock.seconds())

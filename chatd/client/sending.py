@@ -43,7 +43,8 @@ class Sending:
 
         Raises:
             LocalProtocolError: The content is over the limit, a message with this id still waits
-                for its receipt, or a service has too many messages that wait.
+                for its receipt, a service has too many messages that wait, or asyncio runs here in
+                another event loop than the reactor's.
         """
         if room is None and to is None:
             room = self._usual_room()

@@ -30,7 +30,7 @@ from chatd.client.servicestates import (
     check_follows,
 )
 from chatd.errors import ConfigurationError, ErrorCode, SessionEnded
-from chatd.transport.eventloop import check_runs, stop_at_end
+from chatd.transport.eventloop import check_loop, check_runs, stop_at_end
 from chatd.transport.promise import Promise, fail_ended, promised
 from chatd.transport.timer import Timer
 from chatd.wire.messages import Message
@@ -117,6 +117,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             back, with `ConfigurationError` if no attempt can succeed, and with
             `twisted.internet.defer.CancelledError` if the service stops first or has stopped.
         """
+        check_loop(self._reactor)
         state, client = self._state, self.client
         if isinstance(state, Connected) and client is not None and client.is_active:
             return succeed(client)
@@ -152,6 +153,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         Raises:
             LocalProtocolError: See `send`.
         """
+        check_loop(self._reactor)
         if isinstance(self._state, GivenUp):
             return fail(self._state.again())
         if isinstance(self._state, Stopped):

@@ -31,6 +31,7 @@ from chatd.connection.events import (
     Welcomed,
 )
 from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
+from chatd.transport.eventloop import check_loop
 from chatd.transport.flush import Turn
 from chatd.transport.hooks import Hook, call_hook
 from chatd.transport.identity import identify
@@ -206,8 +207,10 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
             answer: The Deferred that waits for the answer; None to make one.
 
         Raises:
-            LocalProtocolError: The session has not begun, or the frame cannot be sent.
+            LocalProtocolError: The session has not begun, the frame cannot be sent, or the caller
+                is in another event loop than the client.
         """
+        check_loop(self._clock)
         if self._check_over():
             return fail_ended(Promise(), self._end_reason())
         self._answers.check(id)

@@ -16,7 +16,7 @@ from twisted.internet.main import CONNECTION_LOST, installReactor
 
 from chatd.errors import LocalProtocolError
 
-__all__ = ["asyncio_reactor", "check_runs", "stop_at_end"]
+__all__ = ["asyncio_reactor", "check_loop", "check_runs", "stop_at_end"]
 
 _REACTOR = "twisted.internet.reactor"
 
@@ -92,21 +92,31 @@ def check_runs(reactor: object) -> None:
         raise LocalProtocolError(
             "the reactor runs no more: use it inside `async with chatd.asyncio_reactor()`"
         )
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
+    check_loop(reactor)
+
+
+def check_loop(reactor: object) -> None:
+    """Check that the caller is not in another event loop than a reactor; this costs little.
+
+    Args:
+        reactor: A reactor, or a test's clock, which always passes.
+
+    Raises:
+        LocalProtocolError: asyncio runs here, in another loop than the reactor.
+    """
+    loop = asyncio._get_running_loop()  # as `get_running_loop`, but None without asyncio
+    if loop is None or not isinstance(reactor, ReactorBase) or _is_in(reactor, loop):
         return
-    if isinstance(reactor, ReactorBase) and not _is_in(reactor, loop):
-        if isinstance(reactor, AsyncioSelectorReactor):
-            raise LocalProtocolError(
-                "the reactor runs in another event loop, perhaps of another thread; call chatd "
-                "there: asyncio.run_coroutine_threadsafe(coroutine, loop) runs a coroutine in that "
-                "loop"
-            )
+    if isinstance(reactor, AsyncioSelectorReactor):
         raise LocalProtocolError(
-            f"{type(reactor).__name__} does not run in asyncio's event loop; use the reactor of "
-            "`async with chatd.asyncio_reactor() as reactor:`"
+            "the reactor runs in another event loop, perhaps of another thread; call chatd "
+            "there: asyncio.run_coroutine_threadsafe(coroutine, loop) runs a coroutine in that "
+            "loop"
         )
+    raise LocalProtocolError(
+        f"{type(reactor).__name__} does not run in asyncio's event loop; use the reactor of "
+        "`async with chatd.asyncio_reactor() as reactor:`"
+    )
 
 
 def _is_in(reactor: object, loop: asyncio.AbstractEventLoop) -> bool:

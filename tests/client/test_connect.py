@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectError
@@ -13,8 +15,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.client import ChatClient
 from chatd.client.connect import connect
 from chatd.client.factory import ChatClientFactory
+from chatd.client.service import ChatClientService
 from chatd.connection.limits import HANDSHAKE_TIMEOUT_S
-from chatd.errors import ConfigurationError, RequestError, SessionEnded, SessionRefused
+from chatd.errors import (
+    ConfigurationError,
+    LocalProtocolError,
+    RequestError,
+    SessionEnded,
+    SessionRefused,
+)
 from chatd.server.admission import Applicant
 from chatd.testing import MemoryServer
 from chatd.wire.bounds import MAX_MAX_CONTENT
@@ -22,7 +31,7 @@ from chatd.wire.codec import Codec
 from chatd.wire.envelope import ENVELOPE_BYTES, MAX_CONTENT, MAX_HEADER
 from chatd.wire.frames import LENGTH
 from chatd.wire.messages import Message, MessageType, SessionInit
-from tests.client.cases import NetworkCase, RaisingEndpoint
+from tests.client.cases import ENDPOINT, NetworkCase, RaisingEndpoint
 from tests.fakes.handserver import HandServer
 from tests.fakes.networks import UnixTransport, link
 from tests.fakes.peers import (
@@ -223,6 +232,37 @@ class KeyRefusalTests(NetworkCase):
         self.network.accept()
         error = self.failureResultOf(connecting, SessionRefused).value
         self.assertEqual((error.code, error.retry), ("wrong-key", False))
+
+
+class AnotherLoopTests(NetworkCase):
+    """A client is used in its reactor's event loop."""
+
+    def test_another_loop(self) -> None:
+        """In another event loop, all that waits for the server is refused at the call."""
+        connecting = self.connect()
+        self.network.accept()
+        client = self.successResultOf(connecting)
+        service = ChatClientService(self.reactor, ENDPOINT, ChatClientFactory(self.reactor))
+        other = asyncio.new_event_loop()
+        reactor: Any = AsyncioSelectorReactor(other)
+        self.addCleanup(other.close)
+        self.addCleanup(reactor.waker.connectionLost, None)
+        self.addCleanup(reactor.removeReader, reactor.waker)
+        self.patch(client, "_clock", reactor)
+        self.patch(service, "_reactor", reactor)
+
+        async def main() -> None:
+            for call in (
+                lambda: client.send("hello"),
+                lambda: client.join("room"),
+                client.ping,
+                lambda: service.send("hello"),
+                service.whenConnected,
+            ):
+                with self.assertRaisesRegex(LocalProtocolError, "run_coroutine_threadsafe"):
+                    call()
+
+        asyncio.run(main())
 
 
 class FactoryTests(SynchronousTestCase):
