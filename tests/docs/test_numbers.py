@@ -219,13 +219,20 @@ class PerformanceTests(SynchronousTestCase):
         """The first paragraphs' comparison with the peers follows from the table."""
         table, text = rates(), words_of(PERFORMANCE)
         own = table["chatd"]
-        self.assertIn(f"{own[2] / table['Redis'][2]:.2f} of what Redis delivered", text)
-        for name in ("NATS", "InspIRCd", "ngIRCd", "Mosquitto"):
-            self.assertGreater(own[2], table[name][2], name)
-        ratios = [table[name][1] / own[1] for name in ("NATS", "Redis", "InspIRCd")]
-        self.assertIn("3 to 4.5 times faster", text)
-        self.assertTrue(all(2.95 <= ratio < 4.55 for ratio in ratios), ratios)
-        self.assertIn(f"NATS {table['NATS'][0] / own[0]:.0f} times", text)
+        others = {name: rate for name, rate in table.items() if not name.startswith("chatd")}
+        best = max(others, key=lambda name: others[name][2])
+        times = own[2] / others[best][2]
+        self.assertGreater(times, 1)
+        self.assertIn(f"{times:.2f} times as many as {best}, the best of them", text)
+        ratios = [others[name][1] / own[1] for name in ("NATS", "Redis", "InspIRCd")]
+        span = f"{min(ratios):.1f} to {max(ratios):.1f} times faster"
+        self.assertIn(f"To ten members, NATS, Redis and InspIRCd were {span}", text)
+        nats, redis, inspircd = (others[n][0] / own[0] for n in ("NATS", "Redis", "InspIRCd"))
+        self.assertIn(
+            f"To one, NATS was {nats:.1f} times faster, Redis {redis:.1f} and InspIRCd "
+            f"{inspircd:.1f}",
+            text,
+        )
 
     def test_aims(self) -> None:
         """The table of aims has exactly the missed aims in bold."""
@@ -245,7 +252,7 @@ class PerformanceTests(SynchronousTestCase):
         del reported["How it measures"]  # it has no results
         for title, part in reported.items():
             self.assertRegex(part, r"Measured (on|from \d+ to) \d+ November 2026[ ,]", title)
-            self.assertRegex(part, r"on the (same machine|machine of this line)", title)
+            self.assertRegex(part, r"on (the same machine|the machine of this line|an Intel Xeon)", title)
         self.assertIn("\nMachine: ", text)
         commands = re.findall("`python -m bench([^`]*)`", " ".join(reported.values()))
         self.assertGreater(len(commands), 3)
@@ -256,7 +263,9 @@ class PerformanceTests(SynchronousTestCase):
         """The figures of the summary are those of the parts below it."""
         text = words_of(PERFORMANCE)
         (share,) = re.findall("heartbeat every 5 s take ([\\d.]+ %) of a core", text)
-        (longest,) = re.findall(r"5.8 ms \(p99\) and ([\d.]+) ms at the longest", text)
+        (longest,) = re.findall(
+            r"beside them takes [\d.]+ ms \(p99\) and ([\d.]+) ms at the longest", text
+        )
         (joined,) = re.findall("all were welcomed within ([\\d.]+ s)", text)
         summary = " ".join(section(page(PERFORMANCE), "How many users?").split())
         self.assertIn(f"with their heartbeats, {share} of a core", summary)
@@ -269,11 +278,12 @@ class PerformanceTests(SynchronousTestCase):
         reached = dict(re.findall(r"\| ([^|]+) \| [≥≤] [\d.]+ \| \**([\d.]+)\** \|", text))
         for number, members in enumerate((1, 10, 100)):
             for name, rate in table.items():
-                said = reached.get(f"to {members}, chatd beside {name}")
-                if said is not None:
-                    ratio = table["chatd"][number] / rate[number]
-                    self.assertApproximates(float(said), ratio, 0.01)
-        best = max(rate[2] for name, rate in table.items() if name != "chatd")
+                for own in ("chatd", "chatd, Python"):
+                    said = reached.get(f"to {members}, {own} beside {name}")
+                    if said is not None:
+                        ratio = table[own][number] / rate[number]
+                        self.assertApproximates(float(said), ratio, 0.03)
+        best = max(rate[2] for name, rate in table.items() if not name.startswith("chatd"))
         said = float(reached["to 100, chatd beside the best of them"])
         self.assertApproximates(said, table["chatd"][2] / best, 0.01)
         rows = re.findall(
