@@ -168,11 +168,8 @@ class Introductions:
                     self._browsing.shown(Place(None, sender), page.epoch, first)
                     title = f"earlier messages from {sender}"
                     first_new = len(unanswered) - unshown
-                    self._display.note(f"{title}:")
-                    self._reading.earlier(unanswered[:first_new], client.name)
-                    if 0 < first_new < len(unanswered):
-                        self._display.rule("new")
-                    self._reading.earlier(unanswered[first_new:], client.name, is_new=True)
+                    self._earlier(client, title, unanswered[:first_new])
+                    self._reading.missed(unanswered[first_new:], client.name, unshown)
         self._direct = None
 
     def _earlier(self, client: ConsoleClient, title: str, messages: list[Message]) -> None:

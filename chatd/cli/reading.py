@@ -96,17 +96,16 @@ class Reading:
             rest = f": the last {others} of {count}" if others < count else ""
             self._display.rule(f"new{rest}")
 
-    def earlier(self, messages: Iterable[Message], me: str, *, is_new: bool = False) -> None:
+    def earlier(self, messages: Iterable[Message], me: str) -> None:
         """Show earlier messages, and keep them for the time when the person comes to their place.
 
         Args:
             messages: The messages.
             me: The name of the person.
-            is_new: Whether they are new to the person.
         """
         for message in messages:
             self._display.message(message, me, is_earlier=True)
-            self._keep(message, me, is_new=is_new)
+            self._keep(message, me, is_new=False)
 
     def arrive(self, place: Place, me: str) -> None:
         """Let the person come to a place, and show its last messages if they are out of sight."""

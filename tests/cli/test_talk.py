@@ -165,8 +165,14 @@ class DirectTests(TalkCase):
         dave.type("/msg zoe hello")
         zoe = Talker(self.reactor, "zoe")
         self.assertEqual(
-            [line for line in zoe.lines if "messages from" in line],
-            ["* earlier messages from alice:", "* earlier messages from dave:"],
+            [line for line in zoe.lines if "→" in line or "---" in line],
+            [
+                "--- new ---",
+                "alice → you: one",
+                "alice → you: two",
+                "--- new ---",
+                "dave → you: hello",
+            ],
         )
         self.assertEqual(
             [place.title for place in zoe.talk.places.all], ["lobby", "@alice", "@dave"]
@@ -180,8 +186,8 @@ class DirectTests(TalkCase):
         self.reactor.settle()
         again = Talker(self.reactor, "zoe")
         self.assertEqual(
-            [line for line in again.lines if "messages from" in line],
-            ["* earlier messages from alice:"],
+            [line for line in again.lines if "→" in line],
+            ["alice → you: one", "alice → you: two"],
         )
 
     def test_shown_the_last_time(self):
@@ -209,7 +215,7 @@ class DirectTests(TalkCase):
         bob.type("/msg alice three")
         third = alice()
         self.assertEqual(unread(third), [("@bob", 1)])
-        self.assertEqual(third.lines[-2:], ["--- new ---", "| bob → you: three"])
+        self.assertEqual(third.lines[-2:], ["--- new ---", "bob → you: three"])
 
     def test_many_people(self):
         """The client knows what it has shown of the latest people alone."""
@@ -231,7 +237,7 @@ class DirectTests(TalkCase):
         self.assertEqual(alice.lines, [])
         gate.callback(None)
         self.reactor.settle()
-        self.assertEqual(alice.lines[-2:], ["* earlier messages from bob:", "| bob → you: one"])
+        self.assertEqual(alice.lines[-2:], ["--- new ---", "bob → you: one"])
         self.assertEqual(len(alice.lines), 6)
         (unread,) = [each for each in alice.talk.places.unread if each.place.is_person]
         self.assertEqual((unread.place.title, unread.messages), ("@bob", 1))
@@ -250,7 +256,7 @@ class DirectTests(TalkCase):
         self.assertEqual(alice.lines, ["bob → you: two"])
         gate.callback(None)
         self.reactor.settle()
-        self.assertEqual([line for line in alice.lines if "one" in line], ["| bob → you: one"])
+        self.assertEqual([line for line in alice.lines if "one" in line], ["bob → you: one"])
         self.assertEqual([line for line in alice.lines if "two" in line], ["bob → you: two"])
 
 

@@ -252,7 +252,9 @@ class PerformanceTests(SynchronousTestCase):
         del reported["How it measures"]  # it has no results
         for title, part in reported.items():
             self.assertRegex(part, r"Measured (on|from \d+ to) \d+ November 2026[ ,]", title)
-            self.assertRegex(part, r"on (the same machine|the machine of this line|an Intel Xeon)", title)
+            self.assertRegex(
+                part, r"on (the same machine|the machine of this line|an Intel Xeon)", title
+            )
         self.assertIn("\nMachine: ", text)
         commands = re.findall("`python -m bench([^`]*)`", " ".join(reported.values()))
         self.assertGreater(len(commands), 3)
