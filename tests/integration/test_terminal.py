@@ -152,16 +152,17 @@ async def test_status_line(endpoint, tmp_path):
 async def test_attention(endpoint, kind):
     """A direct message rings the bell, if the person wants it, and is bold where there is bold."""
     bob = await bob_at(endpoint)
-    with alice_at(endpoint, TERM=kind) as alice:
+    name = f"alice-{kind}"  # without direct messages from before
+    with alice_at(endpoint, "--name", name, TERM=kind) as alice:
         alice.screen.wait_for(PROMPT)
-        await bob.send("psst", to="alice")
+        await bob.send("psst", to=name)
         alice.screen.wait_for("bob → you: psst\n")
         assert "\a" not in alice.screen.raw_text
         alice.type("/bell on" + ENTER)
         alice.screen.wait_for("mentions is on\n")
-        await bob.send("tea, alice?")
+        await bob.send(f"tea, {name}?")
         bold = r"\x1b\[1m" if kind == "xterm" else ""
-        alice.screen.wait_for_raw(rf"\a\d\d:\d\d {bold}(\x1b\[\d+m)?bob(\x1b\[39m)?: tea, alice\?")
+        alice.screen.wait_for_raw(rf"\a\d\d:\d\d {bold}(\x1b\[\d+m)?bob(\x1b\[39m)?: tea, {name}\?")
         alice.type("exit" + ENTER)
         assert alice.wait() == 0
     await leave(bob)
