@@ -153,7 +153,13 @@ class Pushes(Commands):
         self._subscribing: dict[bytes, deque[Deferred[None]]] = {}
 
     def subscribe(self, channels: Iterable[str]) -> Deferred[None]:
-        """Begin to hear channels; the Deferred fires when Redis has confirmed the last of them."""
+        """Begin to hear channels; the Deferred fires when Redis has confirmed the last of them.
+
+        Raises:
+            LostError: The connection is lost.
+        """
+        if not self.connected:
+            raise LostError("the connection is lost")
         names = [channel.encode() for channel in channels]
         confirmed: Deferred[None] = Deferred()
         self._subscribing.setdefault(names[-1], deque()).append(confirmed)

@@ -109,6 +109,12 @@ class PushesTests(ConnectionCase):
         self.lose(self.pushes)
         self.failureResultOf(second, LostError)
 
+    def test_lost_before(self):
+        """A subscription on a lost connection fails at once: no confirmation can come."""
+        self.lose(self.pushes)
+        with self.assertRaises(LostError):
+            self.pushes.subscribe(["a"])
+
     def test_pushed(self):
         """Pushes are heard; confirmations of no interest are not; commands are answered."""
         asked = self.pushes.execute_command("AUTH", "secret")

@@ -149,3 +149,22 @@ async def test_dead(redis, attach, is_sent):
         if is_done:
             break
     assert at > 8
+
+
+async def test_pushes_cut(redis, attach):
+    """An attempt whose connection for pushes is cut early fails at once, and the next works."""
+    cut: list[Commands] = []
+
+    async def dial(make):
+        protocol = await redis.dial(make)
+        if make is not Commands and not cut:
+            cut.append(protocol)
+            await protocol.abort()
+        return protocol
+
+    node = attach.begin(redis, dial=dial, times=QUICK)
+    with pytest.raises(StoreError, match="the connection is lost"):
+        await node.first_attempt()
+    await node.open_stream(LOBBY, "Lobby")
+    await node.append(entries(1))
+    assert await node.ids(LOBBY) == ["1"]
