@@ -87,6 +87,9 @@ class Crowd:
         key: The shared key, if there is one.
         rooms: The number of rooms.
         members: The number of members in each room.
+        other_ports: The ports of further servers of the same chat. The members of a room connect to
+            all servers in turn. The watched member is at a further server, and the speaker at
+            the first, so that the speaker waits for messages that cross over.
     """
 
     def __init__(
@@ -98,7 +101,9 @@ class Crowd:
         key: bytes | None = None,
         rooms: int = 1,
         members: int = 1,
+        other_ports: Sequence[int] = (),
     ) -> None:
+        ports = (*other_ports, port)
         self._selector = selectors.DefaultSelector()
         self._buffer = memoryview(bytearray(READ_BYTES))
         self.flows: list[Flow] = []
@@ -107,7 +112,7 @@ class Crowd:
         for number in range(rooms):
             joined = [
                 line(
-                    connect(host, port),
+                    connect(host, ports[place % len(ports)]),
                     f"m{number}x{place}",
                     f"#r{number}",
                     key=key,
@@ -116,7 +121,7 @@ class Crowd:
                 for place in range(members)
             ]
             self.lines += joined
-            speaker = joined[0]
+            speaker = joined[len(other_ports)]
             if not line.HEARS_ITSELF:
                 speaker = line(connect(host, port), f"s{number}", f"#r{number}", key=key)
                 speakers.append(speaker)

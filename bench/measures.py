@@ -16,17 +16,14 @@ from bench.idle import heartbeats, large_beside
 from bench.limit import each_way, limit
 from bench.load import Crowd, Sample, join_all, pipeline, round_trips
 from bench.peers import PEERS, Peer, Server, running
+from bench.pipelined import pipelined
 from bench.probe import summarize
 from bench.process import apart, cpu_seconds, resident_bytes
+from bench.scale import SCALE
 from bench.targets import Measure, Target
 
 __all__ = ["MEASURES", "Measure", "Target"]
 
-CHUNK = 250
-"""Number of messages that a speaker writes to its socket at once."""
-WINDOW = 750
-"""Number of messages that may be under way to a room before the next chunk: InspIRCd reads no more
-than 131,068 bytes at once, and the rest only a second later."""
 FIRST_SESSIONS = 100
 """Number of sessions that log in before counting begins: the first logins find a cold server."""
 BROKERS = ("nats", "redis", "inspircd", "ngircd", "mosquitto")
@@ -43,24 +40,6 @@ def _crowd(peer: Peer, server: Server, rooms: int = 1, members: int = 1) -> Iter
         crowd.close()
 
 
-def _pipelined(crowd: Crowd, server: Server, seconds: float) -> Callable[[], Sample]:
-    """Find the number of messages for a run's length, and return a function that sends as many."""
-    content = payload(PAYLOAD_BYTES)
-    flows = len(crowd.flows)
-
-    def run(messages: int) -> Sample:
-        return pipeline(
-            crowd, server.pid, messages=messages, chunk=CHUNK, window=WINDOW, content=content
-        )
-
-    trial = run(max(CHUNK, 2 * WINDOW // flows))
-    for _ in range(2):
-        rate = trial.messages / trial.seconds / flows
-        messages = max(CHUNK, round(rate * seconds))
-        trial = run(max(CHUNK, messages // 4))
-    return lambda: run(messages)
-
-
 def _note_limits(sample: Sample, peer: Peer, note: Note) -> None:
     server, driver = sample.server_cpu_s / sample.seconds, sample.driver_cpu_s / sample.seconds
     if driver > 0.9 > server:
@@ -75,7 +54,7 @@ def _fan_out(members: int) -> Callable[[Sequence[Peer], Effort, Note], Figures]:
             for peer in peers:
                 server = stack.enter_context(running(peer))
                 crowd = stack.enter_context(_crowd(peer, server, members=members))
-                runs.append((peer, _pipelined(crowd, server, effort.seconds)))
+                runs.append((peer, pipelined(crowd, server.pid, effort.seconds)))
             for _ in range(effort.rounds):
                 for peer, run in runs:
                     sample = run()
@@ -148,7 +127,7 @@ def _growth(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
     for peer in peers:
         for rooms, members in shapes:
             with running(peer) as server, _crowd(peer, server, rooms, members) as crowd:
-                run = _pipelined(crowd, server, effort.seconds)
+                run = pipelined(crowd, server.pid, effort.seconds)
                 for _ in range(effort.rounds):
                     sample = run()
                     cost_ns = 1e9 * sample.server_cpu_s / sample.deliveries
@@ -275,6 +254,7 @@ MEASURES = _by_name(
         large_beside,
         (Target("longest", "chatd", (), 10.0, is_most=True),),
     ),
+    SCALE,
     *ENDURANCE,
 )
 """The measures, by name."""

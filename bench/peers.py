@@ -326,8 +326,14 @@ def prepare_nats(work: Path, port: int) -> Launch:
     return Launch([_require("nats-server"), "-a", HOST, "-p", str(port), "-c", config])
 
 
-def prepare_redis(work: Path, port: int) -> Launch:
-    """Prepare Redis so that it stores nothing and does not disconnect slow readers."""
+def prepare_redis(work: Path, port: int, *, keeps: bool = False) -> Launch:
+    """Prepare Redis so that it does not disconnect slow readers.
+
+    Args:
+        work: See `Peer`.
+        port: See `Peer`.
+        keeps: Whether it writes each change to disk before it answers; otherwise it stores nothing.
+    """
     options = {
         "--bind": HOST,
         "--port": str(port),
@@ -338,6 +344,8 @@ def prepare_redis(work: Path, port: int) -> Launch:
         "--tcp-backlog": "1024",
         "--client-output-buffer-limit": "pubsub 0 0 0",
     }
+    if keeps:
+        options |= {"--appendonly": "yes", "--appendfsync": "always"}
     words = [word for option in options.items() for word in option]
     return Launch([_require("redis-server"), *words])
 
@@ -404,6 +412,13 @@ PEERS = {
         Peer("chatd-pure", "chatd, Python", ChatdLine, partial(prepare_chatd, is_pure=True)),
         Peer("chatd-clear", "chatd, no key", ChatdLine, partial(prepare_chatd, has_key=False)),
         Peer("chatd-sqlite", "chatd, SQLite", ChatdLine, partial(prepare_chatd, keeps=True)),
+        *(  # `bench.scale` starts the daemons on this Redis
+            Peer(name, label, ChatdLine, partial(prepare_redis, keeps=True), "redis-server")
+            for name, label in (
+                ("chatd-redis", "chatd on Redis"),
+                ("chatd-redis-two", "two chatd on Redis"),
+            )
+        ),
         Peer("floor", "floor", FloorLine, prepare_floor),
         Peer("nats", "NATS", NatsLine, prepare_nats, "nats-server"),
         Peer("redis", "Redis", RedisLine, prepare_redis, "redis-server"),

@@ -147,6 +147,23 @@ class CrowdTests(LoadTestCase):
         self.assertEqual(len(crowd.lines), 2 * (3 + 1))
         self.assertEqual([line.stream_bytes for line in crowd.lines[-2:]], [0, 0])
 
+    def test_other_servers(self):
+        """Members connect to all servers in turn, and the watched member not to the speaker's."""
+        others = [RoomServer(self), RoomServer(self)]
+        servers = [*others, self.server]
+        crowd = Crowd(
+            RoomLine,
+            "127.0.0.1",
+            self.server.port,
+            members=4,
+            other_ports=[other.port for other in others],
+        )
+        self.addCleanup(crowd.close)
+        ports = [line.link.getpeername()[1] for line in crowd.lines]
+        self.assertEqual(ports, [server.port for server in (*servers, others[0])])
+        (flow,) = crowd.flows
+        self.assertEqual((flow.watched.name, flow.speaker.name), ("m0x0", "m0x2"))
+
     def test_close(self):
         """Closing a crowd closes all connections."""
         crowd = self.crowd(members=3)

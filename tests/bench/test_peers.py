@@ -20,6 +20,8 @@ from chatd.wire.sealer import IS_BUILT
 
 DAEMONS = {
     "nats": "nats-server",
+    "chatd-redis": "redis-server",
+    "chatd-redis-two": "redis-server",
     "redis": "redis-server",
     "inspircd": "inspircd",
     "ngircd": "ngircd",
@@ -70,7 +72,8 @@ class InstalledTests(PeersTestCase):
     def test_missing_peers_are_named(self):
         """The missing peers are returned, in the given order."""
         self.install("nats-server", "ngircd")
-        self.assertEqual(missing_peers(PEERS), ["redis", "inspircd", "mosquitto"])
+        missing = ["chatd-redis", "chatd-redis-two", "redis", "inspircd", "mosquitto"]
+        self.assertEqual(missing_peers(PEERS), missing)
         self.assertEqual(missing_peers(["floor", "nats"]), [])
 
     def test_start_of_a_missing_peer(self):
@@ -199,6 +202,13 @@ class ConfigTests(PeersTestCase):
             "--client-output-buffer-limit pubsub 0 0 0",
         ):
             self.assertIn(option, command)
+
+    def test_redis_of_daemons(self):
+        """The Redis of several daemons writes each change to disk before it answers."""
+        for name in ("chatd-redis", "chatd-redis-two"):
+            command = " ".join(self.prepared(name).command)
+            self.assertIn("--appendonly yes", command)
+            self.assertIn("--appendfsync always", command)
 
     def test_inspircd(self):
         """There is no fake lag, and all clients may come from the same address."""
