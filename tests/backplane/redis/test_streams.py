@@ -144,6 +144,28 @@ async def test_announced(redis, attach):
     assert max(pushes) < 1000
 
 
+async def test_pushed_in_pieces(redis, attach):
+    """Many messages of an append are pushed in pieces, so that no node has to read them."""
+    ann, bob = await opened(redis, attach)
+    pushes: list[Any] = []
+
+    def note(channel, data):
+        if data:
+            pushes.append(read_push(data))
+
+    bob.lose_pushes(note)  # and loses none
+    half = b"x" * (MAX_PUSH_BYTES // 2)
+    small = [entry(str(number), b"x" * 100) for number in range(1000)]
+    await ann.append([*small, entry("1000", half), entry("1001", half)])
+    await bob.notes.until(heard(bob, *range(1002)))
+    assert len(pushes) > 3
+    assert [push.first for push in pushes] == [1, *(push.last + 1 for push in pushes[:-1])]
+    assert pushes[-1].last == 1002
+    for push in pushes:
+        assert len(push.elements) == push.last - push.first + 1
+        assert sum(map(len, push.elements)) <= MAX_PUSH_BYTES
+
+
 async def test_opened_while_said(redis, attach):
     """A room that is opened while others speak in it has no gap after the answer."""
     ann, bob = await attach(redis), await attach(redis)

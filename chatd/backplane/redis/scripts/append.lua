@@ -67,20 +67,37 @@ local function add(s, first, count, bytes)
   end
 end
 
--- Return a push of the new messages of a stream; that of large ones only announces them.
-local function packed(s)
+-- Return a push of some new messages of a stream; that of large ones only announces them.
+local function packed(s, from, to, size)
   local epoch = epoch_of(s)
   local parts = {
     struct.pack('>I2', #node), node, struct.pack('>I2', #epoch), epoch,
-    struct.pack('>I2', #s.stream), s.stream, struct.pack('>I8I8', s.first, s.seq),
+    struct.pack('>I2', #s.stream), s.stream,
+    struct.pack('>I8I8', s.first + from - 1, s.first + to - 1),
   }
-  if s.size <= max_push then
-    for _, element in ipairs(s.new) do
+  if size <= max_push then
+    for n = from, to do
+      local element = s.new[n]
       parts[#parts + 1] = struct.pack('>I4', #element)
       parts[#parts + 1] = element
     end
   end
   return table.concat(parts)
+end
+
+-- Push the new messages of a room in pieces, so that only a message that is too large for a piece
+-- must be read.
+local function push_room(s)
+  local channel = PREFIX .. 'stream ' .. s.stream
+  local from, size = 1, 0
+  for n, element in ipairs(s.new) do
+    if n > from and size + #element > max_push then
+      redis.call('PUBLISH', channel, packed(s, from, n - 1, size))
+      from, size = n, 0
+    end
+    size = size + #element
+  end
+  redis.call('PUBLISH', channel, packed(s, from, #s.new, size))
 end
 
 -- Push the new messages of a stream to the other nodes that have the room open, or put direct
@@ -89,7 +106,7 @@ local function push(s)
   local one, other = string.match(s.stream, '^direct (.-) (.*)')
   if not one then
     if redis.call('HLEN', s.h) > redis.call('HEXISTS', s.h, node) then
-      redis.call('PUBLISH', PREFIX .. 'stream ' .. s.stream, packed(s))
+      push_room(s)
     end
     return
   end
@@ -99,7 +116,7 @@ local function push(s)
     for _, claim in pairs((claims_of(key))) do
       if not sent[claim[1]] then
         sent[claim[1]] = true
-        word = word or 'D' .. packed(s)
+        word = word or 'D' .. packed(s, 1, #s.new, s.size)
         send(claim[1], word)
       end
     end
