@@ -166,6 +166,18 @@ async def test_pushed_in_pieces(redis, attach):
         assert sum(map(len, push.elements)) <= MAX_PUSH_BYTES
 
 
+@pytest.mark.parametrize("size", [10, 1_000, 19_000])
+async def test_dropped_at_once(redis, attach, size):
+    """A large message drops as many old messages as it needs, and no more."""
+    ann = await attach(redis, retention=Retention(max_bytes=20_000))
+    small = [entry(str(number), b"x" * 50) for number in range(400)]  # as many bytes as are kept
+    await ann.append(small)
+    await ann.append([entry("large", b"x" * size)])
+    page = await ann.read(LOBBY, limit=1000, max_bytes=1_000_000)
+    assert (page.head.oldest, page.head.seq) == (1 + -(-size // 50), 401)
+    assert len(page.messages) == 401 - -(-size // 50)
+
+
 async def test_opened_while_said(redis, attach):
     """A room that is opened while others speak in it has no gap after the answer."""
     ann, bob = await attach(redis), await attach(redis)

@@ -6,6 +6,7 @@
 local TAG = string.match(RUN, '^{.-}')
 local PREFIX = TAG .. 'c:' .. generation .. ':'  -- of channels, as in `chatd.backplane.redis.keys`
 local CHUNK = 1000  -- arguments of one command; a Lua stack takes some 8,000
+local LEAST, MOST = 8, 100  -- messages that `trim` reads at once
 
 local function name_of(kind, name)
   return TAG .. kind .. ':' .. name
@@ -63,7 +64,10 @@ local function trim(s, cutoff, max_messages, max_bytes)
     return false
   end
   while not is_done do
-    local elements = redis.call('LRANGE', s.l, dropped, dropped + 99)
+    -- Lua hashes each byte that it gets, so read few more than there are to drop.
+    local excess = max_messages and s.seq - s.oldest + 1 - max_messages or 0
+    local step = math.min(math.max(LEAST, excess + 1, dropped), MOST)
+    local elements = redis.call('LRANGE', s.l, dropped, dropped + step - 1)
     is_done = #elements == 0
     for _, element in ipairs(elements) do
       local time, size, id = time_size_key(element)
