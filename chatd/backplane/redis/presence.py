@@ -21,6 +21,7 @@ __all__ = ["Presence"]
 _ENTER, _QUIT, _COUNT = map(load, ("enter", "quit", "count"))
 _INSIDE, _PEOPLED, _TELL = map(load, ("inside", "peopled", "tellroom"))
 _SILENT = -1
+_USUAL_LIMIT = 500  # until the chat gives one: a new node may clear what a dead one had
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[str, str, dict[str, Any]]).decode
@@ -40,14 +41,15 @@ class Presence:
 
     def __init__(self, link: Link, fold: Callable[[str], str], max_age_s: float) -> None:
         self.listener: IBackplaneListener | None = None
-        self.limit = 0
+        self.limit = _USUAL_LIMIT
         self._link = link
         self._fold = fold
         self._max_age = repr(max_age_s)
 
     def enter(self, stream: str, name: str, *, limit: int) -> None:
         """See `IBackplane`."""
-        self.limit = max(limit, self.limit)
+        if limit != _SILENT:
+            self.limit = limit
         self._link.cast(_ENTER, _keys(stream), self._entering(stream, name, limit))
 
     def quit(self, stream: str, name: str, *, limit: int, why: Mapping[str, str]) -> None:
