@@ -168,6 +168,7 @@ class TransportTests(SynchronousTestCase):
         client.receive_data(server.seal(b"") + server.seal(b"text") + server.seal(b""))
         self.assertEqual(client.next_plaintext(), b"text")
         self.assertEqual(client.next_plaintext(), b"")
+        self.assertEqual(client._buffer, b"")  # it keeps no memory for them
 
     def test_one_record_at_a_time(self):
         """Records that arrive together are returned separately, and more may arrive in between."""
