@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -132,6 +133,8 @@ def _host(text: str, usual_port: int) -> tuple[str, int]:
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
             raise ValueError(f"not an address: {text}")
+        if not _is_ipv6(host):  # Python 3.10 splits a URL without a look at it
+            raise ValueError(f"not an IPv6 address in brackets: redis://{text}")
         port = rest[1:]
     else:
         host, _, port = text.partition(":")
@@ -149,6 +152,14 @@ def _host(text: str, usual_port: int) -> tuple[str, int]:
     if number is None or not 0 < number <= _MAX_PORT:
         raise ValueError(f"not a port: {port}")
     return host, number
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _database(text: str) -> int:
