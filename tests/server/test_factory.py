@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError, LocalProtocolError, RequestError
 from chatd.server.delivery import TOO_LARGE_TYPE
+from chatd.server.factory import ChatFactory
+from chatd.server.session import Session
 from chatd.storage.memory import MemoryStore
+from chatd.storage.streamkeys import room_stream
 from chatd.testing import MemoryServer
 from chatd.wire.messages import Message, MessageType
 from tests.fakes.peers import (
@@ -430,6 +434,26 @@ class KeyTests(FactoryCase):
         self.assertIn(b"a word for everyone", sent)
         server.pump()
         self.assertEqual(self.successResultOf(receipt).text, "a word for everyone")
+
+    def test_read_by_the_server(self) -> None:
+        """With a key too, the server's hooks and its store get messages in plain text."""
+        hooked = []
+
+        class ReadingFactory(ChatFactory):
+            def message_received(self, session: Session, message: Message) -> None:
+                hooked.append(message.text)
+                self.publish(session, message)
+
+        store = MemoryStore()
+        server = MemoryServer(ReadingFactory, key=KEY, store=store)
+        alice = server.connect("alice")
+        receipt = alice.send("a word in secret")
+        server.pump()
+        self.successResultOf(receipt)
+        self.assertEqual(hooked, ["a word in secret"])
+        reading = store.read(room_stream("lobby"), limit=1, max_bytes=100)
+        (kept,) = self.successResultOf(Deferred.fromCoroutine(reading)).messages
+        self.assertEqual(kept.content, b"a word in secret")
 
     def test_no_key_at_all(self) -> None:
         """A key of another length is an error of configuration."""

@@ -109,6 +109,27 @@ class HandshakeTests(SynchronousTestCase):
         messages = {initiator(ephemeral=None).write_message()[:32] for _ in range(3)}
         self.assertEqual(len(messages), 3)
 
+    def test_recorded_traffic(self):
+        """With the psk, a thief of a recording cannot decrypt it as either side."""
+        first, second = initiator(ephemeral=None), responder(ephemeral=None)
+        offer = first.write_message()
+        second.read_message(offer)
+        answer = second.write_message()
+        first.read_message(answer)
+        there, back = (side.split()[0].encrypt(b"said") for side in (first, second))
+        thief = responder(ephemeral=None)
+        thief.read_message(offer)
+        thief.write_message()
+        for message in (there, back):
+            for keys in thief.split():
+                with raises_record_error():
+                    keys.decrypt(message)
+        thief = initiator(ephemeral=None)
+        thief.write_message()
+        with raises_record_error():
+            thief.read_message(answer)
+        self.assertEqual(second.split()[1].decrypt(there), b"said")
+
     def test_another_psk(self):
         """The responder and the initiator refuse a message made with another psk."""
         with raises_record_error("forged"):
