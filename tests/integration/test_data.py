@@ -135,6 +135,19 @@ async def test_passwords(endpoint, tmp_path, kind):
         assert "anyone who takes" not in process.output.text
 
 
+@pytest.mark.skipif(not pathlib.Path("/proc/self/cmdline").exists(), reason="needs /proc")
+@pytest.mark.parametrize("kind", ["memory", "file"])
+def test_list_of_processes(endpoint, tmp_path, kind):
+    """The list of processes shows a password of `--auth`, and nothing in a password file."""
+    options = passwords_of(tmp_path, kind)
+    with daemon(*options, endpoint=endpoint) as process:
+        shown = pathlib.Path(f"/proc/{process.pid}/cmdline").read_text()
+        assert str(options[1]) in shown
+        assert ("open sesame" in shown) == (kind == "memory")
+        assert "argon2" not in shown
+        stop(process)
+
+
 @pytest.mark.parametrize("kind", ["memory", "file"])
 async def test_passwords_over_tcp(tmp_path, kind):
     """In the clear over TCP, the daemon accepts no client, and the client sends no password."""

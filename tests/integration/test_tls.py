@@ -157,6 +157,24 @@ async def test_ssl_without_a_host(certificates):
         await leave(client)
 
 
+async def test_ssl_of_another_authority(certificates, tmp_path):
+    """With `caCertsDir=` alone, an `ssl:` client refuses a certificate of another authority."""
+    write_certificate(tmp_path / "another.pem")
+    async with serving(ssl_server(certificates)) as (service, port):
+        there = ssl_client(tmp_path, port).replace(":hostname=localhost", "")
+        with pytest.raises(chatd.SessionEnded, match=r"TLS: certificate verify failed$"):
+            await chatd.connect(reactor, there)
+        assert not service.factory.sessions
+
+
+async def test_key_open_to_others(certificates):
+    """The server takes the key of a certificate whatever the mode of its file."""
+    pem = certificates / "localhost.pem"
+    pem.chmod(0o644)
+    async with serving(ssl_server(certificates)) as (_, port):
+        await leave(await chatd.connect(reactor, tls_client(certificates, port)))
+
+
 async def test_thief_of_the_key(certificates, tmp_path):
     """A server with the right key and an untrusted certificate cannot pose as the server."""
     key = write_key_file(tmp_path / "key")
@@ -164,6 +182,17 @@ async def test_thief_of_the_key(certificates, tmp_path):
     async with serving(ssl_server(certificates), tmp_path / "key") as (service, port):
         with pytest.raises(chatd.SessionEnded, match=r"TLS: certificate verify failed$"):
             await chatd.connect(reactor, tls_client(tmp_path, port), key=key)
+        assert not service.factory.sessions
+
+
+async def test_without_the_key(certificates, tmp_path):
+    """A client that trusts the certificate gets no session without the server's key."""
+    write_key_file(tmp_path / "key")
+    async with serving(ssl_server(certificates), tmp_path / "key") as (service, port):
+        for key, code in ((None, "key-required"), (bytes(32), "wrong-key")):
+            with pytest.raises(chatd.SessionEnded) as caught:
+                await chatd.connect(reactor, tls_client(certificates, port), key=key)
+            assert caught.value.code == code
         assert not service.factory.sessions
 
 

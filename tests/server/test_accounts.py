@@ -157,6 +157,13 @@ class TwistedCheckersTests(AccountsTestCase):
         self.assertEqual(self.refusal(accounts, "zo\u00eb", "pass"), WRONG)
         self.assertEqual(self.refusal(accounts, "alice", "p\u00e4ss"), WRONG)
 
+    def test_open_to_others(self):
+        """Nobody checks the mode of such a file."""
+        self.path.write_text("alice:secret\n")
+        self.path.chmod(0o666)
+        accounts = self.accounts(makeChecker(f"file:{self.path}"))
+        self.assertEqual(self.login(accounts, "alice", "secret").name, "alice")
+
     def test_no_file(self):
         """An unreadable file is an error, at the start and at each check of the files."""
         complaint = f"^cannot read {self.path}: No such file"
