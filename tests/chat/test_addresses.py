@@ -1,8 +1,10 @@
-"""Tests of addresses: any spelling of an address becomes the form that members have."""
+"""Tests of addresses: their one form, what counts as one address, and who learns of them."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.chat import presence
 from chatd.chat.addresses import plain_address, plain_ip, site_of
+from tests.chat.wiring import HERE, THERE, ModerationCase
 
 
 class AddressTests(SynchronousTestCase):
@@ -46,3 +48,32 @@ class SiteTests(SynchronousTestCase):
         ]
         self.assertEqual(len({site_of(address) for address in apart}), len(apart))
         self.assertEqual(site_of(site_of("127.0.0.1")), site_of("127.0.0.1"))
+
+
+class HiddenTests(ModerationCase):
+    """Ann and bob have the same address, and the operator has another."""
+
+    def test_others(self):
+        """No member learns the address of another, also when an operator bans it."""
+        cat = self.chat.arrive("cat", address="192.0.2.3")
+        dan = self.chat.arrive("dan", address=THERE)
+        self.chat.say(self.ann, "hello", room="lobby")
+        self.chat.say(self.ann, "psst", to="cat")
+        self.ask(self.ann, "topic", room="lobby", topic="tea")
+        self.ask(self.ann, "name", name="anna")
+        self.ask(self.ann, "away", text="at lunch")
+        self.chat.say(cat, "psst", to="anna")
+        heard = [self.ask(cat, command) for command in ("rooms", "conversations")]
+        heard += [self.ask(cat, command, room="lobby") for command in ("who", "history")]
+        heard.append(self.ask(cat, "join", room="lobby", after=0))
+        self.ask(self.op, "kick", name="dan")
+        self.ask(self.op, "ban", address=THERE, reason="enough")
+        heard += self.hear(cat)
+        for each in (
+            presence.left("lobby", "dan", by="OP"),
+            presence.left("lobby", "bob", by="OP", reason="enough"),
+        ):
+            self.assertIn(each, heard)
+        self.assertTrue(dan.is_over)
+        for address in (HERE, THERE):
+            self.assertNotIn(address, repr(heard))

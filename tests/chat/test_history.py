@@ -6,7 +6,7 @@ from chatd.chat.history import DEFAULT_LIMIT, MAX_PAGE
 from chatd.errors import StoreError
 from chatd.storage.streamkeys import direct_stream
 from chatd.storage.values import Retention
-from tests.chat.wiring import ChatCase, is_result, is_said, seqs
+from tests.chat.wiring import ChatCase, PrivateCase, is_result, is_said, seqs, texts
 
 
 class HistoryCase(ChatCase):
@@ -175,6 +175,18 @@ class DirectTests(HistoryCase):
         for name in ("ann", "bob"):
             self.assertEqual(self.ask(cat, "history", **{"with": name})["count"], 0)
 
+    def test_next_of_the_name(self):
+        """Without accounts, the next session of a name can read the name's direct messages."""
+        self.say(2, to="bob")
+        self.chat.say(self.bob, "hello yourself", to="ann")
+        self.chat.end_turn()
+        self.delivery.vanish(self.bob)
+        cat = self.chat.arrive("cat")
+        self.ask(cat, "name", name="Bob")
+        self.assertEqual(self.ask(cat, "history", **{"with": "ann"})["count"], 3)
+        (conversation,) = self.ask(cat, "conversations")["conversations"]
+        self.assertEqual((conversation["with"], conversation["seq"]), ("ann", 3))
+
     def test_nothing_said(self):
         """For a name without direct messages the answer is empty and complete."""
         places, result = self.read(**{"with": "dan"})
@@ -184,3 +196,17 @@ class DirectTests(HistoryCase):
         """The server refuses a text that is not a name."""
         for name in ("", "a b", "x" * 97):
             self.assert_refused("bad-name", self.bob, "history", **{"with": name})
+
+
+class OperatorTests(PrivateCase):
+    """A server with accounts."""
+
+    def test_direct(self):
+        """An operator gets no direct messages of others, and cannot read them."""
+        self.chat.say(self.ann, "psst", to="bob")
+        self.assertEqual(texts(self.hear(self.bob)), ["psst"])
+        self.assertEqual(self.hear(self.op), [])
+        for name in ("ann", "bob"):
+            self.assertEqual(self.ask(self.op, "history", **{"with": name})["count"], 0)
+            self.assert_refused("not-allowed", self.op, "name", name=name)
+        self.assertEqual(self.ask(self.op, "conversations"), {"conversations": []})

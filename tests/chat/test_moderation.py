@@ -32,6 +32,14 @@ class OperatorTests(ModerationCase):
         with self.assertRaises(RequestError):
             Operators((), needs_account=False).check(ann)
 
+    def test_taken_name(self):
+        """On a server without accounts, anyone who takes an operator's name is an operator."""
+        self.chat.delivery.vanish(self.op)
+        self.assert_refused("not-allowed", self.ann, "kick", name="bob")
+        self.ask(self.ann, "name", name="op")
+        self.ask(self.ann, "kick", name="bob")
+        self.assertIs(self.bob.is_over, True)
+
 
 class SavingTests(ModerationCase):
     """Bans that are saved slowly."""

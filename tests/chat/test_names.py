@@ -99,6 +99,13 @@ class FoldTests(SynchronousTestCase):
         names = ("alice", "alicf", "al\u00efce", "alice2", "lobby")
         self.assertEqual(len({fold(name) for name in names}), len(names))
 
+    def test_scripts(self):
+        """Names in letters of different scripts are different, even if they look the same."""
+        for latin, other in (("ace", "\u0430\u0441\u0435"), ("Boo", "\u0392\u03bf\u03bf")):
+            for name in (latin, other):
+                self.assertEqual(check_name(name), name)
+            self.assertNotEqual(fold(latin), fold(other))
+
     @moderate
     @given(st.text(max_size=20))
     def test_forms(self, name):

@@ -12,7 +12,7 @@ from chatd.client.inbox import MAX_UNREAD
 from chatd.client.results import Joined
 from chatd.errors import SessionEnded, SessionRefused
 from chatd.wire.codec import Codec
-from chatd.wire.messages import Disconnect, Message, MessageType, SessionInit
+from chatd.wire.messages import ChatHeader, Disconnect, Message, MessageType, SessionInit
 from tests.client.cases import ClientCase
 from tests.fakes.peers import Peer
 
@@ -32,6 +32,14 @@ class IterationTests(ClientCase):
             ["one", "two", "three"],
         )
         self.assertNoResult(self.next_of(self.alice))
+
+    def test_sender(self) -> None:
+        """The client takes the sender's name from the server, whoever that is."""
+        listening = Deferred.fromCoroutine(self.alice.__anext__())
+        header = ChatHeader(id="m1", room="lobby", sender="bob", seq=1, time=1.0)
+        self.tell(self.alice, Message(MessageType.MESSAGE, header, b"made by the server"))
+        message = self.successResultOf(listening)
+        self.assertEqual((message.sender, message.text), ("bob", "made by the server"))
 
     def test_ends_cleanly(self) -> None:
         """The iteration ends after the earlier messages when a session ends cleanly."""

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+from chatd.storage.memory import MAX_STREAMS
 from chatd.storage.sqlite import retention
 from chatd.storage.streamkeys import direct_stream, room_stream
 from chatd.storage.values import Retention
@@ -22,6 +23,18 @@ class DeletingTests(SqliteCase):
         self.assertEqual(max(counts), retention.SWEEP_ROWS)
         self.assertEqual(sum(after < before for before, after in pairwise(counts)), 2)
         self.assertEqual(self.ids_in(streams), [str(id) for id in range(1490, 1500)])
+
+    def test_left_on_the_disk(self):
+        """The files have a message for a while after the store has deleted it."""
+        self.patch(retention, "SWEEP_ROWS", 1)
+        streams, database = self.make_streams(Retention(max_messages=1))
+        streams.append([entry("1", b"a word to forget")])
+        streams.append(entries(2, 3, 4))
+        self.assertEqual(self.ids_in(streams), ["4"])
+        kept = database.connection.execute("SELECT id FROM messages").fetchall()
+        self.assertNotIn(("1",), kept)
+        stored = b"".join(path.read_bytes() for path in self.directory.iterdir())
+        self.assertIn(b"a word to forget", stored)
 
     def test_large(self):
         """Large contents are deleted sooner."""
@@ -124,3 +137,15 @@ class DeletingTests(SqliteCase):
         self.expire_all(streams)
         self.assertEqual(count_of(database), 1)
         self.assertEqual(self.ids_in(streams), ["1"])
+
+
+class RoomsTests(SqliteCase):
+    """The number of rooms, which nothing bounds."""
+
+    def test_many(self):
+        """Each room keeps its message, also if there are more than a store in memory keeps."""
+        streams, database = self.make_streams(Retention(max_messages=1))
+        names = [f"r{number:05}" for number in range(MAX_STREAMS + 1)]
+        streams.append([entry("1", stream=room_stream(name)) for name in names])
+        self.assertEqual(len(streams.rooms("", 2 * MAX_STREAMS)), MAX_STREAMS + 1)
+        self.assertEqual(count_of(database), MAX_STREAMS + 1)
