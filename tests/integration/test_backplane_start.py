@@ -1,13 +1,22 @@
 """The start of a daemon on a backplane: what it reads, and what it refuses."""
 
+from base64 import urlsafe_b64encode
+
 import pytest
 from twisted.internet import reactor
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
+from chatd import write_key_file
+from chatd.config.passwordedit import set_password
 from chatd.daemon.build import make_service
 from chatd.daemon.settings import Settings
 from chatd.errors import StartupError
+from chatd.wire.keys import mac_key
 from tests.backplane.redis.servers import ALWAYS, RedisServer
+from tests.fakes.passwords import CHEAP
+from tests.integration.daemons import connect, stop
+from tests.integration.processes import daemon
+from tests.integration.sessions import leave
 from tests.integration.tools import tool
 
 
@@ -56,3 +65,23 @@ async def test_stop_at_once(service):
     with capturedLogs() as events:
         await service.stopService()
     assert [formatEvent(e) for e in events if e["log_level"] >= LogLevel.warn] == []
+
+
+async def test_no_secrets(redis, password_file, tmp_path, endpoint):
+    """Redis gets the messages of a daemon, but not its key, and no password or hash of one."""
+    key = write_key_file(tmp_path / "key")
+    set_password(tmp_path / "passwords", "ann", "open sesame", hasher=CHEAP)
+    options = ["--key-file", tmp_path / "key", "--password-file", tmp_path / "passwords"]
+    options += ["--backplane", f"unix:{redis.path}", "--backplane-password-file", password_file]
+    with daemon(*options, endpoint=endpoint) as process:
+        ann = await connect(endpoint, "ann", key=key, password="open sesame")
+        await ann.change_password("open sesame", "shut sesame")
+        await ann.send("a word for Redis")
+        await leave(ann)
+        stop(process)
+    written = b"".join(each.read_bytes() for each in redis.directory.rglob("*.aof"))
+    assert b"a word for Redis" in written
+    for secret in (key, key.hex().encode(), urlsafe_b64encode(key).rstrip(b"="), mac_key(key)):
+        assert secret not in written
+    for secret in (b"sesame", b"argon2"):
+        assert secret not in written

@@ -11,8 +11,10 @@ from twisted.internet.defer import Deferred, gatherResults
 
 import chatd
 from chatd import ChatClient, ChatFactory, SessionRefused
+from chatd.backplane.redis import keys
 from chatd.chat.names import fold
 from chatd.server.accounts import Accounts
+from chatd.storage.streamkeys import room_stream
 from chatd.testing import running_server
 from tests.backplane.redis.nodes import make_backplane
 from tests.integration.sessions import KEY
@@ -98,6 +100,15 @@ async def test_messages(redis):
         for client in (ann, bob):
             await client.until(lambda got: len([x for x in got if isinstance(x, str)]) == 200)
             assert [each for each in client.got if isinstance(each, str)] == in_order
+
+
+async def test_plain_text(redis):
+    """Redis has the messages in plain text, although the clients and the servers have a key."""
+    async with two_servers(redis) as (one, _):
+        ann = await join(one, "ann")
+        await ann.send("a word for Redis")
+        kept = redis.command("LRANGE", keys.key("l", room_stream("lobby")), 0, -1)
+        assert b"a word for Redis" in b"".join(kept)
 
 
 async def test_people(redis):

@@ -44,6 +44,17 @@ class Sentinel(Protocol):
         self.transport.write(self.answer)
 
 
+class Listener(Protocol):
+    """Keeps what it hears, and says that the login is wrong."""
+
+    def __init__(self, heard):
+        self.heard = heard
+
+    def dataReceived(self, data):
+        self.heard.append(data)
+        self.transport.write(b"-WRONGPASS no\r\n")
+
+
 async def listen(answer, description="tcp:0:interface=127.0.0.1"):
     """Listen with a `Sentinel`."""
     factory = Factory.forProtocol(partial(Sentinel, answer))
@@ -102,6 +113,20 @@ async def test_untrusted_certificate(tmp_path):
         assert "secret" not in text
     finally:
         await port.stopListening()
+
+
+async def test_in_the_clear(start_redis):
+    """Without `rediss://`, commands and logins are sent to Redis in plain text."""
+    heard: list[bytes] = []
+    way = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(
+        Factory.forProtocol(partial(Listener, heard))
+    )
+    try:
+        address = RedisAddress(hosts=(at(way),))
+        await refusal(address, lambda: "a password")
+        assert b"a password" in b"".join(heard)
+    finally:
+        await way.stopListening()
 
 
 async def test_sentinels(start_redis):

@@ -4,6 +4,7 @@ import pytest
 from twisted.internet.defer import Deferred, gatherResults
 
 from chatd.backplane.interface import Found, KeptBan
+from chatd.backplane.redis import keys
 from chatd.errors import RequestError
 
 
@@ -108,6 +109,16 @@ async def test_bans(redis, attach):
     assert await node.drop_ban("ann")
     assert not await node.drop_ban("ann")
     assert await claim(node, "ann", "3", bans=["ann"]) == "ann"
+
+
+async def test_changed_by_others(redis, attach):
+    """Anyone who reaches Redis can free a name, and lift a ban."""
+    one, two = await attach(redis), await attach(redis)
+    await claim(one, "ann", "1")
+    await one.keep_ban(KeptBan("bob", None, b"for good"))
+    redis.command("DEL", keys.key("s", "ann"), keys.key("bans"))
+    assert await claim(two, "ann", "2") == "ann"
+    assert await claim(two, "bob", "3", bans=["bob"]) == "bob"
 
 
 async def test_dead_node(redis, attach):

@@ -10,6 +10,7 @@ from chatd.backplane.redis.packing import read_push
 from chatd.backplane.redis.streams import MAX_PUSH_BYTES
 from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
+from chatd.storage.privateroom import PrivateRoom
 from chatd.storage.values import Retention
 from tests.storage.stores import DIRECT, LOBBY, entries, entry
 
@@ -372,3 +373,16 @@ async def test_read_writes_nothing(redis, attach):
     await bob.read(LOBBY, limit=10, max_bytes=1000)
     await ann.read(LOBBY, after=0, limit=10, max_bytes=1000)
     assert changes() == before
+
+
+async def test_changed_by_others(redis, attach):
+    """Anyone who reaches Redis can change a message, and open a private room."""
+    node = await attach(redis)
+    await node.append([entry("1", b"hello")])
+    await node.keep_private(PrivateRoom("den", "Den"))
+    kept = keys.key("l", LOBBY)
+    redis.command("LSET", kept, 0, redis.command("LINDEX", kept, 0).replace(b"hello", b"howdy"))
+    redis.command("DEL", keys.key("private"))
+    page = await node.read(LOBBY, limit=10, max_bytes=1000)
+    assert [message.content for message in page.messages] == [b"howdy"]
+    assert await node.private_rooms() == []
