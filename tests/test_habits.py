@@ -107,6 +107,24 @@ class SessionTests(SynchronousTestCase):
         parts = {"libnginx-mod-stream", "libc6-dev", "libdeflate-dev", "libssl-dev", "zlib1g-dev"}
         self.assertEqual(listed, set(packages.split()) - parts - {"pkg-config"})
 
+    def test_sanitizers(self):
+        """The session `sanitizers` runs each test of the C module, and its fuzzer."""
+        session = NOXFILE.read_text().split("def sanitizers(")[1].split("\n\n\n")[0]
+        self.assertIn('"-fsanitize=address,undefined', session)
+        self.assertRegex(session, r"session\.run\(\*fuzz_runs, env=env\)")
+        self.assertRegex(session, r'fuzz_runs = \("python", "-m", "tests\.fuzz", .+, "runs"\)\n')
+        (words,) = re.findall(r'session\.run\(\*PYTEST, "tests/wire", "-k", "(.+)", env=', session)
+        cases = set()
+        for path in sorted((ROOT / "tests" / "wire").glob("test_*.py")):
+            cases |= set(re.findall(r"^@needs_native\nclass (\w+)\(", path.read_text(), re.M))
+        self.assertGreater(len(cases), 5)
+        left_out = {
+            case
+            for case in cases
+            if not any(word.lower() in case.lower() for word in words.split(" or "))
+        }
+        self.assertEqual(left_out, set())
+
     def test_missing_tool(self):
         """A test without its program is skipped; with `CHATD_TOOLS=all`, it fails."""
         self.patch(os, "environ", {**os.environ, "CHATD_TOOLS": ""})

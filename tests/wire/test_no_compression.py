@@ -1,8 +1,9 @@
-"""chatd decompresses no received bytes, so a few bytes cannot fill the memory."""
+"""chatd compresses and decompresses nothing, so a few bytes cannot fill the memory."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,8 +73,15 @@ class NoCompressionTests(SynchronousTestCase):
         for path in paths:
             self.assertEqual(decompressors_in(path.read_text("utf-8")), [], path)
 
+    def test_c_module(self):
+        """The C module calls only the CRC32 of the libraries that compress."""
+        source = (ROOT / "wire" / "_envelope.c").read_text("utf-8")
+        code = re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL)
+        called = set(re.findall(r"\b(\w*(?:flate|press|gz|crc32|adler32)\w*) ?\(", code))
+        self.assertEqual(called, {"libdeflate_crc32", "crc32_z"})
+
     def test_found(self):
-        """The check finds each way to use a decompressor."""
+        """The check finds each way to use a compressor or a decompressor."""
         for source in (
             "import gzip",
             "import bz2 as b",
@@ -83,6 +91,7 @@ class NoCompressionTests(SynchronousTestCase):
             "from zlib import crc32, decompressobj",
             "from isal.isal_zlib import crc32, decompressobj",
             "import isal.isal_zlib",
+            "import zlib\nzlib.compress(b'')",
             "import zlib\nzlib.decompress(b'')",
             "import zlib as z\ndef read(data):\n    return z.decompressobj()",
             "def read(data):\n    import zipfile",

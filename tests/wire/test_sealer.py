@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 from unittest import skipIf
 
@@ -16,7 +19,7 @@ from chatd.errors import LocalProtocolError
 from chatd.wire.envelope import MAX_CONTENT, MAX_HEADER, EnvelopeSealer
 from chatd.wire.keys import mac_key
 from chatd.wire.sealer import IS_BUILT, NativeSealer
-from tests.wire.cases import needs_native
+from tests.wire.cases import SealerCase, needs_native
 from tests.wire.samples import HEADER, KEY, MAGIC, make_frame, some_examples
 
 if IS_BUILT:
@@ -45,6 +48,17 @@ from chatd.wire.messages import Message
 codec = Codec(bytes(range(32)))
 print(type(codec._sealer).__name__, codec.encode(Message.chat("hello", id="m1")).hex())
 """
+BUILD = """
+import runpy, sys, types
+names = []
+sys.modules["setuptools"] = types.SimpleNamespace(
+    Extension=lambda name, *files, **flags: name,
+    setup=lambda ext_modules: names.extend(ext_modules),
+)
+runpy.run_path(sys.argv[1])
+print(names)
+"""
+SETUP = Path(__file__).parents[2] / "setup.py"
 
 
 def used(*arguments: str) -> list[str]:
@@ -230,3 +244,50 @@ class BrokenTests(SynchronousTestCase):
         )
         warned = ["chatd's C module cannot be used: no libcrypto"]
         self.assertEqual(told.stdout, f"False {warned}\n")
+
+
+class BothTests(SynchronousTestCase):
+    """The tests of what the C module does."""
+
+    def test_each_case(self) -> None:
+        """Each case of a sealer has a subclass that runs its tests over the sealer in C."""
+        for name in ("test_envelope", "test_envelope_runs"):
+            cases = [
+                case
+                for case in vars(import_module(f"tests.wire.{name}")).values()
+                if isinstance(case, type) and issubclass(case, SealerCase)
+                if any(each.startswith("test") for each in dir(case))
+            ]
+            in_python = {case for case in cases if case.sealer_class is EnvelopeSealer}
+            in_c = {case.__base__ for case in cases if case.sealer_class is NativeSealer}
+            self.assertEqual(len(in_python), 2, name)
+            self.assertEqual(in_c, in_python)
+
+
+class BuildTests(SynchronousTestCase):
+    """The build of the C module by `setup.py`, with a `pkg-config` that knows every library."""
+
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = directory.name
+        program = Path(self.path, "pkg-config")
+        program.write_text("#!/bin/sh\necho -lcrypto\n")
+        program.chmod(0o700)
+
+    def built(self, **environment: str) -> str:
+        """Return the modules that `pip install` compiles."""
+        options = {**os.environ, "CHATD_PURE": "", **environment}
+        options["PATH"] = f"{self.path}:{os.environ['PATH']}"
+        command = [sys.executable, "-c", BUILD, str(SETUP)]
+        return subprocess.run(
+            command, env=options, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    def test_native(self) -> None:
+        """The C module is the only one."""
+        self.assertEqual(self.built(), "['chatd.wire._envelope']")
+
+    def test_pure(self) -> None:
+        """With `CHATD_PURE=1`, there is none."""
+        self.assertEqual(self.built(CHATD_PURE="1"), "[]")
