@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.docs.pages import ROOT, page, section
+from tests.docs.pages import page, section
+from tests.docs.promises import PAGE, Cells, missing, named, rows, table, untested
 
-PAGE = "docs/explanation/security.md"
 TITLE = "What each protection gives"
 COLUMNS = (
     "against",
@@ -34,7 +32,7 @@ TLS = "tests/integration/test_tls.py"
 UNLIKE = (f"{NAMES}::test_taken", f"{NAMES}::test_any_two")
 """The tests of names, which depend neither on the key nor on the transport."""
 
-PROTECTIONS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
+PROTECTIONS: Cells = {
     "a listener on the network": [
         ("it reads everything", (f"{FACTORY}::test_without_a_key",)),
         (
@@ -134,43 +132,17 @@ PROTECTIONS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
 """The cells of each attacker, in the order of the columns, with the tests that show each cell."""
 
 
-def names_in(path: str) -> set[str]:
-    """Return the tests of a module, those in a class as `Class::test`."""
-    found = set()
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    for node in ast.parse(page(path)).body:
-        if isinstance(node, functions):
-            found.add(node.name)
-        elif isinstance(node, ast.ClassDef):
-            found |= {
-                f"{node.name}::{each.name}" for each in node.body if isinstance(each, functions)
-            }
-    return found
-
-
 class ProtectionTests(SynchronousTestCase):
     """The table of attackers and protections."""
 
     def test_table(self) -> None:
         """The page has these cells: look at the tests of each cell that changes."""
-        rows = [
-            tuple(cell.strip() for cell in line.strip("|").split("|"))
-            for line in section(page(PAGE), TITLE).splitlines()
-            if line.startswith("|")
-        ]
-        here = [(attacker, *(cell for cell, _ in cells)) for attacker, cells in PROTECTIONS.items()]
-        self.assertEqual(rows, [COLUMNS, ("---",) * len(COLUMNS), *here])
+        self.assertEqual(rows(section(page(PAGE), TITLE)), table(COLUMNS, PROTECTIONS))
 
     def test_every_cell(self) -> None:
         """Each cell with a text has a test, and no empty cell has one."""
-        for attacker, cells in PROTECTIONS.items():
-            for cell, tests in cells:
-                self.assertEqual(bool(cell), bool(tests), f"{attacker}: {cell}")
+        self.assertEqual(untested(PROTECTIONS), [])
 
     def test_tests_exist(self) -> None:
         """Each named test exists."""
-        named = {test for cells in PROTECTIONS.values() for _, tests in cells for test in tests}
-        for test in sorted(named):
-            path, _, name = test.partition("::")
-            self.assertTrue((ROOT / path).is_file(), test)
-            self.assertIn(name, names_in(path))
+        self.assertEqual(missing(named(PROTECTIONS)), [])
