@@ -58,7 +58,7 @@ PEOPLE = (
         "    is_open = False\n",
     ),
     Defence(
-        "Passwords are stored as argon2id hashes, and checking an unknown name takes as long as "
+        "A `--password-file` holds argon2id hashes, and checking an unknown name takes as long as "
         "checking most known names.",
         "tests/config/test_passwordfile.py::VerifyTests::test_unknown_name",
         "chatd/config/passwordfile.py",

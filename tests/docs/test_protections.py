@@ -121,10 +121,12 @@ PROTECTIONS: Cells = {
         ),
         ("the same", (f"{CERTIFICATES}::SslTests::test_wrong",)),
         (
-            "it has the passwords as argon2id hashes, and can guess weak ones",
+            "it has the passwords of a `--password-file` as argon2id hashes, and can guess weak "
+            "ones; it reads those of `--auth file:…`",
             (
                 "tests/config/test_passwordedit.py::SetTests::test_parameters",
                 f"{PASSWORDS}::VerifyTests::test_verify",
+                "tests/server/test_accounts.py::TwistedCheckersTests::test_file",
             ),
         ),
     ],
