@@ -123,7 +123,7 @@ TRUST: Cells = {
             "loopback",
             (
                 "tests/listening/test_endpoints.py::ServerEndpointTests::test_mode",
-                "tests/daemon/test_service.py::OpenServerTests::test_within_the_machine",
+                "tests/integration/test_daemon.py::test_several_endpoints",
             ),
         ),
         (

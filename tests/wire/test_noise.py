@@ -2,6 +2,7 @@
 
 import pytest
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +44,19 @@ def shake_hands():
     second.read_message(first.write_message())
     first.read_message(second.write_message())
     return first.split(), second.split()
+
+
+class RecordedKey:
+    """A public key in a recording; a thief has to guess the private key."""
+
+    def __init__(self, public):
+        self.public_bytes_raw = lambda: public
+
+    def public_key(self):
+        return self
+
+    def exchange(self, peer):
+        return X25519PrivateKey.generate().exchange(peer)
 
 
 def raises_record_error(text=None):
@@ -110,25 +124,24 @@ class HandshakeTests(SynchronousTestCase):
         self.assertEqual(len(messages), 3)
 
     def test_recorded_traffic(self):
-        """With the psk, a thief of a recording cannot decrypt it as either side."""
+        """With the psk and a recording of everything, a thief can decrypt it as neither side."""
         first, second = initiator(ephemeral=None), responder(ephemeral=None)
         offer = first.write_message()
         second.read_message(offer)
         answer = second.write_message()
         first.read_message(answer)
-        there, back = (side.split()[0].encrypt(b"said") for side in (first, second))
-        thief = responder(ephemeral=None)
+        said = [side.split()[0].encrypt(b"said") for side in (first, second)]
+        thief = responder(ephemeral=RecordedKey(answer[:32]))
         thief.read_message(offer)
         thief.write_message()
-        for message in (there, back):
-            for keys in thief.split():
-                with raises_record_error():
-                    keys.decrypt(message)
-        thief = initiator(ephemeral=None)
-        thief.write_message()
+        for keys, message in zip(thief.split(), reversed(said), strict=True):
+            with raises_record_error():
+                keys.decrypt(message)
+        thief = initiator(ephemeral=RecordedKey(offer[:32]))
+        self.assertEqual(thief.write_message(), offer)
         with raises_record_error():
             thief.read_message(answer)
-        self.assertEqual(second.split()[1].decrypt(there), b"said")
+        self.assertEqual(second.split()[1].decrypt(said[0]), b"said")
 
     def test_another_psk(self):
         """The responder and the initiator refuse a message made with another psk."""
