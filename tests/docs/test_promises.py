@@ -46,8 +46,7 @@ PROMISES: dict[str, dict[str, Tests]] = {
         ),
         "They can also join and read, unless the server asks for a password.": (
             f"{FACTORY}::test_with_a_key",
-            f"{ACCOUNTS}::test_with_a_key",
-            f"{ACCOUNTS}::test_none",
+            f"{ACCOUNTS}::test_key_alone",
         ),
         "Without the key file you can neither connect nor read the traffic; recorded traffic stays "
         "unreadable even if the key leaks later, because each connection has keys of its own.": (

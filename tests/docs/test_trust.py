@@ -67,12 +67,12 @@ TRUST: Cells = {
     ],
     "holders of the key file": [
         (
-            "connecting; on a server without accounts, reading the rooms that they join, and "
-            "speaking there under a free name; without TLS, a holder between a client and the "
+            "connecting; unless the server asks for a password, reading the rooms that they join, "
+            "and speaking there under a free name; without TLS, a holder between a client and the "
             "server can pose as the server",
             (
                 f"{FACTORY}::test_with_a_key",
-                f"{ACCOUNTS}::test_none",
+                f"{ACCOUNTS}::test_key_alone",
                 f"{HANDSHAKE}::test_both_sides",
                 f"{TLS}::test_thief_of_the_key",
             ),

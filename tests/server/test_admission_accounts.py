@@ -148,3 +148,13 @@ class AccountTests(AdmissionCase):
             ).buildProtocol(None)
             link(self.factory.buildProtocol(None), client, self.factory.clock)
             self.assertEqual((client.connection.init.auth, client.is_active), (auth, auth))
+
+    def test_key_alone(self) -> None:
+        """A client with the key needs a password, too, unless guests are allowed."""
+        for guests in (False, True):
+            self.serve(key=KEY, guests=guests)
+            client = ChatClientFactory(self.factory.clock, key=KEY).buildProtocol(None)
+            link(self.factory.buildProtocol(None), client, self.factory.clock)
+            end = client.connection.end_reason
+            expected = (True, None) if guests else (False, "auth-required")
+            self.assertEqual((client.is_active, end and end.code), expected)
