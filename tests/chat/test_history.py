@@ -198,11 +198,11 @@ class DirectTests(HistoryCase):
             self.assert_refused("bad-name", self.bob, "history", **{"with": name})
 
 
-class OperatorTests(PrivateCase):
-    """A server with accounts."""
+class AccountTests(PrivateCase):
+    """A server with accounts, an operator and a guest."""
 
-    def test_direct(self):
-        """An operator gets no direct messages of others, and cannot read them."""
+    def test_operator(self):
+        """An operator gets no direct messages of other accounts, and cannot read them."""
         self.chat.say(self.ann, "psst", to="bob")
         self.assertEqual(texts(self.hear(self.bob)), ["psst"])
         self.assertEqual(self.hear(self.op), [])
@@ -210,3 +210,12 @@ class OperatorTests(PrivateCase):
             self.assertEqual(self.ask(self.op, "history", **{"with": name})["count"], 0)
             self.assert_refused("not-allowed", self.op, "name", name=name)
         self.assertEqual(self.ask(self.op, "conversations"), {"conversations": []})
+
+    def test_next_guest(self):
+        """The next guest with a name can read the name's direct messages."""
+        self.chat.say(self.ann, "psst", to="guest-1")
+        self.forget()
+        self.delivery.vanish(self.guest)
+        guest = self.chat.arrive("guest-1", rooms=["lobby"])
+        self.assertEqual(self.ask(guest, "history", **{"with": "ann"})["count"], 1)
+        self.assertEqual(texts(guest.take()), ["psst"])

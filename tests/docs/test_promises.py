@@ -117,9 +117,10 @@ PROMISES: dict[str, dict[str, Tests]] = {
             "tests/chat/test_hub.py::DirectTests::test_both_ends",
             f"{HISTORY}::DirectTests::test_both_ends",
         ),
-        "On a server without accounts, a name belongs to the session that has it now, which can "
-        "read all direct messages that the server keeps for the name.": (
+        "A name without an account belongs to the session that has it now, which can read all "
+        "direct messages that the server keeps for the name.": (
             f"{HISTORY}::DirectTests::test_next_of_the_name",
+            f"{HISTORY}::AccountTests::test_next_guest",
         ),
         "Clients do not learn each other's addresses; only operators see those in the list of "
         "bans.": (

@@ -113,8 +113,8 @@ TRUST: Cells = {
             ),
         ),
         (
-            "on a server with accounts, others' direct messages",
-            ("tests/chat/test_history.py::OperatorTests::test_direct",),
+            "direct messages between other accounts",
+            ("tests/chat/test_history.py::AccountTests::test_operator",),
         ),
     ],
     "users of the same machine": [
