@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.docs.pages import page, section
@@ -253,6 +255,11 @@ class SentenceTests(SynchronousTestCase):
             others += [each for each in there if each in OTHERS]
             self.assertEqual([each for each in there if each not in OTHERS], list(promises))
         self.assertEqual(others, list(OTHERS))
+
+    def test_sections(self) -> None:
+        """Each section is here, except the claims, which `tests/test_defences.py` holds."""
+        titles = re.findall(r"^## (.+)$", page(PAGE), re.MULTILINE)
+        self.assertEqual(titles, [*PROMISES, "Claims, and the tests that hold them"])
 
     def test_every_promise(self) -> None:
         """Each promise has a test, and each other sentence has a reason."""
