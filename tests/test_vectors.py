@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from noise.connection import Keypair, NoiseConnection
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.backplane.interface import BACKPLANE_RETENTION
 from chatd.chat import presence
 from chatd.chat.access import MAX_INVITED, MAX_PRIVATE_ROOMS
 from chatd.chat.away import MAX_AWAY
@@ -339,12 +340,13 @@ class PageTests(SynchronousTestCase):
         self.assertEqual(limits, {"what": "limit"})
         self.assertIn(f"at most {MAX_RECORD_PLAINTEXT:,} bytes of\nplaintext", PAGE)
         text = " ".join(PAGE.split())
-        memory, disk = MEMORY_RETENTION, SQLITE_RETENTION
+        memory, disk, backplane = MEMORY_RETENTION, SQLITE_RETENTION, BACKPLANE_RETENTION
         for told in (
             f"last {memory.max_messages:,} messages, fewer if they hold more than "
             f"{memory.max_bytes >> 20} MiB",
             f"{disk.max_messages:,} messages and {disk.max_bytes >> 20} MiB",
-            f"it is {disk.max_age_s / 86400:g} days",
+            f"{backplane.max_messages:,} messages and {backplane.max_bytes >> 20} MiB",
+            f"None is older than {disk.max_age_s / 86400:g} days",
             f"a room of more than {PRESENCE_LIMIT} sessions",
             f"`limit` is 1 to {MAX_PAGE}, and {DEFAULT_LIMIT} where",
             f"ends after {PAGE_BYTES >> 20} MiB of content",

@@ -92,7 +92,7 @@ SENTENCES = [
     (PROTOCOL, f"A name has 1 to {MAX_NAME} characters in Unicode's"),
     (PROTOCOL, f"Its name has 1 to {MAX_ROOM} characters"),
     (PROTOCOL, f"A session is in {MAX_ROOMS} rooms at most"),
-    (PROTOCOL, f"sets the topic if you give one, up to {MAX_TOPIC} characters"),
+    (PROTOCOL, f"sets the topic if you give `topic`, up to {MAX_TOPIC} characters"),
     (PROTOCOL, f"{MAX_PASSWORD:,} bytes of UTF-8"),
     (PROTOCOL, f"each further {GATHERING_BYTES // 1024} KiB of a frame"),
     (PROTOCOL, f"the session is in {MAX_ROOMS} rooms"),
