@@ -13,7 +13,7 @@ command                 fields                                     RESULT
                         epoch?, after_id?``                        epoch, count, complete,
                                                                    recovered?``
 ``who``                 ``room, after?``                           ``room, members, names, away?,
-                                                                   next?``
+                                                                   private?, next?``
 ``rooms``               ``after?``                                 ``rooms, next?``
 ``conversations``       ``after?``                                 ``conversations, next?``
 ``topic``               ``room, topic?``                           ``room, topic``
@@ -21,12 +21,12 @@ command                 fields                                     RESULT
 ``away``                ``text?``                                  ``text``
 ``password``            ``old, new``                               nothing
 ``kick``                ``name | address, reason?``                ``kicked``
-``ban``                 ``name | address, until?``                 ``kicked``
+``ban``                 ``name | address, until?, reason?``        ``kicked``
 ``unban``               ``name | address``                         nothing
 ``bans``                ``after?``                                 ``bans, next?``
 ``private``             ``room``                                   ``room, invited, removed``
 ``public``              ``room``                                   ``room``
-``invite``              ``room, name``                             ``room, name``
+``invite``              ``room, name``                             ``room, name, has_account?``
 ``uninvite``            ``room, name``                             ``room, name, removed``
 ``invited``             ``room, after?``                           ``room, names, next?``
 ======================  =========================================  =================================

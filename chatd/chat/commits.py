@@ -70,7 +70,7 @@ class GroupCommit(Generic[M]):
         self._failed = failed
         self._start = start
         self._arrived: list[Pending[M]] = []
-        self._crowd: FairOrder[Pending[M]] = FairOrder()  # they arrived before those
+        self._crowd: FairOrder[Pending[M]] = FairOrder()  # these arrived before `_arrived`
         self._under_way: list[Pending[M]] = []  # the messages of the present transaction
         # How many messages were ever added, put in the fair order or a transaction, and stored; and
         # the callbacks with the number of messages that must be stored first.

@@ -1,4 +1,4 @@
-"""`Listener`: puts in force on this daemon what the other daemons of its chat did."""
+"""`Listener`: makes the changes of the other daemons of a chat on this daemon, too."""
 
 from __future__ import annotations
 

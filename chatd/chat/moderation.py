@@ -19,7 +19,7 @@ __all__ = ["Ban", "Bans", "Operators", "Target"]
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 """The units in which a banned person is told when the ban ends, with their lengths in seconds."""
 _LONG_S = 10_000 * 86_400
-"""Time after which the end of a ban is as good as none, in seconds."""
+"""If a ban lasts longer than this, in seconds, the banned person is told no end."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class Target(msgspec.Struct, frozen=True):
         """Return the target that an operator's command gives.
 
         Raises:
-            RequestError: `bad-request`: both or neither are given, or the address is none; or
+            RequestError: `bad-request`: both or neither are given, or the address is wrong; or
                 `bad-name`.
         """
         if name is not None and address is None:

@@ -1,8 +1,8 @@
-"""What a daemon asks the other daemons of its chat, over `IBackplane.ask_all`.
+"""The questions of a daemon to the other daemons of its chat, over `IBackplane.ask_all`.
 
-Each question is in force on the daemon that answers it. The answer has `sessions`: how many
-sessions were ended, or removed from a room. A daemon answers a question that it does not know, of a
-newer version, as if it had no such sessions.
+A daemon acts on a question before it answers. The answer has `sessions`: how many
+sessions it ended, or removed from a room. If a daemon does not know a question, because it is of a
+newer version, it answers that it had no such sessions.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ class EndSessions(Question, frozen=True, tag="end"):
 
 
 class BanMade(Question, frozen=True, tag="ban"):
-    """Put a ban in force, which the backplane keeps."""
+    """Put a ban in force that the backplane keeps."""
 
     ban: Ban
 
 
 class BanLifted(Question, frozen=True, tag="unban"):
-    """Lift a ban, which the backplane has dropped."""
+    """Lift a ban that the backplane has dropped."""
 
     target: Target
 
 
 class AccessChanged(Question, frozen=True, tag="access"):
-    """Put a change of a private room in force, which the backplane keeps."""
+    """Put a change of a private room in force that the backplane keeps."""
 
     change: AccessChange
 
@@ -71,7 +71,7 @@ class Renamed(Question, frozen=True, tag="renamed"):
 
 
 class Returned(Question, frozen=True, tag="returned"):
-    """Forget the away texts of a folded name, which is not away any more."""
+    """Forget the away texts of a folded name that is no longer away."""
 
     name: str
 

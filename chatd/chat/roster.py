@@ -30,7 +30,7 @@ class Roster(OpenRooms[M]):
         start: Runs a coroutine; see `chatd.chat.commits.Start`.
         policy: The operator's settings of the chat.
         access: Decides which members may know of a room.
-        share: Makes the part that is one for all daemons; see `chatd.chat.shared`.
+        share: Makes the part that all daemons have in common; see `chatd.chat.shared`.
         has_accounts: Whether the server has accounts; see `chatd.chat.names.Names`.
 
     Attributes:
@@ -86,7 +86,7 @@ class Roster(OpenRooms[M]):
         self.names.release(member.name, member.id)
 
     def expel(self, member: M, code: str, told: str, *, by: str, reason: str = "") -> None:
-        """End a member's session for an operator, and tell its rooms who did that, and why.
+        """End a member's session for an operator, and tell its rooms the operator and the reason.
 
         Args:
             member: The member.
@@ -213,7 +213,7 @@ class Roster(OpenRooms[M]):
         for room in list(self.rooms.values()):
             if self.access.is_private(room.key):
                 inside = room.members.values()
-                strangers = [one for one in inside if not self.access.may_know(one, room.key)]
+                strangers = [each for each in inside if not self.access.may_know(each, room.key)]
                 self._remove(strangers, room, {"by": by})
                 for stranger in strangers:
                     self.delivery.tell(stranger, (presence.removed(room.name),))

@@ -47,12 +47,12 @@ class _Account(NamedTuple):
 class SeveralDaemons(Generic[M]):
     """Implements `chatd.chat.shared.Shared` over a backplane.
 
-    `chatd.chat.listener` has the other half: what other daemons did.
+    `chatd.chat.listener` has the other half: the changes of the other daemons.
 
     Args:
         roster: The members of this daemon, and the rooms that it has open.
         bans: The bans in force.
-        backplane: What the daemons share.
+        backplane: The backplane of the daemons.
         start: Runs a coroutine; see `chatd.chat.commits.Start`.
 
     Attributes:
@@ -256,7 +256,7 @@ class SeveralDaemons(Generic[M]):
     # Within
 
     async def _tell(self, question: Question) -> None:
-        """Ask all other daemons something that concerns no sessions."""
+        """Ask all other daemons; the answers do not matter."""
         await self._ask(question)
 
     async def _ask(self, question: Question) -> int:
@@ -265,7 +265,7 @@ class SeveralDaemons(Generic[M]):
 
 
 def _ban_of(kept: KeptBan) -> Ban | None:
-    """Return a kept ban; None for that of a newer version, which is in force all the same."""
+    """Return a kept ban; None for a ban of a newer version, which is in force all the same."""
     try:
         return msgspec.json.decode(kept.value, type=Ban)
     except msgspec.DecodeError:

@@ -1,10 +1,10 @@
-"""`Shared`: what must be one for all daemons of a chat.
+"""`Shared`: the part of the chat that all its daemons have in common.
 
 The chat runs in one daemon, or in several over a backplane. Everything that differs between the two
 goes through `Shared`: `chatd.chat.onedaemon` is the chat of one daemon, and
 `chatd.chat.severaldaemons` that of several. No other module of the chat asks which of them it is.
 
-With one daemon, whatever is awaited here is done at once.
+With one daemon, every awaitable here is done at once.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Ending(msgspec.Struct, frozen=True):
 
     Attributes:
         target: The sessions.
-        code: The code of their end.
-        told: The reason that they are told.
+        code: The code with which they end.
+        told: The reason that their clients get.
         by: The operator's name.
         reason: The operator's reason for the rooms, or empty.
     """
@@ -78,7 +78,7 @@ class RoomNames(NamedTuple):
     Attributes:
         room: The room's name.
         size: How many names are in the room.
-        names: The folded names and the names; perhaps only those after the asked one.
+        names: The folded names and the names; perhaps only those after the requested name.
         away_of: Returns the away text of a folded name, or empty.
     """
 
@@ -89,7 +89,7 @@ class RoomNames(NamedTuple):
 
 
 class Shared(Protocol[M]):
-    """What must be one for all daemons of a chat; see the module.
+    """The part of the chat that all its daemons have in common; see the module.
 
     Every method that returns an Awaitable may raise `StoreError`.
     """
@@ -119,7 +119,7 @@ class Shared(Protocol[M]):
             names: The names.
             why: Further fields of the EVENTs.
             sessions: How many sessions of this daemon were in the room before.
-            is_silent: Whether all sessions of this daemon leave, so that none has to be told.
+            is_silent: Whether all sessions of this daemon leave, so that no session must be told.
         """
 
     def renamed(self, member: M, old_name: str) -> None:
@@ -129,7 +129,7 @@ class Shared(Protocol[M]):
         """Send an EVENT to all members of a room, by its folded name."""
 
     def elsewhere(self, room: Room[M], member: M) -> Awaitable[int]:
-        """Return how many names are in a room only on other daemons.
+        """Return how many names are in a room on other daemons, and not on this daemon.
 
         The name of a member that enters the room is not counted.
         """
@@ -178,7 +178,7 @@ class Shared(Protocol[M]):
     # Private rooms
 
     def refresh_access(self) -> Awaitable[None]:
-        """Read the private rooms as they are, before they are changed."""
+        """Read the private rooms again, before a change of them."""
 
     def accounts_inside(self, room: Room[M]) -> Awaitable[Collection[Person]]:
         """Return the members of a room; at least those with an account."""

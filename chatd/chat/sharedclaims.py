@@ -31,7 +31,7 @@ class SharedClaims:
     """Implements `chatd.chat.names.Claims` over a backplane.
 
     Args:
-        backplane: Decides.
+        backplane: Decides which session gets a name.
     """
 
     def __init__(self, backplane: IBackplane) -> None:

@@ -201,7 +201,7 @@ class Accounts:
         return answer
 
     def has_account(self, name: str) -> bool | None:
-        """Return whether an account of a name exists; None if a checker does not tell."""
+        """Return whether an account of a name exists; None if a checker cannot tell."""
         if any(changer.has_account(name) for changer in self._changers):
             return True
         return None if self._are_some_unknown else False

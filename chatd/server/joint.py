@@ -58,7 +58,7 @@ class Link:
 
 
 def share(store: IMessageStore, roster: Roster[S], bans: Bans, start: Start) -> Shared[S]:
-    """Return what is one for all daemons of the chat: those that share a store, or one alone."""
+    """Return the part that the daemons of a chat have in common, or that of a single daemon."""
     if IBackplane.providedBy(store):
         return SeveralDaemons(roster, bans, store, start)
     return OneDaemon(roster, bans)

@@ -54,7 +54,7 @@ class Pace:
         self._spent += count
 
     def count_answer(self) -> bool:
-        """Count an answer to a ping or a faulty request; return whether others are due a turn."""
+        """Count an answer to a ping or a bad request; return whether it is other clients' turn."""
         self._spent += 1
         self._answered += 1
         if self._answered < MAX_ANSWERED:

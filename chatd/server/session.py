@@ -32,8 +32,8 @@ class Session(ServedMember):
     Subclass it to keep more data with a session, or to act on its beginning and end. A subclass of
     `ChatFactory[YourSession]` makes sessions of that class.
 
-    A session is one of this daemon. Where several daemons are one chat, its methods are called on
-    the daemon that its client is connected to, and on no other.
+    A session belongs to one daemon. If several daemons are one chat, chatd calls its methods only
+    on the daemon to which its client is connected.
 
     To use your factory's own attributes in the subclass, annotate its `factory`::
 
@@ -78,9 +78,9 @@ class Session(ServedMember):
         return DONE
 
     def room_joined(self, room: str) -> HookResult:
-        """Act on having joined a room, also one in which the session begins. May be `async`.
+        """Act on joining a room, also a room in which the session begins. May be `async`.
 
-        For these rooms it is called before `established`. The client cannot be refused here any
+        For such rooms it is called before `established`. You cannot refuse the client here any
         more: raise `RequestError` in `ChatFactory.command_received` for the command `join`.
 
         Args:
@@ -89,7 +89,7 @@ class Session(ServedMember):
         return DONE
 
     def room_left(self, room: str) -> HookResult:
-        """Act on having left a room: by a command, a removal, or the end. May be `async`.
+        """Act on leaving a room: by a command, a removal, or the end. May be `async`.
 
         At the end of the session it is called for each of its rooms, before `ended`.
 

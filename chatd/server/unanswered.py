@@ -39,7 +39,7 @@ class UnansweredLog:
         )
 
     def note_second_answer(self, hook: Hook) -> None:
-        """Note that a hook answered a message that had its answer."""
+        """Note that a hook answered a message that had an answer already."""
         self._note(
             "{hook} has replied to a message that was answered already: the client's send has "
             "the first answer, and the second is an ordinary message (this is logged once)",

@@ -31,11 +31,10 @@ async def asyncio_reactor() -> AsyncIterator[Any]:
             client = await chatd.connect(reactor, "tcp:localhost:9999", name="web")
 
     Until its end it is Twisted's global reactor, which TLS connections need. Contexts that overlap,
-    for example in two tasks, share it, and it ends with the last of them. At its end, each
-    `ChatClientService` that still runs on it is stopped, and everything that is still open on it is
-    closed. It leaves the signals to asyncio, so it does not notice the
-    end of child processes. If the program runs under Twisted's asyncio reactor already, the context
-    gets that reactor, which goes on.
+    for example in two tasks, share it, and it ends with the last of them. At its end, it stops each
+    `ChatClientService` that still runs on it, and closes everything that is still open on it. It
+    leaves the signals to asyncio, so it does not notice the end of child processes. If the program
+    runs under Twisted's asyncio reactor already, the context gets that reactor, which goes on.
 
     Raises:
         LocalProtocolError: The program has installed another reactor; `from twisted.internet import
@@ -62,16 +61,16 @@ async def asyncio_reactor() -> AsyncIterator[Any]:
 
 
 def stop_at_end(reactor: object, stop: Callable[[], Deferred[None]]) -> Callable[[], None]:
-    """Have something stopped at the end of the `asyncio_reactor`.
+    """Stop something at the end of the `asyncio_reactor`.
 
-    Nothing else stops it. The other reactors belong to an application, which stops its services.
+    Other reactors belong to an application, which stops its services itself.
 
     Args:
         reactor: Any reactor.
         stop: Called at the end; the end waits for its Deferred.
 
     Returns:
-        A function to call when it is stopped, which takes the wish back.
+        A function that prevents the call of `stop`; call it when the thing has stopped already.
     """
     if not isinstance(reactor, _LoopReactor):
         return lambda: None
@@ -79,14 +78,14 @@ def stop_at_end(reactor: object, stop: Callable[[], Deferred[None]]) -> Callable
 
 
 def check_runs(reactor: object) -> None:
-    """Check that a reactor can run: if asyncio runs in this thread, only one in its loop can.
+    """Check that a reactor can run: if asyncio runs in this thread, it must run in asyncio's loop.
 
     Args:
         reactor: A reactor, or a test's clock, which always passes.
 
     Raises:
-        LocalProtocolError: The reactor does not run in asyncio's running event loop, or it was that
-            of an `asyncio_reactor` which has ended.
+        LocalProtocolError: The reactor does not run in asyncio's running event loop, or it belonged
+            to an `asyncio_reactor` that has ended.
     """
     if isinstance(reactor, _LoopReactor) and not reactor.running:
         raise LocalProtocolError(
@@ -128,7 +127,7 @@ class _LoopReactor(AsyncioSelectorReactor):
     """A reactor in an event loop that it neither starts nor stops.
 
     Attributes:
-        contexts: How many contexts use it; the last that ends closes it.
+        contexts: How many contexts use it; the last of them to end closes it.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

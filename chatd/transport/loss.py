@@ -12,7 +12,7 @@ __all__ = ["NO_TLS", "UNTRUSTED", "reasons_of", "why_lost"]
 UNTRUSTED = "certificate verify failed"
 """OpenSSL's text for a certificate that no trusted authority has signed."""
 NO_TLS = "wrong version number"
-"""OpenSSL's text for bytes that are no TLS."""
+"""OpenSSL's text for bytes that are not TLS."""
 
 
 def why_lost(reason: Failure) -> str:

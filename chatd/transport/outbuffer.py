@@ -38,8 +38,8 @@ class OutBuffer:
     read costs no copy.
 
     Args:
-        stream: The destination. `pause` and `resume` are to be called as those of a push producer.
-        seal: Returns the bytes to write for a piece, in a buffer that it is given; called in the
+        stream: The destination. Call `pause` and `resume` as those of a push producer.
+        seal: Seals a piece into the given buffer, and returns the bytes to write; called in the
             order of the pieces.
     """
 

@@ -24,7 +24,7 @@ class SealingQueue(Generic[F]):
 
     Args:
         clock: The reactor, or a test's clock.
-        sealed: Called with each that waits for a frame, when it is sealed.
+        sealed: Called with each waiter of a frame when the frame is sealed.
     """
 
     def __init__(self, clock: IReactorTime, sealed: Callable[[F], object]) -> None:

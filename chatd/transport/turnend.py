@@ -14,7 +14,7 @@ class _Due(Enum):
     """Whether the turn must end."""
 
     NO = "nothing has asked for the end"
-    NOT_YET = "nothing has asked for it, and work is under way that decides at its end"
+    NOT_YET = "nothing has asked for the end, but the work under way may ask for it"
     AFTER_WORK = "the work under way ends the turn, or schedules its end"
     SCHEDULED = "the reactor calls at the end of the turn"
 
@@ -42,7 +42,7 @@ class TurnEnd:
 
     Args:
         clock: The reactor, or a test's clock.
-        end: Ends the turn: it calls `hold` first, and `reached` when all that asked is done.
+        end: Ends the turn: it calls `hold` first, and `reached` when the work of the turn is done.
     """
 
     __slots__ = ("_call", "_clock", "_due", "_end", "_last_reader")
@@ -82,7 +82,7 @@ class TurnEnd:
             self._due = _NO
 
     def reached(self) -> None:
-        """Note that all that asked until now is done."""
+        """Note that the work of the turn is done."""
         self._due = _NO
         call, self._call = self._call, None
         if call is not None and call.active():

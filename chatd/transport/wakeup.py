@@ -8,7 +8,7 @@ __all__ = ["Wakeup"]
 
 
 class Wakeup:
-    """Lets a coroutine wait until something has changed; it then looks what that is."""
+    """Lets a coroutine wait until something has changed; it then looks for the change itself."""
 
     __slots__ = ("_waiting",)
 
