@@ -1,12 +1,12 @@
-"""`IBackplane`: what several daemons of one chat share, and `IBackplaneListener`, which hears it.
+"""`IBackplane`: what the daemons of a chat share, and `IBackplaneListener`, which hears of it.
 
-A backplane is a store of messages that several daemons use at once. It also keeps what must be one
-for all of them: which session has a name, which names are in a room, and the bans. Each daemon is a
+A backplane is a store of messages that several daemons use at once. It also keeps their common
+state: the session that has a name, the names in each room, and the bans. Each daemon is a
 *node* of the backplane.
 
 (epoch, seq) is the only order of a stream. Each node has a position in each room that it has open.
-Pushes, the answers of appends and of reads all move it forward in steps of one, whatever the order
-in which they arrive: a message before the position is dropped, and a gap is read and filled.
+Pushes and the answers of appends and reads move it forward in steps of one, in whatever order
+they arrive. The node drops a message before the position, and reads the messages of a gap.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class KeptBan(msgspec.Struct, frozen=True):
     """A ban, as the backplane keeps it.
 
     Attributes:
-        key: Says which sessions the ban is about; a ban replaces an earlier one with the same key.
+        key: Names the banned sessions; a ban replaces an earlier ban with the same key.
         until: The end of the ban in Unix seconds; None if it does not end.
         value: The rest of the ban, which the backplane does not read.
     """
@@ -50,7 +50,7 @@ class KeptBan(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What the backplane knows of a name.
+    """A name on all nodes.
 
     Attributes:
         name: The name as its first session spells it; empty if no session has it.
@@ -81,14 +81,15 @@ class IBackplane(IMessageStore):
     """A store of messages that several daemons share, and the names, presence and bans of all.
 
     As a store, it differs in three points. `append` gives messages their `time` by the backplane's
-    clock, whatever the entries' headers say. From `open_stream` of a room to `release`, this node
-    hears the room. And whenever `open_stream`, `append` or `read` answers for an open room, the
-    listener has heard every message up to the place that the answer shows, except the new messages
-    of the append itself: `append` returns them as outcomes, and does not tell them to the listener.
+    clock, and ignores the time in the entries' headers. From `open_stream` of a room to `release`,
+    this node hears the room. And whenever `open_stream`, `append` or `read` answers for an open
+    room, the listener has heard every message up to the place that the answer shows, except the new
+    messages of the append itself: `append` returns them as outcomes, and does not tell them to the
+    listener.
 
     `open` begins to attach to the backplane; until that is done, and while the link is lost, calls
     wait for a short time and then raise `StoreError`. Each method that returns an Awaitable may
-    raise it; then it is not known whether the call was done.
+    raise it; then nobody knows whether the call was done.
     """
 
     def listen(listener: IBackplaneListener) -> None:
@@ -115,13 +116,13 @@ class IBackplane(IMessageStore):
         """
 
     def depart(session: str, name: str) -> None:
-        """Give up a session's claim of a name, its away text too; done after all earlier calls."""
+        """Give up a session's claim of a name, and its away text, after all earlier calls."""
 
     def set_away(session: str, name: str, text: str) -> Awaitable[None]:
         """Set the away text of a session; an empty text ends those of all sessions of the name."""
 
     def find(names: Sequence[str]) -> Awaitable[list[Found]]:
-        """Return what the backplane knows of each of these folded names."""
+        """Return the sessions and the away text of each of these folded names."""
 
     # Presence
 
@@ -175,24 +176,24 @@ class IBackplane(IMessageStore):
     # Words between nodes
 
     def tell_room(stream: str, event: Mapping[str, Any], *, but: str = "") -> None:
-        """Have every node's listener hear an EVENT for a room; see `IBackplaneListener`."""
+        """Send an EVENT for a room to every node's listener; see `IBackplaneListener`."""
 
     def tell_name(name: str, event: Mapping[str, Any]) -> None:
-        """Have the listeners of other nodes with sessions of a name hear an EVENT for them."""
+        """Send an EVENT for the sessions of a name to the other nodes that have some."""
 
     def ask_all(question: Mapping[str, Any]) -> Awaitable[list[dict[str, Any]]]:
         """Ask the listener of every other live node, and return their answers.
 
-        A node that does not answer before its lease ends, or in some seconds, is left out.
+        The answer of a node is missing if its lease ends first, or if the node takes some seconds.
         """
 
 
 class LinkState(msgspec.Struct, frozen=True):
-    """How the link to the backplane is.
+    """The state of the link to the backplane.
 
     Attributes:
         is_up: Whether it works.
-        reason: Why it does not; empty if it works.
+        reason: The reason why it does not work; empty if it works.
     """
 
     is_up: bool
@@ -200,18 +201,18 @@ class LinkState(msgspec.Struct, frozen=True):
 
 
 class IBackplaneListener(Interface):
-    """Hears what happens on the backplane; every method is synchronous, and raises nothing."""
+    """Hears of changes on the backplane; every method is synchronous, and raises nothing."""
 
     def heard(stream: str, messages: Sequence[Message]) -> None:
-        """Hear messages of an open room, that other nodes appended; each once, in order.
+        """Hear messages of an open room that other nodes appended; each once, in order.
 
-        A message of this node is heard too if the answer of its append was lost.
+        If the answer of an append of this node is lost, the listener hears that message, too.
         """
 
     def moved(stream: str, head: Head) -> None:
         """Hear that an open room has another epoch: messages may be lost.
 
-        The members must join again, to learn what they miss.
+        The members must join again, to learn which messages they miss.
         """
 
     def heard_event(stream: str, event: Mapping[str, Any], but: str) -> None:

@@ -11,7 +11,12 @@ module               what it does
 `keys`               the names of all keys and channels
 `streams`            the store of messages; with `batch`, `packing`, and `openrooms` and `merge`,
                      through which every message of an open room passes
+`people`             the state of people at each attachment; with `names`, `presence`, and `words`,
+                     the messages between nodes
 `privaterooms`       the private rooms
+`bans`               the bans
+`address`            the URL of Redis; with `dialling`, which connects, and `servercheck`, which
+                     checks the server before the start
 ===================  ===============================================================================
 
 A part calls `Link.call` with a script that has the fence (`--# fence`). A part that works at each

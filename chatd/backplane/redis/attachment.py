@@ -1,4 +1,4 @@
-"""`Attachment`: the time in which a node is attached to the backplane, with its two connections."""
+"""`Attachment`: the attachment of a node to the backplane, over two connections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ENDED = ("FENCED", "STALE")
 
 
 class Attachment:
-    """Two connections, and all that the fence checks.
+    """Two connections, and the values that the fence checks.
 
     Args:
         commands: The connection for commands.
@@ -65,7 +65,7 @@ class Attachment:
             args: The script's arguments: bytes, text and whole numbers.
 
         Raises:
-            StoreError: It was not done, or it is not known whether it was.
+            StoreError: The script was not run, or nobody knows whether it was.
         """
         now = "" if self._unix_time is None else repr(self._unix_time())
         whole = (len(names) + 2, *names, *self._fence_keys, *args, *self._fence, now)
@@ -94,11 +94,11 @@ class Attachment:
         return _details(await self.call(_RENEW, [keys.key("nodes")], args))
 
     def subscribe(self, channels: Iterable[str]) -> Awaitable[None]:
-        """Hear channels; answered when Redis has confirmed all of them."""
+        """Begin to hear channels; done when Redis has confirmed all of them."""
         return self.pushes.subscribe([keys.channel(self.generation, each) for each in channels])
 
     def unsubscribe(self, channel: str) -> None:
-        """Hear a channel no more."""
+        """Stop hearing a channel."""
         self.pushes.unsubscribe([keys.channel(self.generation, channel)])
 
     def end(self, reason: str) -> None:

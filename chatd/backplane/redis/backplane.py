@@ -1,4 +1,4 @@
-"""`RedisBackplane`: what several daemons share, in Redis."""
+"""`RedisBackplane`: keeps in Redis what several daemons share."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RedisBackplane:
         dial: Makes a connection to Redis.
         retention: How much of a stream is kept.
         fold: Returns the form of a name in which names are compared.
-        details: Returns what the other nodes can read of this one; called at each attachment.
+        details: Returns the details of this node, for the others; called at each attachment.
         times: The times of the link.
         unix_time: The clock of all scripts in place of that of Redis, for tests.
     """
@@ -65,7 +65,7 @@ class RedisBackplane:
         )
         self._hears_others: Callable[[dict[str, bytes]], None] = lambda others: None
         self.link.others_changed = self._others_changed
-        # Those that do work at each attachment, in this order.
+        # The parts that do work at each attachment, in this order.
         self.link.parts += (self._streams, self._people)
 
     def listen(self, listener: IBackplaneListener) -> None:
@@ -75,7 +75,7 @@ class RedisBackplane:
         self._people.listen(listener)
 
     def hear_others(self, changed: Callable[[dict[str, bytes]], None]) -> None:
-        """Have a function called with the other nodes' details, by node, whenever they change."""
+        """Call a function with the other nodes' details, by node, whenever they change."""
         self._hears_others = changed
 
     def open(self) -> None:

@@ -1,4 +1,4 @@
-"""`Channels`: what a node hears, over all its attachments."""
+"""`Channels`: the channels that a node hears, over all its attachments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Channels"]
 
 
 class Channels(dict[str, Callable[[bytes], None]]):
-    """The channels that a node hears, and who hears them."""
+    """The channels that a node hears, each with the function that takes its pushes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -18,7 +18,7 @@ class Channels(dict[str, Callable[[bytes], None]]):
         self._by_name: dict[bytes, str] = {}
 
     def begin(self, generation: str) -> None:
-        """Go over to a generation, in which the channels have other names."""
+        """Change to another generation, in which the channels have other names."""
         self._generation = generation
         self._by_name = {self._name_of(channel): channel for channel in self}
 

@@ -89,7 +89,7 @@ class Commands(TwistedProtocol):
         self.transport.write(hiredis.pack_command(args))  # type: ignore[arg-type]  # bytes, too
 
     def dataReceived(self, data: bytes) -> None:
-        """Take replies; bytes that are none end the connection."""
+        """Take replies; bytes that are not a reply end the connection."""
         self._reader.feed(data)
         try:
             while (reply := self._reader.gets()) is not False:
@@ -109,13 +109,13 @@ class Commands(TwistedProtocol):
             waiting.callback(reply)
 
     def lose(self, reason: str) -> None:
-        """Close the connection at once, because it makes no sense any more."""
+        """Close the connection at once, because its bytes make no sense any more."""
         on_lost, self.on_lost = self.on_lost, _ignore
         on_lost(reason)
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell it, and fail all commands without an answer.
+        """Report the loss, and then fail all commands without an answer.
 
         In this order: a caller whose command fails may call again at once, and that call must wait
         for the next attachment.
@@ -167,7 +167,7 @@ class Pushes(Commands):
         return confirmed
 
     def unsubscribe(self, channels: Iterable[str]) -> None:
-        """Stop to hear channels."""
+        """Stop hearing channels."""
         self._send(b"UNSUBSCRIBE", *(channel.encode() for channel in channels))
 
     def replied(self, reply: Reply) -> None:
@@ -180,7 +180,7 @@ class Pushes(Commands):
             self._subscribing[reply[1]].popleft().callback(None)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell it, and fail all subscriptions without a confirmation."""
+        """Report the loss, and fail all subscriptions without a confirmation."""
         super().connectionLost(reason)
         subscribing, self._subscribing = self._subscribing, {}
         for waiting in subscribing.values():

@@ -33,7 +33,7 @@ class Dialler:
     """Implements `chatd.backplane.redis.connections.Dial`.
 
     Args:
-        reactor: Connects.
+        reactor: Makes the connections.
         address: Where Redis is; Sentinels are asked at each connection.
         password: Returns the password, or None; called at each connection, so it can change.
     """

@@ -1,4 +1,4 @@
-"""The generation of the data in Redis: another one, whenever some of it may be lost."""
+"""The generation of the data in Redis, which changes whenever some data may be lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GENERATION = load("generation")
 
 
 async def find_generation(commands: Commands, known: str, work: int) -> str:
-    """Return the generation, which is made anew if messages may be lost.
+    """Return the generation; if messages may be lost, make a new generation first.
 
     Args:
         commands: The connection.

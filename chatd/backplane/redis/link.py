@@ -36,13 +36,13 @@ class Part(Protocol):
     """A part of the backplane that does its own work at each attachment."""
 
     def attach(self, attachment: Attachment) -> Awaitable[None]:
-        """Bring Redis and this node together again, before the link is offered.
+        """Make Redis and this node agree again, before other calls use the link.
 
         Only calls of the attachment itself may be awaited; the link's would wait for ever.
         """
 
     def leave(self, attachment: Attachment) -> Awaitable[None]:
-        """Take back what this node has in Redis, because the node stops."""
+        """Remove the state of this node from Redis, because the node stops."""
 
 
 class Link:
@@ -53,7 +53,7 @@ class Link:
     Args:
         reactor: Measures the times.
         dial: Makes a connection.
-        details: Returns what the other nodes can read of this one; called at each attachment.
+        details: Returns the details of this node, for the others; called at each attachment.
         times: The times of the link.
         unix_time: The clock of all scripts in place of that of Redis, for tests.
     """
@@ -154,7 +154,7 @@ class Link:
             raise StoreError(str(error)) from error
 
     def off_push(self, channel: str) -> None:
-        """Hear a channel no more."""
+        """Stop hearing a channel."""
         self._channels.remove(channel)
         if self._attachment is not None:
             self._attachment.unsubscribe(channel)
@@ -174,7 +174,7 @@ class Link:
     def first_attempt(self) -> Deferred[None]:
         """Return a Deferred for the end of the next attempt to attach.
 
-        It fails with a `StoreError` if the attempt did.
+        It fails with a `StoreError` if the attempt fails.
         """
         done: Deferred[None] = Deferred()
         if self._is_up:

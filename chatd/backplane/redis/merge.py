@@ -1,4 +1,4 @@
-"""`Merge`: puts the messages of a stream in order, wherever they come from."""
+"""`Merge`: puts the messages of a stream in order, from all sources."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ T = TypeVar("T")
 class Merge:
     """The position of a node in a stream, which every source of messages moves forward.
 
-    Pushes, answers and reads are all offered here. What is before the position is dropped; what is
-    beyond a gap is dropped too, and makes `has_gap` true: then the gap is to be read, from the
-    position on.
+    Pushes, answers and reads all offer their messages here. Messages before the position are
+    dropped. Messages beyond a gap are dropped, too; then `has_gap` is true, and the owner must read
+    the messages from the position on.
 
     Attributes:
         epoch: The epoch of the stream.
@@ -31,7 +31,7 @@ class Merge:
 
     @property
     def has_gap(self) -> bool:
-        """Whether there are messages after the position that nobody offered in time."""
+        """Whether the stream has messages after the position that the node does not have."""
         return self._known > self.seq
 
     def offer(self, first: int, messages: Sequence[T]) -> Sequence[T]:

@@ -1,4 +1,4 @@
-"""`OpenRooms`: the rooms that this node has open, and what it hears of them."""
+"""`OpenRooms`: the rooms that this node has open, and their pushes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from chatd.storage.values import Head
 __all__ = ["OpenRoom", "OpenRooms", "read_head"]
 
 Fill = Callable[[str, int], Awaitable[tuple[Head, Sequence[bytes]]]]
-"""Reads the messages of a stream after a place: where the stream stands, and the oldest of them."""
+"""Reads a stream after a place; returns its head, and the oldest messages after the place."""
 
 
 class OpenRoom:
-    """A room that this node has open, or begins to have open.
+    """A room that this node has open, or is opening.
 
     Attributes:
         name: The name of the room.
@@ -84,7 +84,7 @@ class OpenRooms(dict[str, OpenRoom]):
             self.caught_up(stream, head, first, elements)
 
     def caught_up(self, stream: str, head: Head, first: int, elements: Sequence[bytes]) -> None:
-        """Take the messages up to a head; if some of them are not kept any more, the room moves."""
+        """Take the messages up to a head; if Redis no longer keeps some of them, the room moves."""
         self.told(stream, head.epoch, first, elements)
         room = self.get(stream)
         merge = None if room is None else room.merge
@@ -122,7 +122,7 @@ class OpenRooms(dict[str, OpenRoom]):
             return
         push = read_push(data)
         room = self.get(push.stream)
-        if room is None or push.node == self._node:  # the answer of the append brings one's own
+        if room is None or push.node == self._node:  # the append returns them
             return
         if room.merge is None:
             room.early = max(room.early, push.last)
@@ -170,7 +170,7 @@ class OpenRooms(dict[str, OpenRoom]):
 
 
 def _only_lost(failure: Failure) -> None:
-    """Let a failure of the link be: the next attachment compares every room."""
+    """Ignore a failure of the link: the next attachment compares every room."""
     failure.trap(StoreError)
 
 

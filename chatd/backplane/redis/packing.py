@@ -18,9 +18,9 @@ the end of the key.
 
 A push has the node, the epoch and the stream, each after its length (2 bytes); the places of the
 first and the last message (8 each); and the messages, each after its length (4). A push of large
-messages has none: then they are read. A push of an EVENT begins with `EVENT_MARK`, which is no
-length of a node; the stream, the folded name of sessions that do not get it, and the EVENT follow,
-in MessagePack.
+messages only announces them, and the nodes read them. A push of an EVENT begins with `EVENT_MARK`,
+which no length of a node has; the stream, the folded name of sessions that do not get it, and the
+EVENT follow, in MessagePack.
 """
 
 from __future__ import annotations
@@ -71,13 +71,13 @@ def unpack(element: bytes, seq: int) -> Message:
     """Return a kept message, with its place.
 
     Raises:
-        StoreError: It is none.
+        StoreError: It is not a kept message.
     """
     try:
         time, _, length = _KEPT.unpack_from(element)
         body = _decode(memoryview(element)[_KEPT.size + length :])
     except (struct.error, msgspec.MsgspecError) as error:
-        raise StoreError(f"what Redis keeps is no message: {error}") from error
+        raise StoreError(f"a record in Redis is not a message: {error}") from error
     header = ChatHeader(
         id=body.id,
         room=body.room,
@@ -114,12 +114,12 @@ def read_push(data: bytes) -> Push:
     """Return the parts of a push.
 
     Raises:
-        StoreError: It is none.
+        StoreError: It is not a push.
     """
     try:
         return _read_push(data)
     except (struct.error, UnicodeDecodeError) as error:
-        raise StoreError(f"a push is none of chatd: {error}") from error
+        raise StoreError(f"a push is not in chatd's format: {error}") from error
 
 
 def _read_push(data: bytes) -> Push:

@@ -22,7 +22,7 @@ _STEP = 100
 
 
 class People:
-    """Brings names, presence and words together again, and clears what dead nodes had.
+    """Makes names, presence and words agree with Redis again, and clears the state of dead nodes.
 
     Args:
         link: The link.
@@ -34,7 +34,7 @@ class People:
     Attributes:
         names: Which session has which name.
         presence: Which names are in which rooms.
-        words: What nodes tell and ask each other.
+        words: The words between nodes.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class People:
         self.names.listener = self.presence.listener = self.words.listener = listener
 
     async def attach(self, attachment: Attachment) -> None:
-        """Claim the names and enter the rooms of this node again; give up what it has no more."""
+        """Claim the names and enter the rooms of this node again; give up all others."""
         claims, inside = await attachment.call(_MINE, [keys.key("bans")])
         await self.names.attach(attachment, claims)
         await self.presence.attach(attachment, inside)

@@ -28,7 +28,7 @@ _decode = msgspec.msgpack.Decoder(tuple[str, str, dict[str, Any]]).decode
 
 
 class Presence:
-    """Keeps who is in which room; the scripts announce arrivals and departures.
+    """Keeps the names in each room; the scripts announce arrivals and departures.
 
     Args:
         link: The link.
@@ -86,7 +86,7 @@ class Presence:
         self.listener.heard_event(stream, event, but)
 
     async def attach(self, attachment: Attachment, kept: Sequence[bytes]) -> None:
-        """Enter the rooms again, and quit those where no session of this node is any more.
+        """Enter the rooms again, and quit the rooms in which this node no longer has a session.
 
         Args:
             attachment: The attachment.

@@ -27,12 +27,12 @@ class PrivateRooms:
         self._keys = [keys.key("private")]
 
     async def all(self) -> list[PrivateRoom]:
-        """Return all of them, in the order of their folded names."""
+        """Return all private rooms, in the order of their folded names."""
         found = await self._link.call(_ALL, self._keys)
         return sorted(map(_decode, found), key=lambda room: room.key)
 
     async def keep(self, room: PrivateRoom) -> None:
-        """Keep a room in place of the one with the same key."""
+        """Keep a room, in place of the room with the same key."""
         await self._link.call(_KEEP, self._keys, (room.key, msgspec.msgpack.encode(room)))
 
     async def drop(self, key: str) -> None:

@@ -19,7 +19,7 @@ async def give_all(commands: Commands) -> None:
 
 
 async def run(commands: Commands, script: Script, *whole: Arg) -> Reply:
-    """Run a script; where Redis does not know it, give Redis the text.
+    """Run a script; if Redis does not know it, give Redis the text.
 
     Args:
         commands: The connection.

@@ -32,7 +32,7 @@ from chatd.storage.values import (
 __all__ = ["MAX_PUSH_BYTES", "Streams"]
 
 MAX_PUSH_BYTES = 64 * 1024
-"""The most bytes of a push's messages; larger ones are only announced, and each node reads them."""
+"""The most bytes of a push's messages; a push only announces larger messages, which nodes read."""
 
 _OPEN, _APPEND, _READ, _TOPIC = map(load, ("open", "append", "read", "topic"))
 _RELEASE, _HEADS, _EXPIRE = map(load, ("release", "heads", "expire"))
@@ -58,7 +58,7 @@ class Streams:
         self._released: set[str] = set()  # not known to Redis yet
 
     async def attach(self, attachment: Attachment) -> None:
-        """Compare every open room, and let go of those that were released meanwhile."""
+        """Compare every open room, and let go of the rooms that were released meanwhile."""
         waiting: list[Deferred[Any]] = []
         for stream, room in list(self._rooms.items()):
             if room.merge is not None:
@@ -90,7 +90,7 @@ class Streams:
         except StoreError:
             if room.merge is None and self._rooms.get(stream) is room:
                 self._forget(stream)
-                self._released.add(stream)  # Redis may have done it
+                self._released.add(stream)  # Redis may have opened it
             raise
         self._released.discard(stream)
         return head

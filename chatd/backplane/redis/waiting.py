@@ -56,6 +56,6 @@ class WaitingCalls:
         """Return the error of a call that cannot wait any longer."""
         return StoreError(f"the link to the backplane is lost: {self.reason}")
 
-    def _lose_patience(self) -> None:  # all wait equally long: it is the first
+    def _lose_patience(self) -> None:  # all calls wait equally long: this is the first call
         waiting, _ = self._calls.popleft()
         waiting.errback(self.error())

@@ -1,7 +1,8 @@
-"""`Words`: what nodes tell and ask each other.
+"""`Words`: the words between nodes, such as questions, answers and EVENTs for a name.
 
-Each node has an inbox in Redis: a numbered list of words. A word is pushed, too. So a node whose
-subscription was silent for a while finds a gap in the numbers, and reads what it has not heard.
+Each node has an inbox in Redis: a numbered list of words. A word is also pushed to the node. If a
+node's subscription was silent for a while, the node finds a gap in the numbers, and reads the words
+that it has not heard.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Words:
 
     Args:
         link: The link.
-        reactor: Measures how long answers are waited for.
+        reactor: Measures how long a question waits for its answers.
         fold: Returns the form of a name in which names are compared.
         direct: Called with each push of direct messages.
     """
@@ -90,15 +91,15 @@ class Words:
         return list(asked.answers.values())
 
     async def attach(self, attachment: Attachment) -> None:
-        """Hear the words of the time without an attachment."""
+        """Hear the words that came while there was no attachment."""
         await self._read(attachment)
 
     async def beat(self, attachment: Attachment) -> None:
-        """Drop the words that were heard from the inbox, and hear those whose pushes got lost."""
+        """Drop the heard words from the inbox, and hear the words whose pushes got lost."""
         await self._read(attachment)
 
     def others_changed(self, others: Sequence[str]) -> None:
-        """Wait for no more answers of nodes that are dead."""
+        """Stop waiting for the answers of dead nodes."""
         for asked in list(self._questions.values()):
             asked.keep(others)
 
@@ -183,7 +184,7 @@ class _Question:
         self._look()
 
     def keep(self, nodes: Sequence[str]) -> None:
-        """Expect no answers but those of these nodes."""
+        """Expect the answers of these nodes only."""
         self._missing.intersection_update(nodes)
         self._look()
 

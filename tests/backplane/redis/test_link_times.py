@@ -408,13 +408,13 @@ class ChannelTests(LinkCase):
         self.link.start()
 
         def refuse(data):
-            raise StoreError("a push is none of chatd")
+            raise StoreError("a push is not in chatd's format")
 
         self.successResultOf(Deferred.fromCoroutine(self.link.on_push("room", refuse)))
         with capturedLogs() as events:
             self.server.connections[-1].on_push(b"{chatd}c:g:room", b"garbage")
         (event,) = events
-        self.assertIn("is dropped: a push is none of chatd", formatEvent(event))
+        self.assertIn("is dropped: a push is not in chatd's format", formatEvent(event))
         self.assertEqual(self.states, [])
         self.close()
 

@@ -2,9 +2,9 @@
 -- Give messages their places, keep them, and push them to the other nodes.
 -- KEYS  m:STREAM of each stream; all others of these streams have the same tag
 -- ARGV  1 the most messages of a stream  2 the most bytes  3 the highest age in seconds
---       4 the most bytes of a push; for each stream: the stream; the position of this node if it has it open, or ''; the number
---       of its messages; the bytes of their contents; the key of each message, no two of them the
---       same; each message as it is kept, without its time
+--       4 the most bytes of a push; for each stream: the stream; the position of this node if it has
+--       it open, or ''; the number of its messages; the bytes of their contents; the key of each
+--       message, no two of them the same; each message as it is kept, without its time
 -- Returns the time; for each stream its epoch, the place of its first new message, the place of
 --       the first message that this node was not told, these messages, and for each message that
 --       is not new its number in ARGV, its place and the kept message; the work.

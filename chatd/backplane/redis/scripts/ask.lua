@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Put a word into the inbox of every other living node, or of one.
+-- Put a word into the inbox of every other living node, or of one node.
 -- KEYS  1 nodes; all other keys have the same tag
 -- ARGV  1 the word  2 the node, or '' for all
 -- Returns the nodes that got it.

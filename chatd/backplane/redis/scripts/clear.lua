@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Take back some of what a node has that is dead, or that stops. One node clears the dead.
+-- Remove some state of a node that is dead, or that stops. One node does that for all dead nodes.
 -- KEYS  1 janitor: the node that clears; it expires  2 nodes
 -- ARGV  1 how long a node clears at least, in milliseconds  2 the most names of a room that
 --       announces  3 the most claims and names in rooms in one step  4 the node that stops, or ''

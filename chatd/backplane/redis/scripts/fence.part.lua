@@ -1,4 +1,4 @@
--- The fence: nothing is done for a node without its lease (FENCED), or for one that attached in
+-- The fence: nothing is done for a node without its lease (FENCED), or for a node that attached in
 -- another generation (STALE). The link adds its keys and arguments at the end, and they are taken
 -- off here:
 -- KEYS  ..., the node's lease, `run`

@@ -1,4 +1,4 @@
--- It comes after `streams`.
+-- This part comes after `streams`.
 --
 -- Put a word into the inbox of a node: a numbered list, which loses its oldest words if the node
 -- does not read. The push tells the node the number, so it notices a gap.

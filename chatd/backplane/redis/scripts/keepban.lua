@@ -1,5 +1,5 @@
 #!lua
--- Keep a ban in place of the one with the same key.
+-- Keep a ban, in place of the ban with the same key.
 -- KEYS  1 bans
 -- ARGV  1 the key  2 the end and the value
 --# fence

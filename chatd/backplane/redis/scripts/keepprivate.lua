@@ -1,5 +1,5 @@
 #!lua
--- Keep a private room in place of the one with the same folded name.
+-- Keep a private room, in place of the room with the same folded name.
 -- KEYS  1 private
 -- ARGV  1 the folded name  2 the room in MessagePack
 --# fence

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- Find what Redis has of this node.
+-- Find the claims and the names in rooms that Redis has of this node.
 -- KEYS  1 bans; all other keys have the same tag
 -- Returns session, NUL, folded name of each claim; stream, NUL, folded name of each name in a room.
 --# fence

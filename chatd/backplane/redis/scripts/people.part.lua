@@ -1,4 +1,4 @@
--- What the scripts about people share; it comes after `streams`.
+-- The functions of all scripts about people; this part comes after `streams`.
 --
 -- A claim of a name is {node, spelling, '1' for an account, number, text}: the last two are the
 -- away text, or 0 and ''. Who is in a room is {spelling, {nodes}} for each folded name.

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Read a part of a stream, which is begun if it does not exist.
+-- Read a part of a stream; begin the stream if it does not exist.
 -- KEYS  1 m:STREAM; all others of the stream have the same tag
 -- ARGV  1 the stream  2 the highest age in seconds  3 this node's position if it has it open, or ''
 --       4 'after', 'resume' (after a position), 'before' or 'newest'  5 the place
@@ -31,7 +31,7 @@ end
 
 local PIECE = 50  -- elements that one LRANGE reads
 if mode == 'after' or mode == 'resume' then
-  -- As `chatd.storage.paging.resume_from`: a position that the stream does not know is none.
+  -- As `chatd.storage.paging.resume_from`: if the stream does not know the position, there is none.
   if mode == 'resume' and ((ARGV[6] ~= '' and ARGV[6] ~= epoch_of(s)) or place > s.seq
       or (ARGV[7] ~= '' and id and id ~= ARGV[7])) then
     place = 0

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Note that this node has a room open no more; the room ends if no node has, and it keeps nothing.
+-- Note that this node no longer has a room open; end the room if no node has and it keeps nothing.
 -- KEYS  1 m:STREAM; all others of the stream have the same tag
 -- ARGV  1 the stream  2 the highest age in seconds
 --# fence

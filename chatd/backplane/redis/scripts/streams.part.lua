@@ -1,4 +1,4 @@
--- What all scripts of streams share; it comes after the fence.
+-- The functions of all scripts of streams; this part comes after the fence.
 --
 -- A kept message is one string: its time (8 bytes, a double), the length of its content (4), the
 -- length (2) of the key that follows: author, NUL, id; then its other fields and its content in
@@ -64,7 +64,7 @@ local function trim(s, cutoff, max_messages, max_bytes)
     return false
   end
   while not is_done do
-    -- Lua hashes each byte that it gets, so read few more than there are to drop.
+    -- Lua hashes each byte that it gets, so read few more messages than must be dropped.
     local excess = max_messages and s.seq - s.oldest + 1 - max_messages or 0
     local step = math.min(math.max(LEAST, excess + 1, dropped), MOST)
     local elements = redis.call('LRANGE', s.l, dropped, dropped + step - 1)
@@ -118,7 +118,7 @@ local function find(stream, cutoff)
   return s
 end
 
--- Return where a stream stands, which is begun if it does not exist.
+-- Return where a stream stands; begin the stream if it does not exist.
 local function get(stream, cutoff)
   local s, begun = find(stream, cutoff)
   if s then

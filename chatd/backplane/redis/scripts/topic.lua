@@ -1,5 +1,5 @@
 #!lua
--- Set the topic of a room, which is begun if it does not exist.
+-- Set the topic of a room; begin its stream if it does not exist.
 -- KEYS  1 m:STREAM; all others of the stream have the same tag
 -- ARGV  1 the stream  2 the highest age in seconds  3 the topic
 --# fence
