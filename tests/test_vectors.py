@@ -16,7 +16,7 @@ from noise.connection import Keypair, NoiseConnection
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.backplane.interface import BACKPLANE_RETENTION
-from chatd.chat import presence
+from chatd.chat import commands, presence
 from chatd.chat.access import MAX_INVITED, MAX_PRIVATE_ROOMS
 from chatd.chat.away import MAX_AWAY
 from chatd.chat.commands import Commands
@@ -264,6 +264,31 @@ class PageTests(SynchronousTestCase):
             for name, (fields, _) in commands.items()
         }
         self.assertEqual({**listed, "command": set()}, {**expected, "command": set()})
+
+    def test_commands_in_the_docstring(self):
+        """The docstring of the commands has the fields of the page's table, and no others."""
+        table = section("Commands").split("\n\nA `?`")[0]
+        listed = {
+            cells[0]: sorted(re.findall(r"`([a-z_]+)`", " ".join(cells[1:])))
+            for cells in rows(table)
+            if cells[0] != "command"
+        }
+        name, found = "", {}
+        for line in commands.__doc__.split("\n======")[2].splitlines()[1:]:
+            name = line[:24].replace("``", "`").strip() or name  # a row may have further lines
+            fields = line[24:].replace("the messages, then", "").replace("nothing", "")
+            found.setdefault(name, []).extend(re.findall(r"[a-z_]+", fields))
+        self.assertEqual({name: sorted(fields) for name, fields in found.items()}, listed)
+
+    def test_refusals(self):
+        """Each code that refuses a SESSION_ACK is sent in an ERROR and in a DISCONNECT."""
+        text = " ".join(section("SESSION_ACK", "###").split())
+        (listed,) = re.findall(r"ERROR and DISCONNECT of the same code: (.*?)\. If", text)
+        codes = re.findall(r"`([a-z-]+)`", listed)
+        self.assertGreater(len(codes), 10)
+        frames = {cells[0].strip("`"): cells[1] for cells in rows(section("Errors"))}
+        for code in codes:
+            self.assertEqual(frames[code], "ERROR, DISCONNECT", code)
 
     def test_events(self):
         """The table has each event of the chat with all of its fields, and the welcome."""
