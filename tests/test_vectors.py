@@ -273,7 +273,8 @@ class PageTests(SynchronousTestCase):
             for cells in rows(table)
             if cells[0] != "command"
         }
-        name, found = "", {}
+        name = ""
+        found: dict[str, list[str]] = {}
         for line in commands.__doc__.split("\n======")[2].splitlines()[1:]:
             name = line[:24].replace("``", "`").strip() or name  # a row may have further lines
             fields = line[24:].replace("the messages, then", "").replace("nothing", "")

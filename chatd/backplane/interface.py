@@ -171,7 +171,7 @@ class IBackplane(IMessageStore):
         """Keep a ban; every later claim checks it."""
 
     def drop_ban(key: str) -> Awaitable[bool]:
-        """Lift a ban, and return whether there was one with this key."""
+        """Lift a ban, and return whether there was a ban with this key."""
 
     # Words between nodes
 

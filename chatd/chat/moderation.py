@@ -123,7 +123,7 @@ class Bans:
     """The bans by name and by address; a ban of an IPv6 address covers its /64, see `site_of`.
 
     A change is in force once it is saved. Changes happen one after the other: each begins with
-    the result of the one before, and an older list never replaces a newer one in the file.
+    the result of the change before, and an older list never replaces a newer list in the file.
 
     Beside these bans of this daemon there are those that a backplane keeps for all daemons; see
     `hear`.
@@ -221,7 +221,7 @@ class Bans:
             await self._change([*bans, ban])
 
     async def remove(self, target: Target) -> bool:
-        """Lift the ban of a name or of a site, and return whether there was one.
+        """Lift the ban of a name or of a site, and return whether there was a ban.
 
         Raises:
             StoreError: The change cannot be saved; then the ban stays in force.

@@ -251,7 +251,7 @@ class Names:
         if self._has_accounts and not is_account and not fold(name).startswith(GUEST):
             raise RequestError(
                 ErrorCode.AUTH_REQUIRED,
-                f"that name needs a password; without one, a name begins with {GUEST}",
+                f"that name needs a password; without a password, a name begins with {GUEST}",
             )
         return name
 

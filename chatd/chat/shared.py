@@ -170,7 +170,7 @@ class Shared(Protocol[M]):
         """Put a ban in force."""
 
     def remove_ban(self, target: Target) -> Awaitable[bool]:
-        """Lift the ban of a name or of a site, and return whether there was one."""
+        """Lift the ban of a name or of a site, and return whether there was a ban."""
 
     def bans(self) -> Awaitable[list[Ban]]:
         """Return the bans in force."""

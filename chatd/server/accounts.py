@@ -169,7 +169,7 @@ class Accounts:
         if account.is_guest and name is not None and not fold(name).startswith(GUEST):
             raise RequestError(
                 ErrorCode.AUTH_REQUIRED,
-                f"that name needs a password; without one, a name begins with {GUEST}",
+                f"that name needs a password; without a password, a name begins with {GUEST}",
             )
         return account
 

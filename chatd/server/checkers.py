@@ -198,7 +198,7 @@ class ClearFileChecker:
         except OSError as error:
             raise ConfigurationError(f"cannot read {path}: {why(error)}") from error
         if strip_mark(start, path) != start:
-            raise ConfigurationError(f"{path} begins with a byte order mark; save it without one")
+            raise ConfigurationError(f"{path} begins with a byte order mark; save it without that")
 
     def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[bytes | tuple[()]]:
         """Check a name and a password.

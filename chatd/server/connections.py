@@ -153,7 +153,7 @@ class Connections(Generic[P]):
         return leaving
 
     def ended(self, connection: P, *, is_gone: bool = False) -> P | None:
-        """Note that a connection no longer waits for a session or has one.
+        """Note that a connection no longer waits for a session, and no longer has a session.
 
         It may stay open for a while, so that the peer can read the reason. The number of open
         connections that were refused before they had a session is bounded, too.

@@ -38,8 +38,8 @@ class Limits:
             the machine counts as an address.
         max_unestablished: How many connections may wait for a session. For each further connection,
             the oldest of the address that has most of them gets `overloaded`; the new connection
-            counts for its address. If no address has more than one, the oldest of all does. Beside
-            them, as many refused connections may still be open, to read why.
+            counts for its address. If each address has only one connection, the oldest of all gets
+            it. Beside them, as many refused connections may still be open, to read why.
         handshake_timeout_s: How long a connection may have no session, in seconds; then it gets
             `handshake-timeout`.
         max_first_frame: Longest frame before the session, in bytes.

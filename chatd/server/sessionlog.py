@@ -97,7 +97,7 @@ class SessionLog:
         name: str,
         was_established: bool,
     ) -> None:
-        """Log the end of a session, or of a connection that never had one.
+        """Log the end of a session, or of a connection that never had a session.
 
         Args:
             who: The session.

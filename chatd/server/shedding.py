@@ -25,7 +25,7 @@ class LoadShedder:
             _shed(leaving, "too many connections wait for a session")
 
     def make_room(self) -> bool:
-        """Abort a connection without a session, for a new one that the system has no room for.
+        """Abort a connection without a session, to make room for a new connection.
 
         Returns:
             Whether there was a connection without a session.
@@ -43,7 +43,7 @@ class LoadShedder:
             _shed(leaving, "too many messages are incomplete or came too fast")
 
     def ended(self, connection: Closable, *, is_gone: bool) -> None:
-        """Note that a connection no longer waits for a session or has one."""
+        """Note that a connection no longer waits for a session, and no longer has a session."""
         leaving = self._connections.ended(connection, is_gone=is_gone)
         if leaving is not None:
             leaving.abort()

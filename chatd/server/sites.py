@@ -1,4 +1,4 @@
-"""`PerSite`: groups connections by site, and selects the one to close first."""
+"""`PerSite`: groups connections by site, and selects the connection to close first."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class PerSite(Generic[P]):
         """Return the oldest connection of the site that has most of them.
 
         A new connection counts for its site already. If several sites have most, the site of the
-        new connection comes first. If no site has more than one, return the oldest of all.
+        new connection comes first. If each site has only one connection, return the oldest.
 
         Args:
             site: The site of the new connection; None if it is not known.

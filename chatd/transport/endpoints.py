@@ -50,7 +50,7 @@ def bad_endpoint(description: str, error: Exception, example: str) -> Configurat
         return ConfigurationError(f"bad endpoint {description!r}: {error}")
     is_of_arguments = isinstance(error, _WRONG_ARGUMENTS)
     why = "its arguments are wrong" if is_of_arguments else why_refused(error).rstrip(".")
-    return ConfigurationError(f"bad endpoint {description!r}: {why}; one looks like {example}")
+    return ConfigurationError(f"bad endpoint {description!r}: {why}; an example is {example}")
 
 
 def why_refused(error: Exception) -> str:

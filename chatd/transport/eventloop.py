@@ -1,4 +1,4 @@
-"""Reactors in asyncio's event loop: `asyncio_reactor` runs one, `check_runs` looks for it."""
+"""Reactors in asyncio's event loop: `asyncio_reactor` runs a reactor, `check_runs` checks it."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class HeartbeatWheel:
     def add(self, ticking: Ticking) -> None:
         """Add a member; its first tick comes after at most one interval.
 
-        Of the slots with no more than a fair share of members, it gets the one that is ticked last.
+        Of the slots with at most a fair share of members, it gets the slot that is ticked last.
         """
         fair = len(self._places) // SLOTS
         places = ((self._position - back) % SLOTS for back in range(1, SLOTS + 1))

@@ -200,7 +200,7 @@ class ChatProtocol(LifecycleProtocol):
         self._turn.add(self)
 
     def _flush_rest(self) -> None:
-        """Flush again for the frames behind a large one, when that is sealed and written."""
+        """Flush again for the frames behind a large frame, when that is sealed and written."""
         unsealed = self.connection.unsealed
         if unsealed:
             self._turn.seal(unsealed, self)

@@ -29,7 +29,7 @@ class EndpointCase(SynchronousTestCase):
             made = make(self.reactor, description)
         except ConfigurationError as error:
             text = str(error)
-            is_well = len(text.splitlines()) == 1 and "one looks like" in text and ": ;" not in text
+            is_well = len(text.splitlines()) == 1 and "an example is" in text and ": ;" not in text
             return None if is_well else text
         except Exception as error:
             return f"raised {error!r}"

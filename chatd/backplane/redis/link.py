@@ -114,7 +114,7 @@ class Link:
         return await attachment.call(script, names, args)
 
     async def attached(self) -> Attachment:
-        """Return the attachment, as soon as there is one.
+        """Return the attachment, as soon as there is an attachment.
 
         Raises:
             StoreError: The link was lost for too long.

@@ -21,7 +21,7 @@ __all__ = ["Presence"]
 _ENTER, _QUIT, _COUNT = map(load, ("enter", "quit", "count"))
 _INSIDE, _PEOPLED, _TELL = map(load, ("inside", "peopled", "tellroom"))
 _SILENT = -1
-_USUAL_LIMIT = 500  # until the chat gives one: a new node may clear what a dead one had
+_USUAL_LIMIT = 500  # until the chat gives one: a new node may clear a dead node
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[str, str, dict[str, Any]]).decode

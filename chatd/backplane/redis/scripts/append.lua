@@ -2,7 +2,7 @@
 -- Give messages their places, keep them, and push them to the other nodes.
 -- KEYS  m:STREAM of each stream; all others of these streams have the same tag
 -- ARGV  1 the most messages of a stream  2 the most bytes  3 the highest age in seconds
---       4 the most bytes of a push; for each stream: the stream; the position of this node if it has
+--       4 the most bytes of a push; for each stream: the stream; this node's position, if it has
 --       it open, or ''; the number of its messages; the bytes of their contents; the key of each
 --       message, no two of them the same; each message as it is kept, without its time
 -- Returns the time; for each stream its epoch, the place of its first new message, the place of

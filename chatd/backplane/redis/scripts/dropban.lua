@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Lift a ban; return 1 if there was one.
+-- Lift a ban; return 1 if there was a ban.
 -- KEYS  1 bans
 -- ARGV  1 the key
 --# fence

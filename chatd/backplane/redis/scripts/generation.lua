@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- Find the generation, or make a new one if messages may be lost: the generation is missing, or
+-- Find the generation, or make another if messages may be lost: the generation is missing, or
 -- the server has started anew or been replaced without being safe before and after, or it has done
 -- less than this node saw done.
 -- KEYS  1 layout  2 run
 -- ARGV  1 this node's layout  2 the server's run id  3 '1' if the server is safe: it has no
---       replica and never was one, and answers after its disk has the data  4 a new generation
+--       replica, never was a replica, and answers after its disk has the data  4 a new generation
 --       5 the generation that this node knows, or ''  6 the work that this node saw done in it
 local layout = redis.call('GET', KEYS[1])
 if layout and tonumber(layout) > tonumber(ARGV[1]) then

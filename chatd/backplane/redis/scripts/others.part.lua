@@ -1,4 +1,4 @@
--- Return the id and the details of each living node, except one.
+-- Return the id and the details of each living node, except one node.
 local function others(nodes, but)
   local found = {}
   for _, other in ipairs(redis.call('SMEMBERS', nodes)) do
