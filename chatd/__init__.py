@@ -6,8 +6,8 @@ The public names are here; everything else may change.
 - `asyncio_reactor`: the reactor of a program that runs under asyncio.
 - `ChatFactory`, `Session`: subclass the factory to write a server. `ChatService` runs a server;
   `Policy` has the operator's settings, `Limits` the limits for peers, `Accounts` checks logins
-  (`Attempts` limits them), `Bans` has each `Ban` in force, `BanFile` keeps them, `FactoryOptions`
-  has the types of the factory's arguments.
+  (`Attempts` limits them, an `IPasswordChanger` changes passwords), `Bans` has each `Ban` in force,
+  `BanFile` keeps them, `FactoryOptions` has the types of the factory's arguments.
 - `IMessageStore`: the interface of message stores; `MemoryStore` and `SqliteStore` (with
   `Durability` and a `StoreRunner`, such as `StoreThread`) implement it. `Retention` limits what
   they keep.

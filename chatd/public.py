@@ -33,6 +33,7 @@ from chatd.errors import (
 )
 from chatd.server.accounts import Accounts
 from chatd.server.attempts import Attempts
+from chatd.server.checkers import IPasswordChanger
 from chatd.server.factory import ChatFactory
 from chatd.server.factoryoptions import FactoryOptions
 from chatd.server.limits import Limits
@@ -67,6 +68,7 @@ __all__ = [
     "FactoryOptions",
     "History",
     "IMessageStore",
+    "IPasswordChanger",
     "Joined",
     "KeyMismatchError",
     "Limits",
