@@ -28,6 +28,7 @@ __all__ = ["COMMANDS", "Command", "act_on", "is_command"]
 _MAX_LISTED = 100
 """Limit on the names or rooms in a list."""
 _ARGUMENT = re.compile(r"\[[^]]*\]|\S+")
+_QUIT = "the text is your last message in the room that you visited last"
 
 
 class Command(NamedTuple):
@@ -185,10 +186,11 @@ async def _clear(talk: Talk) -> None:
 
 
 async def _quit(talk: Talk, text: str = "") -> None:
-    if text and talk.places.current is None:
-        talk.display.note(f"not sent: {text} (you are in no room)")
+    room = talk.places.last_room
+    if text and room is not None:
+        talk.say(text, room=room.name, is_last=True)
     elif text:
-        talk.say(text, is_last=True)
+        talk.display.note(f"not sent: {text} (you are in no room)")
     talk.is_over = True
 
 
@@ -231,9 +233,7 @@ COMMANDS = {
     "bell": Command("[on|off]", "ring at direct messages and mentions", set_bell),
     "clear": Command("", "clear the screen; so does Ctrl+L", _clear),
     "help": Command("[COMMAND]", "list the commands, or explain one", _help),
-    "quit": Command(
-        "[text]", "leave; so does the line exit, or Ctrl+D", _quit, "the text is your last message"
-    ),
+    "quit": Command("[text]", "leave; so does the line exit, or Ctrl+D", _quit, _QUIT),
 }
 """The commands by their names."""
 

@@ -107,18 +107,24 @@ class Places:
         there = {place.key: place for place in map(Place, self._rooms())} | self._conversations
         self._order = [key for key in self._order if key in there]
         self._order += [key for key in there if key not in self._order]
+        self._visited = [key for key in self._visited if key in there]
         return [there[key] for key in self._order]
 
     @property
     def current(self) -> Place | None:
         """The place that typed lines go to: the last visited that is still there, or the first."""
-        return self._current(self.all)
+        return self._last_visited(self.all)
 
-    def _current(self, places: Sequence[Place]) -> Place | None:
+    @property
+    def last_room(self) -> Place | None:
+        """The room that the person visited last, or the first room; None without a room."""
+        return self._last_visited([place for place in self.all if not place.is_person])
+
+    def _last_visited(self, places: Sequence[Place]) -> Place | None:
         there = {place.key: place for place in places}
-        self._visited = [key for key in self._visited if key in there]
-        if self._visited:
-            return there[self._visited[-1]]
+        for key in reversed(self._visited):
+            if key in there:
+                return there[key]
         return places[0] if places else None
 
     def is_current(self, place: Place) -> bool:
@@ -222,7 +228,7 @@ class Places:
     def overview(self) -> Overview:
         """The current place with its number, and the places with unread messages."""
         places = self.all
-        current = self._current(places)
+        current = self._last_visited(places)
         number = 0 if current is None else places.index(current) + 1
         return Overview(current, number, self._unread_in(places))
 

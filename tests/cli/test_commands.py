@@ -271,7 +271,7 @@ class HelpTests(CommandsCase):
         self.assertEqual(self.alice.type("/who bob"), ["* /who: no"])
 
     def test_quit_with_a_text(self):
-        """The text of `/quit` is the last message; without a place for it, a note says so."""
+        """The text of `/quit` is the last message in the room; without a room, a note says so."""
         self.assertEqual(self.alice.type("/quit off to tea"), ["alice: off to tea"])
         self.assertTrue(self.alice.talk.is_over)
         self.bob.type("/leave")
@@ -279,6 +279,19 @@ class HelpTests(CommandsCase):
             self.bob.type("/quit off to tea"), ["* not sent: off to tea (you are in no room)"]
         )
         self.assertTrue(self.bob.talk.is_over)
+
+    def test_quit_from_a_conversation(self):
+        """There the text goes to the room that the person visited last, not to the other person."""
+        self.bob.type("/join ops")
+        self.alice.type("/join ops")
+        self.alice.type("/goto lobby")
+        self.alice.type("/query bob")
+        self.assertEqual(self.alice.type("/quit off to tea"), ["[lobby] alice: off to tea"])
+        self.alice.type("/leave lobby")
+        self.assertEqual(self.alice.type("/quit off to tea"), ["alice: off to tea"])
+        self.alice.type("/leave ops")
+        self.assertIn("you are in no room", self.alice.type("/quit off to tea")[0])
+        self.assertNotIn("→", "".join(self.bob.lines))
 
     def test_clear(self):
         """Without a terminal, nothing can be cleared."""

@@ -69,6 +69,19 @@ class CurrentTests(PlacesCase):
         self.rooms = ["Ops"]
         self.assertEqual(self.current(), "Ops")
 
+    def test_last_room(self):
+        """The room that was visited last is known in a conversation, too."""
+        self.assertEqual(self.places.last_room, Place("lobby"))
+        bob = self.places.open("bob")
+        for place in (Place("Ops"), bob):
+            self.places.enter(place)
+        self.assertEqual(self.places.last_room, Place("Ops"))
+        self.assertEqual(self.current(), "@bob")
+        self.rooms = ["lobby"]
+        self.assertEqual(self.places.last_room, Place("lobby"))
+        self.rooms = []
+        self.assertIsNone(self.places.last_room)
+
     def test_spelling(self):
         """A place may be entered in any spelling."""
         self.places.enter(Place("OPS"))
