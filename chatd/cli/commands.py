@@ -14,7 +14,7 @@ from chatd.cli.awaycommand import away, name_of
 from chatd.cli.helptext import KEY_HELP, command_help, list_commands
 from chatd.cli.keyhelp import key_help
 from chatd.cli.notdone import NotDone
-from chatd.cli.operatorcommands import BAN, ban, bans, kick, unban
+from chatd.cli.operatorcommands import BAN, KICK, ban, bans, kick, unban
 from chatd.cli.passwordcommand import password
 from chatd.cli.peoplecommands import WHOIS, ignore, unignore, whois
 from chatd.cli.placecommands import GOTO, LEAVE, QUERY, act, go_to, leave, query, set_bell
@@ -218,7 +218,7 @@ COMMANDS = {
     "search": Command(
         browsingcommands.SEARCH, "find messages; without a text: go on", browsingcommands.search
     ),
-    "kick": Command("NAME [reason]", "end all sessions of NAME (operators)", kick),
+    "kick": Command("NAME [reason]", "end all sessions of NAME (operators)", kick, KICK),
     "ban": Command(
         "NAME-or-ADDRESS [DURATION] [reason]", "ban, such as for 10m, 2h, 7d (operators)", ban, BAN
     ),

@@ -13,11 +13,12 @@ from chatd.cli.display import date_and_time
 from chatd.cli.notdone import NotDone
 from chatd.cli.talk import Talk
 
-__all__ = ["BAN", "FOR_GOOD", "ban", "bans", "kick", "unban"]
+__all__ = ["BAN", "FOR_GOOD", "KICK", "ban", "bans", "kick", "unban"]
 
 FOR_GOOD = "-"
 """The duration of a ban that does not end."""
 BAN = f"DURATION is such as 10m, 2h or 7d; {FOR_GOOD} or none: for good"
+KICK = "NAME is out of all rooms then, and may come back; /ban prevents that"
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(rf"([0-9]{{1,6}})([{''.join(_SECONDS)}])")
 

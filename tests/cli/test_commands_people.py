@@ -50,6 +50,10 @@ class OperatorTests(CommandsCase):
         self.assertIn("* you were kicked: be nice", self.bob.lines)
         self.assertEqual(self.bob.ends, ["kicked"])
 
+    def test_kick_help(self):
+        """The help for `/kick` says what it ends, and what it does not prevent."""
+        self.assertIn("and may come back; /ban prevents that", self.alice.type("/help kick")[2])
+
     def test_kick_nobody(self):
         """The client reports a kick of a name without sessions."""
         self.assertEqual(self.alice.type("/kick eve"), ["* no sessions of eve ended"])
