@@ -39,7 +39,7 @@ class Command(NamedTuple):
             for the rest of the line, and brackets mark optional arguments.
         help: A short description.
         run: Carries the command out, with its arguments.
-        more: Further sentences for `/help` about this command.
+        more: Further lines for `/help` about this command.
     """
 
     arguments: str

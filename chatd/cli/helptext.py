@@ -39,7 +39,7 @@ class Described(Protocol):
 
     @property
     def more(self) -> str:
-        """Further sentences, or empty."""
+        """Further lines, or empty."""
 
 
 def list_commands(commands: Mapping[str, Described]) -> list[str]:
@@ -75,7 +75,7 @@ def command_help(
     short = [f"/{each}" for each, full in aliases.items() if full == name]
     also = [f"short: {', '.join(short)}"] if short else []
     optional = ["arguments in brackets may be left out"] if "[" in command.arguments else []
-    about = [command.help, *filter(None, [command.more]), *also, *optional]
+    about = [command.help, *command.more.splitlines(), *also, *optional]
     return [_usage(name, command), *(f"  {line}" for line in about)]
 
 

@@ -12,7 +12,8 @@ from chatd.cli.typed import ACTION
 __all__ = ["GOTO", "LEAVE", "QUERY", "act", "go_to", "leave", "query", "set_bell"]
 
 GOTO = "PLACE is a name or a number; Alt and the number do the same"
-LEAVE = "the text is your last message there"
+LEAVE = """without PLACE, a name or a number, you leave the current place
+the text is your last message there: /leave see you"""
 QUERY = "without NAME: close the conversation; /msg sends one message"
 
 
@@ -37,27 +38,28 @@ async def query(talk: Talk, name: str | None = None, text: str = "") -> None:
         talk.say(text)
 
 
-async def leave(talk: Talk, title: str | None = None, text: str = "") -> None:
+async def leave(talk: Talk, first: str | None = None, rest: str = "") -> None:
     """Leave a room or close a conversation; a text is the last message there.
+
+    Args:
+        talk: The conversation in which the command was typed.
+        first: The place, or the first word of the text.
+        rest: The text, or the rest of it.
 
     Raises:
         NotDone: The person is not in that place, or there is no connection.
     """
-    place = talk.places.current if title is None else talk.places.find(title)
-    if place is None:
-        raise NotDone(
-            "you are in no room; enter one with /join ROOM"
-            if title is None
-            else f"you are not in {title}; a text comes after the place: /leave PLACE text"
-        )
-    said = talk.say(text, to=place.other, room=place.room) if text else None
+    place, text = _to_leave(talk, first, rest)
     if place.is_person:
-        if said is not None:
-            await said  # the receipt opens the conversation
+        if text:
+            await talk.say(text, to=place.name)  # the receipt opens the conversation
         _close_conversation(talk, place.name)
         return
+    client = talk.client  # without a connection, the text is not sent either
+    if text:
+        talk.say(text, room=place.name)
     was_here = talk.places.is_current(place)
-    await talk.client.leave(place.name)
+    await client.leave(place.name)
     current = talk.places.current
     rest = (
         "/join ROOM enters another" if current is None else f"your lines go to {current.name} now"
@@ -65,6 +67,27 @@ async def leave(talk: Talk, title: str | None = None, text: str = "") -> None:
     talk.display.note(f"you left {place.name}; {rest}")
     if was_here:
         talk.move_on()
+
+
+def _to_leave(talk: Talk, first: str | None, rest: str) -> tuple[Place, str]:
+    """Return the place to leave, and the last message there.
+
+    A first word that is no place begins the message, as in irssi. A single word does not, because
+    it may be a mistyped place, and neither does a word with the sign of a room or a person.
+    """
+    if first is not None:
+        place = talk.places.find(first)
+        if place is not None:
+            return place, rest
+        if not rest or first.startswith(("#", "@")):
+            raise NotDone(
+                f"you are not in {first}; a text comes after the place: /leave PLACE text"
+            )
+        rest = f"{first} {rest}"
+    current = talk.places.current
+    if current is None:
+        raise NotDone("you are in no room; enter one with /join ROOM")
+    return current, rest
 
 
 def _close_conversation(talk: Talk, name: str) -> None:

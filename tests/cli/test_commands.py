@@ -154,6 +154,34 @@ class RoomsTests(CommandsCase):
         self.assertEqual(self.bob.lines[-1], "alice → you: see you")
         self.assertEqual([place.title for place in self.alice.talk.places.all], ["lobby"])
 
+    def test_leave_with_a_text_alone(self):
+        """Words that begin with no place are all the last message, to the current place."""
+        self.assertEqual(
+            self.alice.type("/leave see  you"),
+            ["alice: see you", "* you left lobby; /join ROOM enters another"],
+        )
+        self.assertIn("you are in no room", self.alice.mistype("/leave see you"))
+        self.alice.type("/query bob")
+        self.alice.type("/leave see you")
+        self.assertEqual(self.bob.lines[-1], "alice → you: see you")
+        self.assertEqual(self.alice.talk.places.all, [])
+
+    def test_leave_with_a_mistyped_place(self):
+        """A single word is a place, and so is a word with the sign of a room or a person."""
+        for words in ("see", "#lobby see you", "@bob see you"):
+            self.assertIn(
+                f"you are not in {words.split()[0]};", self.alice.mistype(f"/leave {words}")
+            )
+        self.assertEqual(self.bob.lines, [])
+
+    def test_leave_without_a_connection(self):
+        """Without a connection, the text is not sent either, so that the line can be repeated."""
+        self.alice.client.transport.abortConnection()
+        self.reactor.settle()
+        self.assertIn("not connected", self.alice.mistype("/leave see you"))
+        self.reactor.pass_until(lambda: self.alice.talk.is_connected)
+        self.assertNotIn("see you", "".join(self.bob.lines))
+
     def test_say(self):
         """`/say` sends its text, also if it begins with a slash."""
         self.assertEqual(self.alice.type("/say /topic tea"), ["alice: /topic tea"])
