@@ -11,6 +11,7 @@ TERMINAL_KEYS = {
     "Alt+Enter": "start a new line in a message",
     "Up, Down": "bring back earlier lines",
     "Ctrl+C": "clear the line; at an empty line, quit",
+    "Ctrl+U": "clear all of the message; Up brings it back",
     "Ctrl+D": "at an empty line, quit",
     "Ctrl+L": "clear the screen",
     "Ctrl+Z": "suspend the client; fg returns",

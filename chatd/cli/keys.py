@@ -37,6 +37,9 @@ class KeyActions(Protocol):
     def is_command(self, name: str) -> bool:
         """Return whether a command has this name."""
 
+    def line_cleared(self) -> None:
+        """Note that a key has cleared the line."""
+
     def cancelled(self) -> None:
         """Note that Ctrl+C has cancelled something."""
 
@@ -63,16 +66,28 @@ def key_bindings(actions: KeyActions) -> KeyBindings:
     """Return the bindings of the keys."""
     bindings = KeyBindings()
 
+    def clear_line(line: Buffer) -> None:
+        line.reset(append_to_history=True)  # Up brings the line back
+        actions.line_cleared()
+        actions.rewrite_line()
+
     # Eager, because prompt_toolkit's own bindings come last on a dumb terminal. The line is not
     # typed at while the person searches for an earlier line.
     @bindings.add("c-c", eager=True, filter=_at_line)
     def interrupt(event: KeyPressEvent) -> None:
         if event.current_buffer.text:
-            event.current_buffer.reset(append_to_history=True)  # Up brings the line back
+            clear_line(event.current_buffer)
             actions.cancelled()
-            actions.rewrite_line()
         elif actions.may_leave():
             event.app.exit(exception=Interrupted())
+
+    # All of a message of several lines, where prompt_toolkit clears one.
+    @bindings.add("c-u", eager=True, filter=_at_line)
+    def discard(event: KeyPressEvent) -> None:
+        text = event.current_buffer.text
+        if text:
+            event.app.clipboard.set_text(text)  # for Ctrl+Y
+            clear_line(event.current_buffer)
 
     @bindings.add("c-c", eager=True, filter=is_searching)
     def stop_searching(event: KeyPressEvent) -> None:

@@ -113,9 +113,12 @@ class LinePrompt:
         if not line.text:
             self.held = ""
 
+    def line_cleared(self) -> None:
+        """Let the next line be carried out: `Buffer.reset` does not tell that the text changed."""
+        self.held = ""
+
     def cancelled(self) -> None:
         """Note that Ctrl+C has cancelled something."""
-        self.held = ""
         self._interrupting.cancelled()
 
     def may_leave(self) -> bool:

@@ -22,6 +22,8 @@ from tests.cli.conversation import (
     CTRL_C,
     CTRL_D,
     CTRL_R,
+    CTRL_U,
+    CTRL_Y,
     CTRL_Z,
     DOWN,
     ENTER,
@@ -324,6 +326,60 @@ class TypingTests(TerminalCase):
             await it.shown("  two")
             self.assertEqual(self.reactor.server.hub.roster.rooms["lobby"].seq, 1)
             it.type("exit" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+
+    def test_clear_several_lines(self):
+        """Ctrl+U clears all lines of a message, Up and Ctrl+Y bring them back."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.type(CTRL_U)  # does nothing
+            it.type("one" + ALT_ENTER + "two" + LEFT)
+            await it.until(lambda: it.typed == "one\ntwo")
+            it.type(CTRL_U)
+            await it.until(lambda: not it.typed)
+            it.type(CTRL_Y)
+            await it.until(lambda: it.typed == "one\ntwo")
+            it.type(CTRL_U)
+            await it.until(lambda: not it.typed)
+            buffer = it.terminal._prompt._session.default_buffer
+            await it.until(lambda: len(buffer._working_lines) > 1)  # the next drawing loads them
+            it.type(UP)
+            await it.until(lambda: it.typed == "one\ntwo")
+            it.type(ENTER)
+            await it.shown("  two")
+            it.type("exit" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+
+    def test_clear_at_a_dumb_terminal(self):
+        """On a dumb terminal, the client writes a new prompt after Ctrl+U."""
+        written: list[Any] = []
+        self.patch(os, "environ", {**os.environ, "TERM": "dumb"})
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.write_prompt_to(written)
+            it.type("half" + CTRL_U)
+            await it.until(lambda: "\r\n> " in written)
+            it.type(CTRL_D)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+
+    def test_clear_a_search(self):
+        """Within a search for an earlier line, Ctrl+U leaves the line as it is."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.type("half" + CTRL_R)
+            await it.until(lambda: it.is_searching)
+            it.type("tea" + CTRL_U + CTRL_C)
+            await it.until(lambda: not it.is_searching)
+            self.assertEqual(it.typed, "half")
+            it.type(CTRL_C)
+            await it.until(lambda: not it.typed)
+            it.type(CTRL_D)
 
         self.assertEqual(self.converse(script), Status.DONE)
 
@@ -732,7 +788,7 @@ class HeldLineTests(TerminalCase):
 
     def test_begun_again(self):
         """A line that was begun after that is sent, however the first was cleared."""
-        for number, clear in enumerate((CTRL_C, "\x7f" * 4)):
+        for number, clear in enumerate((CTRL_C, CTRL_U, "\x7f" * 4)):
             self.reactor = CommandReactor()
             self.clear_screen()
 
