@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 
+from chatd.cli.pagetitles import page_title
 from chatd.cli.places import Place
-from chatd.cli.searching import Search, Show
+from chatd.cli.searching import Search
 from chatd.client.client import ChatClient
 from chatd.errors import SessionEnded
 from chatd.wire.messages import Message
@@ -112,17 +113,17 @@ class Browsing:
         first = None if page.complete else messages[0].seq
         self._mark(place, _Mark(page.epoch, first, limit))
         is_newest, is_oldest = before is None, first is None
-        return _title(place, len(messages), is_newest=is_newest, is_oldest=is_oldest), messages
+        title = page_title(len(messages), str(place), is_newest=is_newest, is_oldest=is_oldest)
+        return title, messages
 
     # Searching
 
-    async def find(self, client: ChatClient, search: Search, show: Show) -> str:
-        """Search, or let a search go on.
+    async def find(self, client: ChatClient, search: Search) -> str:
+        """Search, or let a search go on; its `page` has what it found, also after an error.
 
         Args:
             client: The client.
             search: The search; it replaces the earlier search.
-            show: Called with each message that was found.
 
         Returns:
             How far it searched.
@@ -133,7 +134,7 @@ class Browsing:
         """
         self.stop_search()
         self.search = search
-        self._running = running = Deferred.fromCoroutine(search.run(client, show))
+        self._running = running = Deferred.fromCoroutine(search.run(client))
         try:
             await running
         except CancelledError:
@@ -149,12 +150,6 @@ class Browsing:
         running, self._running = self._running, None
         if running is not None:
             running.cancel()
-
-
-def _title(place: Place, number: int, *, is_newest: bool, is_oldest: bool) -> str:
-    many = f"{number} messages" if number > 1 else "message"
-    title = f"the last {many} {place}" if is_newest else f"the {many} {place} before those"
-    return f"{title}; the server keeps no earlier ones" if is_oldest else title
 
 
 def _no_earlier(place: Place, limit: int) -> str:

@@ -9,7 +9,6 @@ from chatd.cli.notdone import NotDone
 from chatd.cli.places import Place
 from chatd.cli.searching import Search
 from chatd.cli.talk import Talk
-from chatd.wire.messages import Message
 
 __all__ = ["HISTORY", "SEARCH", "history", "search"]
 
@@ -38,7 +37,7 @@ async def history(talk: Talk, *words: str) -> None:
 
 
 async def search(talk: Talk, *words: str) -> None:
-    """Show the messages that have a text, the newest first; without a text, go on.
+    """Show the newest messages that have a text; without a text, show those before.
 
     Raises:
         NotDone: The arguments are wrong, or there is no connection.
@@ -55,10 +54,14 @@ async def search(talk: Talk, *words: str) -> None:
     else:
         searching = talk.browsing.search
 
-    def show(message: Message) -> None:
-        talk.earlier_message(message, with_date=True)
-
-    talk.display.note(await talk.browsing.find(talk.client, searching, show))
+    client = talk.client
+    try:
+        ending = await talk.browsing.find(client, searching)
+    finally:  # an error comes after what was found before it
+        title, messages = searching.page
+        if messages:
+            talk.earlier(title, messages, with_date=True)
+    talk.display.note(ending)
 
 
 def _place(talk: Talk, other: str | None) -> Place:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-__all__ = ["Days", "seconds_to_midnight", "time_of_day"]
+__all__ = ["Days", "date_and_time", "seconds_to_midnight", "time_of_day"]
 
 
 class Days:
@@ -29,6 +29,18 @@ class Days:
 def time_of_day(unix_time: float | None) -> str:
     """Return the time of day, in local time."""
     return _format(unix_time, "%H:%M") or "--:--"
+
+
+def date_and_time(unix_time: float | None, *, today: float | None = None) -> str:
+    """Return the date and the time of day, in local time, to the minute.
+
+    Args:
+        unix_time: The time, in Unix seconds.
+        today: A time of today; then a time of the same day has no date.
+    """
+    if today is not None and _day(unix_time) == _day(today):
+        return time_of_day(unix_time)
+    return _format(unix_time, "%Y-%m-%d %H:%M") or "an unknown date"
 
 
 def seconds_to_midnight(now: float) -> float:

@@ -13,14 +13,14 @@ from chatd.chat.names import fold
 from chatd.cli.attention import Bell, is_for
 from chatd.cli.colours import PLAIN, Ink
 from chatd.cli.cutting import rows_of
-from chatd.cli.days import Days, time_of_day
+from chatd.cli.days import Days, date_and_time, time_of_day
 from chatd.cli.eventwords import words_of
 from chatd.cli.printable import escaped, plain
 from chatd.cli.typed import action_in
 from chatd.cli.widths import width_of, wrapped
 from chatd.wire.messages import Message
 
-__all__ = ["Display", "JsonDisplay", "QuietDisplay", "TextDisplay", "date_and_time"]
+__all__ = ["Display", "JsonDisplay", "QuietDisplay", "TextDisplay"]
 
 MAX_SHOWN_BYTES = 64 * 1024
 """Limit on the shown content of a message, in bytes."""
@@ -160,7 +160,7 @@ class TextDisplay:
             message: The message.
             me: The name of the person at the terminal; direct messages show it as `you`.
             is_earlier: Whether to mark it as an earlier message.
-            with_date: Whether its time has the date.
+            with_date: Whether its time has the date, unless it is of today.
             is_whole: Whether to show it as far as the limits of a message allow, in many rows.
         """
         is_for_you = not is_earlier and is_for(message, me)
@@ -245,7 +245,7 @@ class TextDisplay:
             unix_time: The time of the line.
             parts: What stands before the text, and the text.
             is_earlier: Whether it is of an earlier message.
-            with_date: Whether its time has the date.
+            with_date: Whether its time has the date, unless it is of today.
             is_for_you: Whether it is meant for the person.
             ring: The character that rings the bell, or nothing.
         """
@@ -258,9 +258,11 @@ class TextDisplay:
         )
         when = ""
         if self._with_time:
-            if not with_date:
+            if with_date:
+                when = f"{date_and_time(unix_time, today=self._unix_time())} "
+            else:
                 self._show_day(unix_time)
-            when = f"{(date_and_time if with_date else time_of_day)(unix_time)} "
+                when = f"{time_of_day(unix_time)} "
         text = clean[-1]
         head = f"{when}{mark}{''.join(clean[:-1])}{text[: len(text) - len(text.lstrip())]}"
         for broken in self._broken(f"{when}{mark}{''.join(shown)}", head, len(when)):
@@ -286,11 +288,3 @@ class TextDisplay:
     def _write_line(self, line: str) -> None:
         self.lines += 1
         self._write(line)
-
-
-def date_and_time(unix_time: float | None) -> str:
-    """Return the date and the time of day, to the minute."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M", time.localtime(unix_time))
-    except (OverflowError, ValueError, OSError):  # too far away for the calendar
-        return "an unknown date"

@@ -9,7 +9,7 @@ from typing import Any
 
 from chatd.chat.names import check_name
 from chatd.cli.arguments import checked
-from chatd.cli.display import date_and_time
+from chatd.cli.days import date_and_time
 from chatd.cli.notdone import NotDone
 from chatd.cli.talk import Talk
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
 from itertools import accumulate
 
 from chatd.chat.history import MAX_PAGE
-from chatd.cli.display import MAX_SHOWN_BYTES, date_and_time
+from chatd.cli.days import date_and_time
+from chatd.cli.display import MAX_SHOWN_BYTES
+from chatd.cli.pagetitles import page_title
 from chatd.cli.places import Place
 from chatd.client.client import ChatClient
 from chatd.wire.messages import Message
 
-__all__ = ["Search", "Show", "excerpt"]
+__all__ = ["Search", "excerpt"]
 
 MAX_FOUND = 20
-"""Limit on the messages that a search shows before it stops."""
+"""Limit on the messages that a search finds before it stops."""
 MAX_SEARCHED = 10_000
 """Number of messages after which a search stops."""
 MAX_SEARCHED_BYTES = 32 * 1024 * 1024
@@ -26,9 +27,6 @@ _BEFORE = 60
 """Number of characters shown before the text that was found, where the message is longer."""
 _MAX_REPEATED = 40
 """Limit on the text that a summary repeats, in characters."""
-
-Show = Callable[[Message], None]
-"""Shows a message that was found; its content is the part of it that has the text."""
 
 
 class Search:
@@ -49,40 +47,56 @@ class Search:
         self.is_over = False
         self._place = place
         self._text = _plain_spaces(text)
+        self._page: list[Message] = []
         self._found = self._searched = 0
         self._epoch: str | None = None
         self._before: int | None = None
         self._back_to: float | None = None
 
     @property
+    def page(self) -> tuple[str, list[Message]]:
+        """What the last run has found: a title, and the messages, in order.
+
+        The content of each message is the part of it that has the text.
+        """
+        number = len(self._page)
+        where = f"{self._place} containing {self._quoted}"
+        return page_title(number, where, is_newest=number == self._found), self._page[::-1]
+
+    @property
     def summary(self) -> str:
         """How far the search has come, in words."""
-        place, text = self._place, self._text
+        place = self._place
         if not self._searched:
             return f"there are no messages {place}" if self.is_over else "nothing is searched yet"
-        if len(text) > _MAX_REPEATED:
-            text = f"{text[: _MAX_REPEATED - 1]}…"
-        found = f"{self._found:,}" if self._found else "nothing"
         many = "1 message" if self._searched == 1 else f"{self._searched:,} messages"
         far = "all that the server keeps"
         if not self.is_over:
-            far = f"back to {date_and_time(self._back_to)}; /search goes on from there"
-        return f"“{text}”: {found} found; searched {many} {place}, {far}"
+            far = f"back to {date_and_time(self._back_to)}; /search goes on"
+        if self._page:  # its title tells the rest
+            return f"searched {many}, {far}"
+        found = f"{self._found:,}" if self._found else "nothing"
+        return f"{self._quoted}: {found} found; searched {many} {place}, {far}"
 
-    async def run(self, client: ChatClient, show: Show) -> None:
+    @property
+    def _quoted(self) -> str:
+        text = self._text
+        return f"“{text}”" if len(text) <= _MAX_REPEATED else f"“{text[: _MAX_REPEATED - 1]}…”"
+
+    async def run(self, client: ChatClient) -> None:
         """Search on, until enough is found or searched, or nothing is left.
 
         Args:
             client: The client.
-            show: Called with each message that was found, the newest first.
 
         Raises:
             RequestError: The server refuses, or the messages have another epoch than before.
             SessionEnded: The session ended first.
         """
+        self._page = []
         if self.is_over:
             return
-        found, searched, size = self._found, self._searched, 0
+        searched, size = self._searched, 0
         async for page in client.history_pages(
             self._place.room,
             other=self._place.other,
@@ -92,23 +106,23 @@ class Search:
         ):
             self._epoch = page.epoch
             for message in reversed(page.messages):
-                self._look_at(message, show)
+                self._look_at(message)
                 size += len(message.content)
-                if self._found - found == MAX_FOUND:
+                if len(self._page) == MAX_FOUND:
                     break
             self.is_over = page.complete and self._before == page.messages[0].seq
-            enough = self._found - found == MAX_FOUND or self._searched - searched >= MAX_SEARCHED
+            enough = len(self._page) == MAX_FOUND or self._searched - searched >= MAX_SEARCHED
             if self.is_over or enough or size >= MAX_SEARCHED_BYTES:
                 return
         self.is_over = True
 
-    def _look_at(self, message: Message, show: Show) -> None:
+    def _look_at(self, message: Message) -> None:
         self._before, self._back_to = message.seq, message.time
         self._searched += 1
         part = excerpt(message, self._text)
         if part is not None:
             self._found += 1
-            show(Message(message.type, message.header, part.encode()))
+            self._page.append(Message(message.type, message.header, part.encode()))
 
 
 def excerpt(message: Message, text: str) -> str | None:

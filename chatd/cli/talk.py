@@ -350,17 +350,20 @@ class Talk:
             were = "were removed from" if is_removed else "are no longer in"
             self.window.hold(f"you {were} {before.name}")
 
-    def earlier(self, title: str, messages: Iterable[Message]) -> None:
-        """Show earlier messages under a title."""
+    def earlier(self, title: str, messages: Iterable[Message], *, with_date: bool = False) -> None:
+        """Show earlier messages under a title.
+
+        Args:
+            title: The title.
+            messages: The messages, in order.
+            with_date: Whether each line has its date, unless it is of today.
+        """
         shown = [message for message in messages if not self.ignored.hides(message)]
         self.display.note(f"{title}:" if shown else f"{title}: all are from people you ignore")
         for message in shown:
-            self.display.message(message, self.name, is_earlier=True, is_whole=True)
-
-    def earlier_message(self, message: Message, *, with_date: bool = False) -> None:
-        """Show an earlier message, unless its sender is ignored."""
-        if not self.ignored.hides(message):
-            self.display.message(message, self.name, is_earlier=True, with_date=with_date)
+            self.display.message(
+                message, self.name, is_earlier=True, with_date=with_date, is_whole=True
+            )
 
     def room_joined(self, client: ConsoleClient, joined: Joined) -> None:
         """Introduce a joined room; after a reconnect, tell if messages may be missing instead."""

@@ -232,17 +232,18 @@ class HistoryTests(CommandsCase):
 
 class SearchTests(CommandsCase):
     def test_found(self):
-        """The search shows the messages with the text, newest first, and how far it got."""
+        """The search shows the messages with the text in order, and then how far it got."""
         for line in ("Tea is ready", "coffee", "no TEA left", "steady"):
             self.bob.type(line)
         self.alice.lines.clear()
         self.assertEqual(
             self.alice.type("/search tea"),
             [
-                "| bob: steady",
-                "| bob: no TEA left",
+                "* the last 3 messages in lobby containing “tea”:",
                 "| bob: Tea is ready",
-                f"* “tea”: 3 found; searched 4 messages in lobby, {ALL}",
+                "| bob: no TEA left",
+                "| bob: steady",
+                f"* searched 4 messages, {ALL}",
             ],
         )
 
@@ -253,8 +254,9 @@ class SearchTests(CommandsCase):
         self.assertEqual(
             self.alice.type("/search  the  build is"),
             [
+                "* the last message in lobby containing “the build is”:",
                 "| bob: the build is done",
-                f"* “the build is”: 1 found; searched 1 message in lobby, {ALL}",
+                f"* searched 1 message, {ALL}",
             ],
         )
 
@@ -267,9 +269,10 @@ class SearchTests(CommandsCase):
         self.assertEqual(
             self.alice.type("/search with Bob tea"),
             [
-                "| bob → you: no tea",
+                "* the last 2 messages with Bob containing “tea”:",
                 "| you → bob: tea?",
-                f"* “tea”: 2 found; searched 2 messages with Bob, {ALL}",
+                "| bob → you: no tea",
+                f"* searched 2 messages, {ALL}",
             ],
         )
 
@@ -283,23 +286,45 @@ class SearchTests(CommandsCase):
         )
 
     def test_goes_on(self):
-        """Without a text, a search goes on from its last place, and counts on."""
+        """Without a text, a search shows the page before, under a title, and counts on."""
         self.patch(searching, "MAX_FOUND", 2)
         self.say(5)
-        shown = self.alice.type("/search LINE")
-        self.assertEqual(shown[:2], ["| bob: line 4", "| bob: line 3"])
+        *shown, far = self.alice.type("/search LINE")
+        self.assertEqual(shown, ["* the last 2 messages in lobby containing “LINE”:", *said(3, 5)])
         self.assertRegex(
-            shown[2],
-            r"^\* “LINE”: 2 found; searched 2 messages in lobby, "
-            r"back to \d{4}-\d\d-\d\d \d\d:\d\d; /search goes on from there$",
+            far,
+            r"^\* searched 2 messages, back to \d{4}-\d\d-\d\d \d\d:\d\d; /search goes on$",
         )
         self.say(1)
-        shown = self.alice.type("/search")
-        self.assertEqual(shown[:2], ["| bob: line 2", "| bob: line 1"])
-        self.assertIn("4 found; searched 4 messages", shown[2])
+        *shown, far = self.alice.type("/search")
+        before = "in lobby containing “LINE” before those:"
+        self.assertEqual(shown, [f"* the 2 messages {before}", *said(1, 3)])
+        self.assertIn("searched 4 messages", far)
+        far = f"* searched 5 messages, {ALL}"
+        self.assertEqual(self.alice.type("/search"), [f"* the message {before}", *said(0, 1), far])
         done = f"* “LINE”: 5 found; searched 5 messages in lobby, {ALL}"
-        self.assertEqual(self.alice.type("/search"), ["| bob: line 0", done])
         self.assertEqual(self.alice.type("/search"), [done])
+
+    def test_ignored(self):
+        """The messages of ignored people are not shown."""
+        self.bob.type("tea")
+        self.alice.type("more tea")
+        self.alice.type("/ignore bob")
+        self.assertEqual(
+            self.alice.type("/search tea")[:-1],
+            ["* the last 2 messages in lobby containing “tea”:", "| alice: more tea"],
+        )
+
+    def test_goes_on_without_a_connection(self):
+        """Without a connection, a search does not go on, and does not show its last page again."""
+        self.patch(searching, "MAX_FOUND", 1)
+        self.say(2)
+        self.alice.type("/search line")
+        self.reactor.server.shut_down()
+        self.reactor.settle()
+        self.alice.lines.clear()
+        self.assertIn("not connected", self.alice.mistype("/search"))
+        self.assertEqual(self.alice.lines, [])
 
     def test_wrong_arguments(self):
         """A search needs a text, unless an earlier search can go on."""
@@ -342,32 +367,35 @@ class InterruptedTests(CommandsCase):
     def begin(self):
         """Search as alice; return when she has the first page of three."""
         Deferred.fromCoroutine(act_on(self.alice.talk, "/search line"))
-        while not self.alice.lines:
+        while "searched 2" not in self.alice.talk.browsing.search.summary:
             self.reactor.settle_once()
-        self.assertEqual(len(self.alice.lines), 2)
+        self.assertEqual(self.alice.lines, [])
 
     def test_by_a_command(self):
         """A command stops the search, which says how far it got, and can go on."""
         self.begin()
-        stopped, answer = self.alice.type("/who")
+        *shown, stopped, answer = self.alice.type("/who")
+        self.assertEqual(shown, ["* the last 2 messages in lobby containing “line”:", *said(4, 6)])
         self.assertEqual(answer, "* 2 in lobby: alice, bob")
-        self.assertIn("* the search was stopped: “line”: 2 found; searched 2 messages", stopped)
-        self.assertIn("/search goes on from there", stopped)
-        shown = self.alice.type("/search")
-        self.assertEqual(shown[:4], [f"| bob: line {number}" for number in (3, 2, 1, 0)])
+        self.assertIn("* the search was stopped: searched 2 messages", stopped)
+        self.assertIn("/search goes on", stopped)
+        self.assertEqual(
+            self.alice.type("/search")[:-1],
+            ["* the 4 messages in lobby containing “line” before those:", *said(4)],
+        )
 
     def test_by_another_search(self):
         """So does another search."""
         self.begin()
         shown = self.alice.type("/search line 5")
         self.assertEqual(shown[-2], "| bob: line 5")
-        self.assertIn("1 found; searched 6 messages", shown[-1])
+        self.assertIn("searched 6 messages", shown[-1])
 
     def test_not_by_a_message(self):
         """A message does not stop the search."""
         self.begin()
         self.alice.type("hello")
-        self.assertIn(f"* “line”: 6 found; searched 6 messages in lobby, {ALL}", self.alice.lines)
+        self.assertIn(f"* searched 6 messages, {ALL}", self.alice.lines)
 
     def test_at_once(self):
         """A search that is stopped before its first page says so."""
@@ -381,18 +409,18 @@ class InterruptedTests(CommandsCase):
         self.alice.client.transport.abortConnection()
         self.reactor.settle()
         (note,) = [line for line in self.alice.lines if "search" in line]
-        self.assertIn(
-            "* the connection was lost: “line”: 4 found; searched 4 messages in lobby, back", note
-        )
+        self.assertIn("* the connection was lost: searched 4 messages, back", note)
+        self.assertEqual([line for line in self.alice.lines if line.startswith("|")], said(2, 6))
         self.reactor.pass_until(lambda: self.alice.talk.is_connected)
-        self.assertIn("6 found; searched 6 messages", self.alice.type("/search")[-1])
+        self.assertIn("searched 6 messages", self.alice.type("/search")[-1])
 
     def test_by_leaving(self):
-        """A person who leaves sees that the search has no answer."""
+        """A person who leaves sees what was found, and that the search has no answer."""
         self.begin()
         self.successResultOf(self.alice.leave())
         self.assertEqual(
-            self.alice.lines[2:], ["* /search: the connection was lost before the server answered"]
+            self.alice.lines[1:],
+            [*said(4, 6), "* /search: the connection was lost before the server answered"],
         )
 
 
@@ -401,5 +429,5 @@ class OldServerTests(CommandsCase):
         """A person who comes later can search and read earlier messages of others."""
         self.say(3)
         carol = Talker(self.reactor, "carol")
-        self.assertIn("3 found; searched 3 messages", carol.type("/search line")[-1])
+        self.assertIn("searched 3 messages", carol.type("/search line")[-1])
         self.assertEqual(carol.type("/history 1")[1:], said(2, 3))

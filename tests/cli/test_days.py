@@ -5,7 +5,7 @@ import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.cli.days import Days, seconds_to_midnight, time_of_day
+from chatd.cli.days import Days, date_and_time, seconds_to_midnight, time_of_day
 
 NOON = 1_743_246_000.0
 """Noon of 29 March 2025 in Berlin, the day before clocks changed."""
@@ -36,6 +36,14 @@ class DaysTests(SynchronousTestCase):
         self.assertIsNone(Days(NOON).line_before(1e300))
         self.assertEqual(time_of_day(1e300), "--:--")
         self.assertEqual(time_of_day(NOON), "12:00")
+
+    def test_date_and_time(self):
+        """A time has its date; beside a time of today, only if it is of another day."""
+        self.assertEqual(date_and_time(NOON), "2025-03-29 12:00")
+        self.assertEqual(date_and_time(NOON, today=NOON + 12 * HOUR - 1), "12:00")
+        for today in (NOON + 12 * HOUR, NOON - 24 * HOUR):
+            self.assertEqual(date_and_time(NOON, today=today), "2025-03-29 12:00")
+        self.assertEqual(date_and_time(1e300, today=NOON), "an unknown date")
 
     def test_midnight(self):
         """Midnight comes when the local day ends, also on a day of 23 hours."""

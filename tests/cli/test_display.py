@@ -352,12 +352,15 @@ class TextDisplayTests(SynchronousTestCase):
         self.assertEqual(self.lines, [f"\a{first}", rest, first, rest, f"\a{first}", rest])
 
     def test_date_of_a_message(self):
-        """The display can show a message of today with its date."""
+        """The display can show a message with its date, unless it is of today."""
         display = TextDisplay(self.lines.append, with_time=True, unix_time=lambda: HELD)
-        display.message(said("hello", time=HELD), is_earlier=True, with_date=True)
-        display.message(said("hello", time=1e300), is_earlier=True, with_date=True)
-        date = time.strftime("%Y-%m-%d %H:%M", time.localtime(HELD))
-        self.assertEqual(self.lines, [f"{date} | bob: hello", "an unknown date | bob: hello"])
+        day_before = HELD - 86_400
+        for when in (HELD, day_before, 1e300):
+            display.message(said("hello", time=when), is_earlier=True, with_date=True)
+        clock = time.strftime("%H:%M", time.localtime(HELD))
+        date = time.strftime("%Y-%m-%d %H:%M", time.localtime(day_before))
+        dates = [clock, date, "an unknown date"]
+        self.assertEqual(self.lines, [f"{each} | bob: hello" for each in dates])
 
     def test_time_of_a_note(self):
         """With the time, a note begins with the current time."""

@@ -54,7 +54,8 @@ class IgnoreTests(CommandsCase):
         self.alice.type("it is me")
         self.alice.type("/ignore bob")
         self.assertEqual(self.alice.type("/history")[1:], ["| alice: it is me"])
-        self.assertEqual(len(self.alice.type("/search hello")), 1)
+        title, _ = self.alice.type("/search hello")
+        self.assertTrue(title.endswith("“hello”: all are from people you ignore"), title)
         self.assertEqual(self.alice.type("/history with bob"), ["* there are no messages with bob"])
         self.bob.type("/msg alice psst")
         self.assertEqual(

@@ -1,7 +1,5 @@
 """Tests of searching: the messages that have a text, and the end of a search."""
 
-from typing import Any
-
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -72,7 +70,6 @@ class SearchTests(SynchronousTestCase):
     def setUp(self):
         self.server = MemoryServer()
         self.alice = self.server.connect("alice")
-        self.found = []
 
     def say(self, *texts):
         for text in texts:
@@ -80,26 +77,39 @@ class SearchTests(SynchronousTestCase):
         self.server.pump()
 
     def run_search(self, search):
-        """Run a search; return the found messages."""
-        self.found.clear()
-        done = Deferred.fromCoroutine(
-            search.run(self.alice, lambda message: self.found.append(message.text))
-        )
+        """Run a search; return the found texts, in order."""
+        done = Deferred.fromCoroutine(search.run(self.alice))
         self.server.pump()
         self.successResultOf(done)
-        return self.found
+        return [message.text for message in search.page[1]]
 
     def test_keeps_the_header(self):
-        """A shown message has its sender, its room and its time."""
+        """A found message has its sender, its room and its time."""
         self.say("tea  time")
-        shown: list[Any] = []
         search = Search(Place("lobby", None), "tea")
-        done = Deferred.fromCoroutine(search.run(self.alice, shown.append))
-        self.server.pump()
-        self.successResultOf(done)
-        (message,) = shown
+        self.run_search(search)
+        (message,) = search.page[1]
         self.assertEqual((message.sender, message.room), ("alice", "lobby"))
         self.assertEqual((message.text, message.seq), ("tea time", 1))
+
+    def test_order(self):
+        """The found messages are in order, from all pages that were searched."""
+        self.patch(searching, "MAX_PAGE", 2)
+        self.say("tea 1", "tea 2", "coffee", "tea 3")
+        search = Search(Place("lobby", None), "tea")
+        self.assertEqual(self.run_search(search), ["tea 1", "tea 2", "tea 3"])
+        self.assertEqual(search.page[0], "the last 3 messages in lobby containing “tea”")
+        self.assertEqual(self.run_search(search), [])
+
+    def test_found_late(self):
+        """The first page that has messages is the last, also if an earlier run found nothing."""
+        self.patch(searching, "MAX_PAGE", 2)
+        self.patch(searching, "MAX_SEARCHED", 2)
+        self.say("tea", "coffee", "coffee")
+        search = Search(Place("lobby", None), "tea")
+        self.assertEqual(self.run_search(search), [])
+        self.assertEqual(self.run_search(search), ["tea"])
+        self.assertEqual(search.page[0], "the last message in lobby containing “tea”")
 
     def test_bound_on_messages(self):
         """After many messages a search stops at the end of the page, and can go on."""
@@ -110,7 +120,7 @@ class SearchTests(SynchronousTestCase):
         self.assertEqual(self.run_search(search), [])
         self.assertIn("nothing found; searched 4 messages in lobby, back to", search.summary)
         self.assertEqual(self.run_search(search), ["tea"])
-        self.assertIn("1 found; searched 6 messages in lobby, all", search.summary)
+        self.assertIn("searched 6 messages, all", search.summary)
         self.assertTrue(search.is_over)
 
     def test_bound_on_bytes(self):
