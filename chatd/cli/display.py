@@ -151,6 +151,7 @@ class TextDisplay:
         is_earlier: bool = False,
         with_date: bool = False,
         is_whole: bool = False,
+        is_repeated: bool = False,
     ) -> None:
         """Show a message with its sender, and its room or receiver.
 
@@ -162,13 +163,15 @@ class TextDisplay:
             is_earlier: Whether to mark it as an earlier message.
             with_date: Whether its time has the date, unless it is of today.
             is_whole: Whether to show it as far as the limits of a message allow, in many rows.
+            is_repeated: Whether it was shown before, and so does not ring the bell again.
         """
         is_for_you = not is_earlier and is_for(message, me)
         first, *rest = self._lines_of(message, me, is_whole=is_whole)
         with_room = self._with_rooms() and not is_earlier  # the title names it
         lines: list[tuple[str, ...]] = [self._first_line(message, first, me, with_room=with_room)]
         lines += [("  ", line) for line in rest]
-        ring = self.bell.ring(self._unix_time()) if is_for_you else ""
+        rings = is_for_you and not is_repeated
+        ring = self.bell.ring(self._unix_time()) if rings else ""
         for line in lines:
             self._show(
                 message.time,

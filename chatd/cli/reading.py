@@ -108,7 +108,10 @@ class Reading:
             self._keep(message, me, is_new=False)
 
     def arrive(self, place: Place, me: str) -> None:
-        """Let the person come to a place, and show its last messages if they are out of sight."""
+        """Let the person come to a place, and show its last messages if they are out of sight.
+
+        Those that came meanwhile look like live messages, below a rule.
+        """
         unread = sum(each.messages for each in self._places.unread if each.place.key == place.key)
         self._places.enter(place)
         recap = self._recent.recap(place, self._display.lines)
@@ -116,11 +119,17 @@ class Reading:
             [message for message in messages if not self._ignored.hides(message)]
             for messages in recap
         )
+        if all(fold(message.sender or "") == fold(me) for message in new):
+            seen, new = [*seen, *new], []  # the person wrote them elsewhere
+        if seen:
+            self._display.note(f"earlier messages {place}:")
         for message in seen:
             self._display.message(message, me, is_earlier=True)
         self._rule_before(new, me, unread)
         for message in new:
-            self._display.message(message, me, is_earlier=True)
+            self._display.message(message, me, is_repeated=True)
+        if any(recap):
+            self._recent.shown(place, self._display.lines)
 
     def answered(self, place: Place) -> None:
         """Note that the person has read a place: an answer from elsewhere shows that."""

@@ -66,7 +66,7 @@ class Recent:
             del self._kept[next(iter(self._kept))]
 
     def recap(self, place: Place, line: int) -> Recap:
-        """Return what to show again in a place that the person comes to; it is seen then.
+        """Return what to show again in a place that the person comes to; call `shown` after that.
 
         That is nothing if no message is new and the last is still near the bottom of the screen.
 
@@ -79,11 +79,19 @@ class Recent:
         if not kept or (not new and line - kept[-1].line < NEAR):
             return Recap([], [])
         last = list(kept)[-max(REPEATED, len(new)) :]
-        seen = [each.message for each in last[: len(last) - len(new)]]
+        return Recap([each.message for each in last[: len(last) - len(new)]], new)
+
+    def shown(self, place: Place, line: int) -> None:
+        """Note that the last messages of a place were shown again, and so are seen.
+
+        Args:
+            place: The place.
+            line: The number of the last shown line.
+        """
+        kept = self._kept.get(place.key, deque())
         self._kept[place.key] = deque(
             (_Kept(each.message, line, False) for each in kept), maxlen=MAX_NEW
         )
-        return Recap(seen, new)
 
     def read(self, place: Place) -> None:
         """Note that the person has read the messages of a place."""

@@ -350,6 +350,10 @@ class TextDisplayTests(SynchronousTestCase):
             display.message(mention, "alice")
         first, rest = "bob: hello Alice", "  how are you?"
         self.assertEqual(self.lines, [f"\a{first}", rest, first, rest, f"\a{first}", rest])
+        self.lines.clear()
+        now[0] += 1
+        display.message(mention, "alice", is_repeated=True)
+        self.assertEqual(self.lines, [first, rest])
 
     def test_date_of_a_message(self):
         """The display can show a message with its date, unless it is of today."""

@@ -91,7 +91,8 @@ class RestartTests(SynchronousTestCase):
         alice = self.start("lobby", "ops")
         self.assertEqual(self.unread(alice), [("ops", 2, True)])
         shown = alice.type("/goto ops")[1:]
-        self.assertEqual(shown, ["| bob: seen", "--- new ---", "| bob: one", "| bob: alice: two"])
+        self.assertEqual(shown[:2], ["* earlier messages in ops:", "| bob: seen"])
+        self.assertEqual(shown[2:], ["--- new ---", "[ops] bob: one", "[ops] bob: alice: two"])
 
     def test_last_room(self):
         """The new messages of the first room are unread if the person was last in another."""

@@ -17,20 +17,50 @@ class ArrivalTests(CommandsCase):
         self.alice.type("/goto lobby")
         self.bob.type("one")
         self.bob.type("two")
-        shown = ["* your lines go to ops now", "| alice: seen", "--- new ---"]
-        self.assertEqual(self.alice.type("/goto ops"), [*shown, "| bob: one", "| bob: two"])
+        shown = [
+            "* your lines go to ops now",
+            "* earlier messages in ops:",
+            "| alice: seen",
+            "--- new ---",
+            "[ops] bob: one",
+            "[ops] bob: two",
+        ]
+        self.assertEqual(self.alice.type("/goto ops"), shown)
         self.alice.type("/goto lobby")
         self.assertEqual(self.alice.type("/goto ops"), shown[:1])
 
     def test_out_of_sight(self):
-        """Messages that are far up on the screen are shown again, without a rule."""
+        """Messages that are far up on the screen are shown again under a title, without a rule."""
         self.alice.type("seen")
+        self.alice.type("/query bob and this")
         self.alice.type("/goto lobby")
         for number in range(10):
             self.alice.type(f"line {number}")
-        self.assertEqual(
-            self.alice.type("/goto ops"), ["* your lines go to ops now", "| alice: seen"]
-        )
+        for line, shown in (
+            ("/goto ops", ["* earlier messages in ops:", "| alice: seen"]),
+            ("/goto bob", ["* earlier messages with bob:", "| you → bob: and this"]),
+        ):
+            self.assertEqual(self.alice.type(line)[1:], shown)
+
+    def test_near_again(self):
+        """Messages that were shown again just now are not shown a third time."""
+        for number in range(10):
+            self.alice.type(f"line {number}")
+        self.alice.type("/goto lobby")
+        for number in range(10):
+            self.alice.type(f"line {number}")
+        self.assertEqual(len(self.alice.type("/goto ops")), 12)
+        self.alice.type("/query bob")
+        self.assertEqual(self.alice.type("/goto ops"), ["* your lines go to ops now"])
+
+    def test_bell(self):
+        """The bell does not ring again for a new message that is shown again."""
+        self.alice.type("/bell on")
+        self.alice.type("/goto lobby")
+        self.bob.type("alice: tea?")
+        self.assertEqual(self.alice.lines[-1], "\a[ops] bob: alice: tea?")
+        self.reactor.advance(1)
+        self.assertEqual(self.alice.type("/goto ops")[-1], "[ops] bob: alice: tea?")
 
     def test_many(self):
         """If too many messages came, the rule tells how many."""
@@ -46,7 +76,7 @@ class ArrivalTests(CommandsCase):
         for enter, leave in (("/goto lobby", "/leave"), ("/query carol", "/query")):
             self.alice.type(enter)
             self.bob.type("one")
-            self.assertEqual(self.alice.type(leave)[1:][-2:], ["--- new ---", "| bob: one"])
+            self.assertEqual(self.alice.type(leave)[1:][-2:], ["--- new ---", "bob: one"])
             self.assertEqual(self.alice.talk.places.unread, [])
 
     def test_still_there(self):
@@ -65,7 +95,7 @@ class ArrivalTests(CommandsCase):
         self.bob.type("two")
         self.assertEqual(
             self.alice.type("/goto ops")[1:],
-            ["--- new ---", "| bob: one", "| alice: mine", "| bob: two"],
+            ["--- new ---", "[ops] bob: one", "[ops] alice: mine", "[ops] bob: two"],
         )
 
     def test_own_among_ignored(self):
@@ -74,7 +104,9 @@ class ArrivalTests(CommandsCase):
         self.bob.type("one")
         self.alice.talk.say("mine", room="ops")
         self.alice.type("/ignore bob")
-        self.assertEqual(self.alice.type("/goto ops")[1:], ["| alice: mine"])
+        self.assertEqual(
+            self.alice.type("/goto ops")[1:], ["* earlier messages in ops:", "| alice: mine"]
+        )
 
     def test_ignored(self):
         """The messages of a person who is ignored meanwhile are not shown again."""
@@ -89,7 +121,7 @@ class ArrivalTests(CommandsCase):
         self.bob.type("/name robert")
         self.assertEqual(
             self.alice.type("/query robert"),
-            ["* your lines go to robert now", "--- new ---", "| bob → you: psst"],
+            ["* your lines go to robert now", "--- new ---", "bob → you: psst"],
         )
 
 

@@ -20,8 +20,10 @@ class RecentTests(SynchronousTestCase):
             self.recent.take(place, said(text), line=self.line, is_new=is_new)
 
     def recap(self, place=OPS, *, later=0):
-        """Return the texts of the seen and of the new messages, some lines later."""
+        """Show the last messages again, some lines later; return the seen and the new texts."""
         recap = self.recent.recap(place, self.line + later)
+        if any(recap):
+            self.recent.shown(place, self.line + later)
         return [message.text for message in recap.seen], [message.text for message in recap.new]
 
     def test_new(self):
@@ -45,6 +47,18 @@ class RecentTests(SynchronousTestCase):
         self.take("one")
         self.assertEqual(self.recap(later=NEAR - 1), ([], []))
         self.assertEqual(self.recap(later=NEAR), (["one"], []))
+
+    def test_near_again(self):
+        """After messages were shown again, they are near the bottom."""
+        self.take("one")
+        self.assertEqual(self.recap(later=NEAR), (["one"], []))
+        self.assertEqual(self.recap(later=NEAR + 1), ([], []))
+
+    def test_not_shown(self):
+        """Messages stay new until they were shown."""
+        self.take("one", is_new=True)
+        for _ in range(2):
+            self.assertEqual(len(self.recent.recap(OPS, self.line).new), 1)
 
     def test_many(self):
         """Ten messages are shown again, or all new ones up to twenty."""
