@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from chatd.cli.places import Unread
 from chatd.cli.printable import plain
@@ -19,6 +20,10 @@ _MOST_CHARACTERS = 4
 """Characters for each column that a cut reads; some have no width."""
 _TOPIC = 30
 """Width of a topic for which the endpoint is left out, in columns."""
+_LEAST_TOPIC = 10
+"""Width of the part of a topic for which unread messages are shortened, in columns."""
+_MOST_NUMBERS = 20
+"""Limit on the numbers in a list of unread places that does not have all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +75,8 @@ def status_line(standing: Standing, width: int) -> str:
     If there is too little space, parts become shorter before they are left out. These stay longest,
     in this order: a lost connection, the current place, the person's name, unread messages, and the
     number of messages without a receipt. Then come being away and the protection of the connection.
-    The topic gets the space that is left, and comes before the endpoint.
+    The topic gets the space that is left, and comes before the endpoint. The list of unread
+    messages becomes shorter before being away, the protection or 10 columns of the topic go.
 
     Args:
         standing: The contents.
@@ -89,11 +95,12 @@ def status_line(standing: Standing, width: int) -> str:
     }
     for name, variants in first.items():
         line.add(name, *variants[-1:])
-    for name, variants in first.items():
-        if name == "place":  # the last variant has a cut title already
-            line.lengthen(name, *variants[:-1], may_cut=True)
-        else:
-            line.lengthen(name, *variants)
+    line.lengthen("connection", *lost)
+    line.lengthen("place", *first["place"][:-1], may_cut=True)  # the last has a cut title already
+    later = ["away"] if standing.is_away else []
+    later += [standing.protection] if standing.is_connected else []
+    of_topic = [min(width_of(topic), _LEAST_TOPIC)] if topic else []
+    line.lengthen("unread", *first["unread"], leaving=[*map(width_of, later), *of_topic])
     if standing.is_away:
         line.add("away", "away")
     if standing.is_connected:
@@ -138,12 +145,24 @@ class _Line:
             self._left = left - width_of(text)
             self._parts[name] = text
 
-    def lengthen(self, name: str, *variants: str, may_cut: bool = False) -> None:
-        """Replace a part that is there with the first variant that fits."""
+    def lengthen(
+        self, name: str, *variants: str, may_cut: bool = False, leaving: Sequence[int] = ()
+    ) -> None:
+        """Replace a part that is there with the first variant that fits.
+
+        Args:
+            name: The part.
+            variants: The variants.
+            may_cut: Whether the last variant may be cut.
+            leaving: The widths of parts that come later. There stays space for as many of them as
+                there is space for now.
+        """
         if name not in self._parts:
             return
+        later = accumulate((len(_BETWEEN) + width for width in leaving), initial=0)
+        kept = max(width for width in later if width <= self._left)
         left = self._left + width_of(self._parts[name])
-        text = _fitting(variants, left, may_cut=may_cut)
+        text = _fitting(variants, left - kept, may_cut=may_cut)
         if text:
             self._left = left - width_of(text)
             self._parts[name] = text
@@ -162,7 +181,11 @@ def _place(standing: Standing) -> list[str]:
 
 
 def _unread(unread: Sequence[Unread]) -> list[str]:
-    """Return the unread messages, and shorter forms; the last has the place to read next alone."""
+    """Return the unread messages, and shorter forms; the last has the place to read next alone.
+
+    The forms between have the numbers of the places: all, or some, first those with a message for
+    the person.
+    """
     if not unread:
         return []
     each = [
@@ -170,8 +193,10 @@ def _unread(unread: Sequence[Unread]) -> list[str]:
         for number, place, count, is_for_you in unread
     ]
     short = [f"{number}{'!' if is_for_you else ''}" for number, _, _, is_for_you in unread]
-    first = min(short, key=lambda text: not text.endswith("!"))
-    return [f"new {', '.join(each)}", f"new {','.join(short)}", f"new {first}"]
+    urgent = sorted(short, key=lambda text: not text.endswith("!"))
+    most = min(len(short) - 1, _MOST_NUMBERS)
+    some = [f"new {','.join(urgent[:number])},…" for number in range(most, 1, -1)]
+    return [f"new {', '.join(each)}", f"new {','.join(short)}", *some, f"new {urgent[0]}"]
 
 
 def _fitting(variants: Sequence[str], width: int, *, may_cut: bool) -> str:

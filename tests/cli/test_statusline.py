@@ -64,8 +64,9 @@ class StatusLineTests(SynchronousTestCase):
         """In a narrow window, the least important parts go first; the topic is cut."""
         for width, line in (
             (66, " 2:ops (3) | tea at four | new 1:lobby 4, 3:@bob 1! | encrypted"),
-            (40, " 2:ops (3) | new 1:lobby 4, 3:@bob 1!"),
-            (62, " 2:ops (3) | tea at f… | new 1:lobby 4, 3:@bob 1! | encrypted"),
+            (40, " 2:ops (3) | new 1,3! | encrypted"),
+            (63, " 2:ops (3) | tea at fo… | new 1:lobby 4, 3:@bob 1! | encrypted"),
+            (62, " 2:ops (3) | tea at four | new 1,3! | encrypted"),
             (24, " 2:ops (3) | new 1,3!"),
             (20, " 2:ops (3) | new 3!"),
             (16, " 2:ops | new 3!"),
@@ -89,9 +90,43 @@ class StatusLineTests(SynchronousTestCase):
             self.assertEqual(self.line(width, name="alice"), line, width)
 
     def test_many_unread(self):
-        """However many places have unread messages, the place to read next is shown."""
+        """However many places have unread messages, the place to read next is shown first."""
         unread = [Unread(n, Place(f"room{n}"), 1, n == 9) for n in range(2, 40)]
-        self.assertEqual(self.line(32, unread=unread, topic=""), " 2:ops (3) | new 9! | encrypted")
+        for width, new in (
+            (32, "9!"),
+            (39, "9!,2,3,…"),
+            (120, f"9!,2,3,4,5,6,7,8,{','.join(map(str, range(10, 22)))},…"),
+        ):
+            line = self.line(width, unread=unread, topic="")
+            self.assertTrue(line.startswith(f" 2:ops (3) | new {new} | "), line)
+
+    def test_topic_beside_many_unread(self):
+        """Many unread places, with long names or not, leave the topic ten columns."""
+        for names, topic, unread in (
+            (["x" * 64] * 2, "tea at four and cake", "new 2,3!"),
+            (["ops"] * 30, "tea at four and cake", "new 3!,2,4,5,6,7,8,9,10,11,12,…"),
+            (["茶" * 20] * 2, "tea at four and cake", "new 2,3!"),
+            (["茶" * 20] * 2, "茶は四時に、ケーキもあります", "new 2,3!"),
+        ):
+            places = [Unread(n, Place(name), 5, n == 3) for n, name in enumerate(names, 2)]
+            line = self.line(80, name="alice", topic=topic, unread=places)
+            parts = line.strip().split(" | ")
+            self.assertEqual(parts[:2], ["alice", "2:ops (3)"])
+            self.assertGreaterEqual(width_of(parts[2]), 9)
+            self.assertTrue(topic.startswith(parts[2].rstrip("…")), line)
+            self.assertEqual(parts[3:], [unread, "encrypted"])
+
+    def test_short_topic_beside_many_unread(self):
+        """A short topic takes no more space than it needs, and a missing topic takes none."""
+        full = "new 1:lobby 4, 3:@bob 1!"
+        self.assertIn(f" | tea | {full} | ", self.line(56, topic="tea"))
+        self.assertIn(" | tea | new 1,3! | ", self.line(55, topic="tea"))
+        self.assertIn(f" (3) | {full} | ", self.line(50, topic=""))
+
+    def test_topic_while_away(self):
+        """Being away and the protection of the connection have their space before the topic."""
+        line = self.line(70, is_away=True, protection="not encrypted")
+        self.assertEqual(line, " 2:ops (3) | away | tea at four | new 1,3! | not encrypted")
 
     def test_private(self):
         """A private room is marked, unless the window is too narrow."""

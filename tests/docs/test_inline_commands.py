@@ -103,6 +103,7 @@ TEXTS = {
     "messages in DIRECTORY: NUMBER (rooms: NUMBER, pairs of names: NUMBER)",
     "mode tcp",
     "new 3!",
+    "new 3!,2,4,…",
     "not established",
     "password refused",
     'password_file = "alice.password"',
