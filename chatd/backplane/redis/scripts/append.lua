@@ -31,6 +31,16 @@ local function known(s, first, count)
   return places, is_any
 end
 
+-- Return the message at a place if it has a key: `i` may have more, if Redis refused to delete it.
+local function kept_at(s, place, key)
+  if not place or place < s.oldest or place > s.seq then
+    return nil
+  end
+  local element = redis.call('LINDEX', s.l, place - s.oldest)
+  local _, _, found = time_size_key(element)
+  return found == key and element
+end
+
 -- Add the messages of a stream, whose keys begin at an argument.
 local function add(s, first, count, bytes)
   local earlier, is_any = known(s, first, count)
@@ -38,10 +48,10 @@ local function add(s, first, count, bytes)
   local seq, n = s.seq, 0
   for number = 1, count do
     local rest = ARGV[first + count + number - 1]
-    if is_any and earlier[number] then
-      local place = earlier[number]
+    local element = is_any and kept_at(s, earlier[number], ARGV[first + number - 1])
+    if element then
       bytes = bytes - struct.unpack('>I4', rest)
-      repeats[#repeats + 1] = {number, place, redis.call('LINDEX', s.l, place - s.oldest)}
+      repeats[#repeats + 1] = {number, earlier[number], element}
     else
       n = n + 1
       last = ARGV[first + number - 1]
@@ -55,6 +65,7 @@ local function add(s, first, count, bytes)
     return
   end
   in_chunks('RPUSH', s.l, new, CHUNK)
+  s.pushed = places
   in_chunks('HSET', s.i, places, CHUNK)
   local was_empty = s.oldest > seq
   s.seq, s.bytes, s.last = seq + n, s.bytes + bytes, string.match(last, '%z(.*)$')
@@ -65,6 +76,22 @@ local function add(s, first, count, bytes)
   if not trim(s, cutoff, max_messages, max_bytes) then
     save(s)
   end
+end
+
+-- Add the messages of a stream, or none: Redis takes nothing back when it refuses a command in the
+-- middle, such as for a right that its user has lost.
+local function add_all(s, ...)
+  local is_done, failure = pcall(add, s, ...)
+  if is_done then
+    return
+  end
+  if s.pushed then
+    redis.pcall('RPOP', s.l, #s.new)
+    for n = 1, #s.pushed, 2 do
+      redis.pcall('HDEL', s.i, s.pushed[n])
+    end
+  end
+  error(type(failure) == 'table' and failure or {err = failure})
 end
 
 -- Return a push of some new messages of a stream; that of large ones only announces them.
@@ -128,7 +155,7 @@ for n = 1, #KEYS do
   local s = get(ARGV[at], cutoff)
   local told_from, told = untold(s, ARGV[at + 1])
   local count = tonumber(ARGV[at + 2])
-  add(s, at + 4, count, tonumber(ARGV[at + 3]))
+  add_all(s, at + 4, count, tonumber(ARGV[at + 3]))
   at = at + 4 + 2 * count
   if #s.new > 0 then
     push(s)

@@ -56,6 +56,9 @@ end
 
 -- Drop the oldest messages: those from before a time, and those beyond a number or size, if given.
 -- Return whether some were dropped, and the stream was saved.
+--
+-- Redis takes nothing back when it refuses a command in the middle of a script, such as for a right
+-- that its user has lost. So no command comes after LTRIM that was not allowed before.
 local function trim(s, cutoff, max_messages, max_bytes)
   local dropped, is_done, ids = 0, s.oldest > s.seq, {}
   is_done = is_done or (s.since >= cutoff and s.seq - s.oldest + 1 <= (max_messages or math.huge)
@@ -87,12 +90,15 @@ local function trim(s, cutoff, max_messages, max_bytes)
   if dropped == 0 then
     return false
   end
-  redis.call('LTRIM', s.l, dropped, -1)
-  in_chunks('HDEL', s.i, ids, CHUNK)
   if s.oldest > s.seq then
     s.last = ''
     index(s, false)
   end
+  in_chunks('HDEL', s.i, ids, CHUNK)
+  if not max_messages then  -- an append has shown it already
+    redis.call('HSET', s.m, 'epoch', s.epoch)
+  end
+  redis.call('LTRIM', s.l, dropped, -1)
   save(s)
   return true
 end
