@@ -18,6 +18,7 @@ from chatd.backplane.redis.attachment import Attachment
 from chatd.backplane.redis.channels import Channels
 from chatd.backplane.redis.connections import Commands, Dial, Pushes, RedisError, Reply, all_of
 from chatd.backplane.redis.generation import find_generation
+from chatd.backplane.redis.outage import Outage
 from chatd.backplane.redis.running import give_all
 from chatd.backplane.redis.script import Script, load
 from chatd.backplane.redis.times import Times
@@ -82,8 +83,7 @@ class Link:
         self._channels = Channels()
         self._attachment: Attachment | None = None  # attached, or about to be
         self._is_up = False
-        self._is_told_down = False
-        self._lost_at = 0.0
+        self._outage = Outage(reactor, self._tell)
         self._is_closing = False
         self._waiting = WaitingCalls(reactor, self.times.patience_s)
         self._others: dict[str, bytes] = {}
@@ -266,11 +266,7 @@ class Link:
         first, self._first = self._first, []
         for each in first:
             each.callback(None)
-        if self._is_told_down:
-            self._is_told_down = False
-            lasted_s = self._reactor.seconds() - self._lost_at
-            self._log.info("the backplane works again after {s:.1f} s", s=lasted_s)
-            self.linked(LinkState(True))
+        self._outage.end()
 
     def _attempt_failed(self, failure: Failure) -> None:
         if not failure.check(ChatError, TimeoutError) and not self._is_closing:
@@ -304,11 +300,10 @@ class Link:
         self._attempts += 1
         wait *= 1 - _JITTER * random.random()  # spreads the load, hides nothing
         self._next_step = self._reactor.callLater(wait, self._start_attempt)
-        if not self._is_told_down:
-            self._is_told_down = True
-            self._lost_at = self._reactor.seconds()
-            self._log.warn("the backplane cannot be used: {reason}", reason=reason)
-            self.linked(LinkState(False, reason))
+        self._outage.note(reason)
+
+    def _tell(self, state: LinkState) -> None:
+        self.linked(state)  # it may be another one by now
 
     def _call_failed(self, failure: Failure) -> None:
         failure.trap(StoreError, TimeoutError)

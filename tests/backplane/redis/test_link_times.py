@@ -194,6 +194,31 @@ class AttemptTests(LinkCase):
         self.assertEqual(self.successResultOf(self.link.first_attempt()), None)
         self.close()
 
+    def test_reasons(self):
+        """Each reason of an outage is in the log once, however many attempts fail for it."""
+        self.link.start()
+        with capturedLogs() as events:
+            self.link.attachment.end("the connection is lost: reset")
+            self.server.refusals = 3
+            self.clock.pump([5.0] * 3)
+            self.server.answers["SCRIPT LOAD"] = RefusedError("NOAUTH log in")
+            self.clock.pump([5.0] * 3)
+            self.server.refusals = 2
+            self.clock.pump([5.0] * 3)
+            self.server.answers.clear()
+            self.clock.advance(5.0)
+        self.assertEqual(
+            [formatEvent(event) for event in events],
+            [
+                "the backplane cannot be used: the connection is lost: reset",
+                "the backplane still cannot be used: connection refused",
+                "the backplane still cannot be used: NOAUTH log in",
+                "the backplane works again after 50.0 s",
+            ],
+        )
+        self.assertEqual([state.is_up for state in self.states], [False, True])
+        self.close()
+
     def test_slow(self):
         """An attempt without an answer is given up, and its connections are closed."""
         self.server.silent.add("attach")
