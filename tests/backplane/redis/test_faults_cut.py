@@ -6,12 +6,15 @@ import pytest
 
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.connections import Commands
-from chatd.backplane.redis.packing import unpack
+from chatd.backplane.redis.script import loaded
 from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
+from tests.backplane.redis.consistency import check_lobby
 from tests.storage.stores import LOBBY, entries
 
 QUICK = Times(longest_wait_s=0.01, patience_s=30.0)
+ATTACH = {"SCRIPT", "CONFIG", "INFO", "rights", "generation", "SUBSCRIBE", "attach"}
+USE = {"open", "append", "release"}
 
 
 class CutDial:
@@ -21,7 +24,11 @@ class CutDial:
         server: The server.
         at: The number of the command, from 1 on, over all connections; 0 cuts nothing.
         is_sent: Whether Redis gets the command, and only the answer is lost.
-        is_deadly: Whether no later connection succeeds.
+        is_deadly: Whether all connections are cut, and no later one succeeds, as if the node's
+            process was killed.
+
+    Attributes:
+        cut: The command at which it was cut, or the script that the command runs.
     """
 
     def __init__(self, server, at, *, is_sent, is_deadly=False):
@@ -30,12 +37,12 @@ class CutDial:
         self.is_sent = is_sent
         self.is_deadly = is_deadly
         self.count = 0
+        self.cut = ""
+        self._protocols = []
 
     async def __call__(self, make):
         if self.is_deadly and self.is_over:
             raise StoreError("dead")
-        if make is not Commands:
-            return await self.server.dial(make)
         return await self.server.dial(lambda: self._cutting(make()))
 
     @property
@@ -44,20 +51,37 @@ class CutDial:
         return 0 < self.at <= self.count
 
     def _cutting(self, protocol):
-        execute = protocol.execute_command
+        send = protocol._send
+        self._protocols.append(protocol)
+        cut = self._protocols if self.is_deadly else [protocol]
 
-        def execute_or_cut(*arguments, **options):
+        def abort(_=None):
+            for each in cut:
+                each.transport.abortConnection()
+
+        def send_or_cut(*arguments):
             self.count += 1
             if self.count != self.at:
-                return execute(*arguments, **options)
-            if not self.is_sent:
-                protocol.transport.abortConnection()
-                return execute(*arguments, **options)
-            protocol.dataReceived = lambda data: protocol.transport.abortConnection()
-            return execute(*arguments, **options)
+                send(*arguments)
+                return
+            self.cut = name_of(arguments)
+            if self.is_sent:
+                protocol.dataReceived = abort
+                send(*arguments)
+            else:
+                abort()
 
-        protocol.execute_command = execute_or_cut
+        protocol._send = send_or_cut
         return protocol
+
+
+def name_of(arguments):
+    """Return the name of a command, or of the script that it runs."""
+    names = {script.sha: script.name for script in loaded()}
+    command, *rest = arguments
+    if command == "EVALSHA":
+        return names[rest[0]]
+    return command.decode() if isinstance(command, bytes) else command
 
 
 async def repeated(call, *args, **options):
@@ -69,28 +93,10 @@ async def repeated(call, *args, **options):
             pass
 
 
-def check(server):
-    """Check that all keys of the lobby agree."""
-    found = server.command("HMGET", keys.key("m", LOBBY), "seq", "oldest", "bytes")
-    if found[0] is None:
-        assert server.command("KEYS", f"*:{LOBBY}") == []
-        return
-    seq, oldest, size = map(int, found)
-    kept = server.command("LRANGE", keys.key("l", LOBBY), 0, -1)
-    index = server.command("HGETALL", keys.key("i", LOBBY))
-    assert len(kept) == seq - oldest + 1
-    messages = [unpack(each, place) for place, each in enumerate(kept, oldest)]
-    assert sum(len(message.content) for message in messages) == size
-    keyed = dict(zip(index[::2], map(int, index[1::2]), strict=True))
-    assert keyed == {f"ann\0{message.id}".encode(): message.seq for message in messages}
-    is_listed = server.command("ZSCORE", keys.key("rooms"), "lobby") is not None
-    assert is_listed is bool(kept)
-    assert bool(server.command("SISMEMBER", keys.key("empty"), LOBBY)) is not bool(kept)
-
-
 @pytest.mark.parametrize("is_sent", [False, True])
 async def test_cut(redis, attach, is_sent):
     """A node whose connection is cut at any command goes on: each message once, in order."""
+    cut = set()
     for at in itertools.count(1):
         redis.command("FLUSHALL")
         other = await attach(redis, times=QUICK)
@@ -110,7 +116,7 @@ async def test_cut(redis, attach, is_sent):
         assert {"a", "b"} <= {message.id for message in heard}
         seqs = [message.seq for message in heard]
         assert seqs == sorted(set(seqs))
-        check(redis)
+        check_lobby(redis)
         await repeated(node.release, LOBBY)
         await repeated(other.release, LOBBY)
         assert redis.command("EXISTS", keys.key("h", LOBBY)) == 0
@@ -118,37 +124,39 @@ async def test_cut(redis, attach, is_sent):
         await other.close()
         if not dial.is_over:
             break
-    assert at > 10
+        cut.add(dial.cut)
+    assert cut >= ATTACH | USE | {"read", "UNSUBSCRIBE", "leave"}
 
 
 @pytest.mark.parametrize("is_sent", [False, True])
 async def test_dead(redis, attach, is_sent):
     """A node that dies at any command leaves nothing half done, and holds nothing for ever."""
+    cut = set()
     for at in itertools.count(1):
         redis.command("FLUSHALL")
         dial = CutDial(redis, at, is_sent=is_sent, is_deadly=True)
         node = attach.begin(redis, dial=dial, times=Times(patience_s=0.0))
-        is_done = False
         try:
             await node.first_attempt()
             await node.open_stream(LOBBY, "Lobby")
             await node.append(entries(1, 2))
             await node.release(LOBBY)
-            is_done = True
         except StoreError:
-            check(redis)
+            assert dial.is_over
+            check_lobby(redis)
         redis.command("DEL", keys.key("n", node.link.node))  # its lease ends
         other = await attach(redis, times=QUICK)
         await other.open_stream(LOBBY, "Lobby")
         await other.append(entries(1, 2))
         assert await other.ids(LOBBY) == ["1", "2"]
-        check(redis)
+        check_lobby(redis)
         await other.release(LOBBY)
         await other.close()
         await node.close()
-        if is_done:
+        if not dial.is_over:
             break
-    assert at > 8
+        cut.add(dial.cut)
+    assert cut >= ATTACH | USE | {"UNSUBSCRIBE"}
 
 
 async def test_pushes_cut(redis, attach):
