@@ -71,10 +71,11 @@ def make_backplane(
     servercheck.check_server(found, password, durability, lambda line: _log.warn("{l}", l=line))
     made = backplane.RedisBackplane(
         reactor,
-        dialling.Dialler(reactor, found, password),
+        dialling.Dialler(dialling.ReactorConnect(reactor), found, password),
         keep,
         fold=fold,
         details=sameness.digests,
+        durability=durability,
     )
     made.hear_others(sameness.compare)
     return made

@@ -210,7 +210,7 @@ def test_refused(redis, options, setting, more, reason):
     redis.command("AUTH", PASSWORD)
     assert redis.command("CONFIG", "SET", *setting.split(" ", 1)) == b"OK"
     complaint = complaint_of(run_command(*DAEMON, *options, *more))
-    assert complaint.startswith(f"chatd: Redis at {redis.path}: ") or "cannot use" in complaint
+    assert complaint.startswith(f"chatd: Redis at {redis.path}")
     assert reason in complaint
 
 
@@ -227,4 +227,4 @@ def test_unreachable(redis, options):
     """The daemon does not start if Redis does not run."""
     redis.kill()
     complaint = complaint_of(run_command(*DAEMON, *options))
-    assert complaint.startswith(f"chatd: cannot use Redis at {redis.path}: ")
+    assert complaint.startswith(f"chatd: cannot connect to Redis at {redis.path}: ")

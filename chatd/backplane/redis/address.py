@@ -16,8 +16,11 @@ FORMS = (
     "rediss://HOST[:PORT][/DB]",
     "unix:/PATH",
     "redis+sentinel://HOST[:PORT][,HOST...]/NAME[/DB]",
+    "rediss+sentinel://HOST[:PORT][,HOST...]/NAME[/DB]",
 )
 """The forms of a URL."""
+_SENTINEL = "+sentinel"
+_SCHEMES = ("redis", "rediss", f"redis{_SENTINEL}", f"rediss{_SENTINEL}")
 _PORT, _SENTINEL_PORT = 6379, 26379
 _MAX_PORT = 65535
 _MAX_DIGITS = 9
@@ -29,7 +32,7 @@ class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         hosts: Hosts and ports: of Redis, or of its Sentinels.
         path: The path of a UNIX socket; empty for hosts.
-        is_tls: Whether to connect over TLS.
+        is_tls: Whether to connect over TLS, to Sentinels, too.
         master: The name by which the Sentinels know the server; empty without Sentinels.
         database: The number of the database.
         user: The user of Redis's ACL; empty for its default user.
@@ -73,7 +76,7 @@ def _parse(url: str) -> RedisAddress:
     scheme, _, rest = url.partition(":")
     if scheme == "unix":
         return _unix(rest)
-    if scheme not in ("redis", "rediss", "redis+sentinel") or not rest.startswith("//"):
+    if scheme not in _SCHEMES or not rest.startswith("//"):
         raise ValueError(f"a backplane is {', '.join(FORMS)}")
     if not url.isprintable() or " " in url:  # urlsplit drops some of these
         raise ValueError("a backplane's URL has no spaces and no control characters")
@@ -86,7 +89,7 @@ def _parse(url: str) -> RedisAddress:
     user, password, place = _login(split.netloc)
     parts = [unquote(part) for part in split.path.split("/")[1:] if part]
     master = ""
-    if scheme == "redis+sentinel":
+    if scheme.endswith(_SENTINEL):
         if not parts:
             raise ValueError(f"give the name of the server that the Sentinels watch: {FORMS[3]}")
         master = parts.pop(0)
@@ -98,7 +101,7 @@ def _parse(url: str) -> RedisAddress:
         raise ValueError("only Sentinels can be several hosts")
     return RedisAddress(
         hosts=hosts,
-        is_tls=scheme == "rediss",
+        is_tls=scheme.startswith("rediss"),
         master=master,
         database=_database(parts[0]) if parts else 0,
         user=user,

@@ -6,15 +6,19 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.connections import Arg, Commands, Pushes, RedisError, Reply
-from chatd.backplane.redis.generation import examine
 from chatd.backplane.redis.running import run
 from chatd.backplane.redis.script import Script, load
+from chatd.backplane.redis.serverstate import ask_state
 from chatd.errors import StoreError
 
 __all__ = ["Attachment"]
 
 _ATTACH, _RENEW = load("attach"), load("renew")
-_ENDED = ("FENCED", "STALE")
+_ENDING = (
+    *("FENCED", "STALE", "READONLY", "NOAUTH", "NOPERM"),
+    "ERR The user executing the script",  # what Redis 7.0 says for NOPERM there
+)
+"""How answers begin after which the node attaches anew, or learns why it cannot."""
 
 
 class Attachment:
@@ -72,7 +76,7 @@ class Attachment:
         try:
             return await run(self.commands, script, *whole)
         except StoreError as error:
-            if str(error).startswith(_ENDED):
+            if str(error).startswith(_ENDING):
                 self.end(str(error))
             raise
 
@@ -86,11 +90,11 @@ class Attachment:
     async def renew_lease(self, length_ms: int) -> dict[str, bytes]:
         """Renew the lease, and send a probe to the node's channel; return the others' details."""
         try:
-            _, is_safe = await examine(self.commands)
+            state = await ask_state(self.commands)
         except RedisError as error:
             raise StoreError(str(error)) from error
         own = keys.channel(self.generation, keys.node_channel(self._node))
-        args = length_ms, int(is_safe), own
+        args = length_ms, int(state.is_safe), own
         return _details(await self.call(_RENEW, [keys.key("nodes")], args))
 
     def subscribe(self, channels: Iterable[str]) -> Awaitable[None]:

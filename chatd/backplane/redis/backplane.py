@@ -24,7 +24,16 @@ from chatd.backplane.redis.privaterooms import PrivateRooms
 from chatd.backplane.redis.streams import Streams
 from chatd.backplane.redis.times import Times
 from chatd.storage.privateroom import PrivateRoom
-from chatd.storage.values import DirectHead, Entry, Head, Outcome, Page, Retention, StreamPosition
+from chatd.storage.values import (
+    DirectHead,
+    Durability,
+    Entry,
+    Head,
+    Outcome,
+    Page,
+    Retention,
+    StreamPosition,
+)
 
 __all__ = ["RedisBackplane"]
 
@@ -41,6 +50,7 @@ class RedisBackplane:
         retention: How much of a stream is kept.
         fold: Returns the form of a name in which names are compared.
         details: Returns the details of this node, for the others; called at each attachment.
+        durability: What a stop of Redis may cost, checked at each attachment; None for any loss.
         times: The times of the link.
         unix_time: The clock of all scripts in place of that of Redis, for tests.
     """
@@ -53,10 +63,18 @@ class RedisBackplane:
         *,
         fold: Callable[[str], str] = str.casefold,
         details: Callable[[], bytes] = bytes,
+        durability: Durability | None = None,
         times: Times | None = None,
         unix_time: Callable[[], float] | None = None,
     ) -> None:
-        self.link = Link(reactor, dial, details=details, times=times, unix_time=unix_time)
+        self.link = Link(
+            reactor,
+            dial,
+            details=details,
+            durability=durability,
+            times=times,
+            unix_time=unix_time,
+        )
         self._streams = Streams(self.link, retention, self._event_pushed)
         self._private_rooms = PrivateRooms(self.link)
         self._bans = Bans(self.link)

@@ -21,9 +21,11 @@ from chatd.backplane.redis.generation import find_generation
 from chatd.backplane.redis.outage import Outage
 from chatd.backplane.redis.running import give_all
 from chatd.backplane.redis.script import Script, load
+from chatd.backplane.redis.serverstate import examine
 from chatd.backplane.redis.times import Times
 from chatd.backplane.redis.waiting import WaitingCalls
 from chatd.errors import ChatError, StoreError
+from chatd.storage.values import Durability
 
 __all__ = ["Link", "Part"]
 
@@ -55,6 +57,7 @@ class Link:
         reactor: Measures the times.
         dial: Makes a connection.
         details: Returns the details of this node, for the others; called at each attachment.
+        durability: What a stop of Redis may cost, checked at each attachment; None for any loss.
         times: The times of the link.
         unix_time: The clock of all scripts in place of that of Redis, for tests.
     """
@@ -67,6 +70,7 @@ class Link:
         dial: Dial,
         *,
         details: Callable[[], bytes] = bytes,
+        durability: Durability | None = None,
         times: Times | None = None,
         unix_time: Callable[[], float] | None = None,
     ) -> None:
@@ -79,6 +83,7 @@ class Link:
         self._reactor = reactor
         self._dial = dial
         self._details = details
+        self._durability = durability
         self._unix_time = unix_time
         self._channels = Channels()
         self._attachment: Attachment | None = None  # attached, or about to be
@@ -236,7 +241,8 @@ class Link:
 
     async def _attach_with(self, commands: Commands, pushes: Pushes) -> None:
         await give_all(commands)
-        generation = await find_generation(commands, self._generation, self._work)
+        state = await examine(commands, self._durability)
+        generation = await find_generation(commands, state, self._generation, self._work)
         attachment = self._attachment = Attachment(
             commands,
             pushes,

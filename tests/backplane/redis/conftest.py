@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 
 from tests.backplane.redis.nodes import Node
+from tests.backplane.redis.sentinels import SentinelServer
 from tests.backplane.redis.servers import RedisServer
 from tests.integration.tools import tool
 
@@ -33,6 +35,22 @@ def start_redis() -> Iterator[Callable[..., RedisServer]]:
 def redis(start_redis: Callable[..., RedisServer]) -> RedisServer:
     """Return a redis-server, for this test only."""
     return start_redis()
+
+
+@pytest.fixture
+def start_sentinel() -> Iterator[Callable[..., SentinelServer]]:
+    """Return a function that starts a Sentinel; the test's end removes it."""
+    tool("redis-server")
+    started: list[SentinelServer] = []
+
+    def start(port: int, *lines: str, certificate: Path | None = None) -> SentinelServer:
+        started.append(SentinelServer(port, *lines, certificate=certificate))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.remove()
 
 
 class Attach:

@@ -29,12 +29,17 @@ class RedisServer:
 
     Args:
         options: Options of redis-server.
+
+    Attributes:
+        path: The path of its socket.
+        port: The port on which it listens; 0 for none.
     """
 
     def __init__(self, *options: str) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="chatd-redis-"))
         self.path = str(self.directory / "socket")
         self.options = options
+        self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._blocking: BlockingCommands | None = None
 
@@ -62,14 +67,40 @@ class RedisServer:
             self._process.stdout.close()
             self._process = None
 
-    def listen(self) -> int:
-        """Listen on a free port of this machine too, and return it."""
+    def listen(self, setting: str = "port") -> int:
+        """Listen on a free port of this machine too, and return it; `tls-port` is for TLS."""
         for _ in range(20):  # another program may take the port first
             with socket.create_server(("127.0.0.1", 0)) as probe:
                 port: int = probe.getsockname()[1]
-            if self.command("CONFIG", "SET", "port", port) == b"OK":
+            if self.command("CONFIG", "SET", setting, port) == b"OK":
+                self.port = port
                 return port
         raise AssertionError("no free port")
+
+    def follow(self, primary: RedisServer) -> None:
+        """Become a replica of a server, and wait until it has its data."""
+        for each in (primary, self):
+            if not each.port:
+                each.listen()
+        primary.command("CONFIG", "SET", "repl-diskless-sync-delay", 0)
+        self.command("REPLICAOF", "127.0.0.1", primary.port)
+        primary.wait_for_replica()
+        while not self._has_written_all():
+            pass
+
+    def _has_written_all(self) -> bool:
+        """Return whether the disk has what came from the primary."""
+        lines = self.command("INFO", "persistence").decode().splitlines()
+        return {"aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0"} <= set(lines)
+
+    def wait_for_replica(self) -> None:
+        """Wait until a replica has all that was written so far."""
+        self.command("SET", "waited", "for")
+        assert self.command("WAIT", 1, 20_000) == 1
+
+    def promote(self) -> None:
+        """Be a replica no more."""
+        assert self.command("REPLICAOF", "NO", "ONE") == b"OK"
 
     def freeze(self) -> None:
         """Stop the server's process, as if it were very slow."""

@@ -29,6 +29,10 @@ class AddressTests(SynchronousTestCase):
         address = parse_address("redis+sentinel://a,b:1,[::2]/chat/4")
         hosts = (("a", 26379), ("b", 1), ("::2", 26379))
         self.assertEqual(address, RedisAddress(hosts=hosts, master="chat", database=4))
+        address = parse_address("rediss+sentinel://u:p@a/chat")
+        self.assertEqual(address.hosts, (("a", 26379),))
+        self.assertEqual((address.is_tls, address.master), (True, "chat"))
+        self.assertEqual((address.user, address.password), ("u", "p"))
 
     def test_words(self):
         """An address for people has no password."""
@@ -86,7 +90,6 @@ class AddressTests(SynchronousTestCase):
     def test_login(self):
         """A connection begins with the login and the database, if there are any."""
         address = parse_address("redis://u:p@h/2")
-        self.assertEqual(login_commands(address, None), [("AUTH", "u", "p"), ("SELECT", "2")])
-        self.assertEqual(login_commands(address, "q")[0], ("AUTH", "u", "q"))
+        self.assertEqual(login_commands(address, "q"), [("AUTH", "u", "q"), ("SELECT", "2")])
         self.assertEqual(login_commands(parse_address("unix:/r"), "q"), [("AUTH", "default", "q")])
         self.assertEqual(login_commands(parse_address("unix:/r"), None), [])

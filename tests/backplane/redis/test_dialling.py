@@ -2,16 +2,18 @@
 
 from functools import partial
 
+import msgspec
 import pytest
 from twisted.internet import reactor
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import TimeoutError, fail, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory, Protocol
 
-from chatd.backplane.redis.address import RedisAddress
-from chatd.backplane.redis.connections import Commands
-from chatd.backplane.redis.dialling import Dialler
+from chatd.backplane.redis.address import RedisAddress, parse_address
+from chatd.backplane.redis.connections import Commands, LostError
+from chatd.backplane.redis.dialling import Dialler, ReactorConnect
 from chatd.errors import ConfigurationError, StoreError
+from tests.backplane.redis.sentinels import MASTER
 from tests.fakes.pems import write_certificate
 
 # Twisted reads certificates with functions that pyOpenSSL has deprecated.
@@ -23,7 +25,7 @@ pytestmark = [
 
 async def dial(address, password=lambda: None):
     """Connect, and return the connection."""
-    return await Dialler(reactor, address, password)(Commands)
+    return await Dialler(ReactorConnect(reactor), address, password)(Commands)
 
 
 async def refusal(address, password=lambda: None):
@@ -61,6 +63,11 @@ async def listen(answer, description="tcp:0:interface=127.0.0.1"):
     return await serverFromString(reactor, description).listen(factory)
 
 
+def answer_of(port):
+    """Return the answer of a Sentinel that names a port of this machine."""
+    return b"*2\r\n$9\r\n127.0.0.1\r\n$%d\r\n%d\r\n" % (len(str(port)), port)
+
+
 def at(port):
     """Return the host and port of a listening port."""
     return ("localhost", port.getHost().port)
@@ -80,7 +87,9 @@ async def test_password_changes(start_redis):
     """Each connection asks for the password anew."""
     server = start_redis("--requirepass", "new")
     passwords = ["old", "new"]
-    dialler = Dialler(reactor, RedisAddress(path=server.path), lambda: passwords.pop(0))
+    dialler = Dialler(
+        ReactorConnect(reactor), RedisAddress(path=server.path), lambda: passwords.pop(0)
+    )
     with pytest.raises(StoreError, match="refuses the login: WRONGPASS"):
         await dialler(Commands)
     await (await dialler(Commands)).abort()
@@ -134,8 +143,7 @@ async def test_sentinels(start_redis):
     server = start_redis()
     redis_port = str(server.listen()).encode()
     unknowing = await listen(b"*-1\r\n")
-    answer = b"*2\r\n$9\r\n127.0.0.1\r\n$%d\r\n%s\r\n" % (len(redis_port), redis_port)
-    knowing = await listen(answer)
+    knowing = await listen(answer_of(int(redis_port)))
     address = RedisAddress(hosts=(at(unknowing), at(knowing)), master="chat")
     try:
         made = await dial(address)
@@ -148,3 +156,107 @@ async def test_sentinels(start_redis):
     finally:
         await unknowing.stopListening()
         await maybeDeferred(knowing.stopListening)  # None where it has stopped already
+
+
+async def test_password_in_the_url(start_redis):
+    """The password of the URL is used where no file has one."""
+    server = start_redis("--requirepass", "right")
+    await (await dial(RedisAddress(path=server.path, password="right"))).abort()
+
+
+async def test_stale_sentinel(start_redis):
+    """A Sentinel that names a dead server or a replica is not believed; the next is asked."""
+    server, replica = start_redis(), start_redis()
+    replica.follow(server)
+    named = [1, replica.port, server.port]
+    sentinels = [await listen(answer_of(port)) for port in named]
+    address = RedisAddress(hosts=tuple(map(at, sentinels)), master="chat")
+    try:
+        made = await dial(address)
+        assert made.transport.getPeer().port == server.port
+        await made.abort()
+        text = await refusal(msgspec.structs.replace(address, hosts=address.hosts[:2]))
+        assert "Connection was refused" in text
+        assert "it is a replica, though a Sentinel calls it the master" in text
+    finally:
+        for each in sentinels:
+            await each.stopListening()
+
+
+class Logged(ReactorConnect):
+    """Notes the ports to which it connects; one of them never answers.
+
+    Attributes:
+        ports: The ports.
+    """
+
+    def __init__(self, reactor, silent):
+        super().__init__(reactor)
+        self.ports = []
+        self._silent = silent
+
+    async def __call__(self, place, make):
+        self.ports.append(place.port)
+        return await super().__call__(place, make)
+
+    def in_time(self, reply):
+        if self.ports[-1] == self._silent:
+            reply.addErrback(lambda failure: failure.trap(LostError))  # it is closed now
+            return fail(TimeoutError())
+        return super().in_time(reply)
+
+
+async def test_silent_sentinel(start_redis):
+    """A Sentinel that does not answer costs its time once; the next call asks the others first."""
+    server = start_redis()
+    redis_port = server.listen()
+    sentinels = [await listen(b""), await listen(answer_of(redis_port))]
+    silent, knowing = (each.getHost().port for each in sentinels)
+    connect = Logged(reactor, silent)
+    address = RedisAddress(hosts=tuple(map(at, sentinels)), master="chat")
+    dialler = Dialler(connect, address, lambda: None)
+    try:
+        for _ in range(2):
+            await (await dialler(Commands)).abort()
+        assert connect.ports == [silent, knowing, redis_port, knowing, redis_port]
+    finally:
+        for each in sentinels:
+            await each.stopListening()
+
+
+async def test_sentinel_with_password(start_redis, start_sentinel):
+    """A Sentinel that asks for a password gets that of Redis; a wrong one is the reason."""
+    server = start_redis("--requirepass", "right")
+    server.command("AUTH", "right")
+    port = server.listen()
+    own = f"sentinel auth-pass {MASTER} right"
+    sentinel = start_sentinel(port, own, "requirepass right")
+    hosts = (("127.0.0.1", sentinel.port),)
+    address = RedisAddress(hosts=hosts, master=MASTER)
+    made = await dial(address, lambda: "right")
+    assert made.transport.getPeer().port == port
+    await made.abort()
+    assert "NOAUTH" in await refusal(address)
+    text = await refusal(address, lambda: "wrong")
+    assert text.startswith(f"the Sentinel 127.0.0.1:{sentinel.port}: WRONGPASS")
+    assert "right" not in text
+
+
+async def test_sentinel_over_tls(start_redis, start_sentinel, tmp_path, monkeypatch):
+    """With TLS, the connections to the Sentinel and to Redis are both checked."""
+    pem = tmp_path / "c.pem"
+    write_certificate(pem)
+    options = [f"--tls-{name}-file" for name in ("cert", "key", "ca-cert")]
+    server = start_redis(*(word for each in options for word in (each, str(pem))))
+    server.command("CONFIG", "SET", "tls-auth-clients", "no")
+    port = server.listen("tls-port")
+    sentinel = start_sentinel(port, certificate=pem)
+    address = parse_address(f"rediss+sentinel://localhost:{sentinel.port}/{MASTER}")
+    assert "TLS failed: certificate verify failed" in await refusal(address)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    made = await dial(address)
+    assert made.transport.getPeer().port == port
+    assert await made.execute_command("PING") == b"PONG"
+    await made.abort()
+    plain = parse_address(f"redis+sentinel://localhost:{sentinel.port}/{MASTER}")
+    assert f"the Sentinel localhost:{sentinel.port}: " in await refusal(plain)

@@ -6,10 +6,13 @@ from threading import Thread
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.backplane.redis import blocking
 from chatd.backplane.redis.address import RedisAddress
-from chatd.backplane.redis.servercheck import check_server, fault_of
+from chatd.backplane.redis.servercheck import check_server
+from chatd.backplane.redis.serverstate import ServerState
 from chatd.errors import ConfigurationError
 from chatd.storage.values import Durability
+from tests.backplane.redis.sentinels import MASTER
 from tests.backplane.redis.servers import ALWAYS
 
 INFO = {"redis_version": "7.0.15", "role": "master"}
@@ -21,6 +24,10 @@ def check(address, password=None, durability=Durability.FULL):
     warnings: list[str] = []
     check_server(address, lambda: password, durability, warnings.append)
     return warnings
+
+
+def fault_of(info, settings, durability):
+    return ServerState(info=info, settings=settings).fault(durability)
 
 
 class FaultTests(SynchronousTestCase):
@@ -70,9 +77,9 @@ def test_no_rights(start_redis):
 def test_refused(start_redis):
     """A wrong password, and a server that is not there, are one line."""
     server = start_redis(*ALWAYS, "--requirepass", "right")
-    with pytest.raises(ConfigurationError, match=r"cannot use Redis at .*: WRONGPASS"):
+    with pytest.raises(ConfigurationError, match=r"Redis at .* refuses the login: WRONGPASS"):
         check(RedisAddress(path=server.path), "wrong")
-    with pytest.raises(ConfigurationError, match=r"cannot use Redis at .*: NOAUTH"):
+    with pytest.raises(ConfigurationError, match=r"Redis at .*: NOAUTH"):
         check(RedisAddress(path=server.path))
     server.kill()
     with pytest.raises(ConfigurationError, match=r"Connection refused|No such file"):
@@ -93,15 +100,50 @@ def test_not_redis():
 
             thread = Thread(target=reply)
             thread.start()
-            with pytest.raises(ConfigurationError, match=r"cannot use Redis at 127.0.0.1"):
+            with pytest.raises(ConfigurationError, match=r"Redis at 127.0.0.1"):
                 check(address)
             thread.join()
 
 
-def test_tls_of_a_plain_server(start_redis):
+def test_tls_of_a_plain_server(start_redis, monkeypatch):
     """TLS to a server without TLS fails in one line."""
+    monkeypatch.setattr(blocking, "TIMEOUT_S", 0.05)  # it waits for more
     server = start_redis(*ALWAYS)
     address = RedisAddress(hosts=(("127.0.0.1", server.listen()),), is_tls=True)
-    with pytest.raises(ConfigurationError, match=r"cannot use Redis at 127.0.0.1") as caught:
+    with pytest.raises(ConfigurationError, match=r"cannot connect to Redis at 127.0.0.1") as caught:
         check(address)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_frozen(start_redis, monkeypatch):
+    """A server that does not answer is one line."""
+    monkeypatch.setattr(blocking, "TIMEOUT_S", 0.05)
+    server = start_redis(*ALWAYS)
+    server.freeze()
+    try:
+        with pytest.raises(ConfigurationError, match="it does not answer"):
+            check(RedisAddress(path=server.path))
+    finally:
+        server.thaw()
+
+
+def test_sentinel(start_redis, start_sentinel):
+    """The server is found through its Sentinels; if none knows it, each says why."""
+    server = start_redis(*ALWAYS)
+    sentinel = start_sentinel(server.listen())
+    hosts = ("127.0.0.1", 1), ("127.0.0.1", sentinel.port)
+    assert check(RedisAddress(hosts=hosts, master=MASTER)) == []
+    with pytest.raises(ConfigurationError) as caught:
+        check(RedisAddress(hosts=hosts, master="other"))
+    assert str(caught.value) == (
+        "the Sentinel 127.0.0.1:1: Connection refused; "
+        f"the Sentinel 127.0.0.1:{sentinel.port} knows no other"
+    )
+
+
+def test_replica(start_redis):
+    """A replica is refused."""
+    server, replica = start_redis(*ALWAYS), start_redis(*ALWAYS)
+    replica.follow(server)
+    with pytest.raises(ConfigurationError, match="it is a replica"):
+        check(RedisAddress(path=replica.path))

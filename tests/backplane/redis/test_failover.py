@@ -1,0 +1,176 @@
+"""Fail-over to a replica: by Sentinels, by hand, and to a replica that lags."""
+
+import pytest
+from twisted.internet import reactor
+
+from chatd.backplane.redis.address import parse_address
+from chatd.backplane.redis.dialling import Dialler, ReactorConnect
+from chatd.backplane.redis.times import Times
+from chatd.errors import StoreError
+from tests.backplane.redis.sentinels import MASTER
+from tests.backplane.redis.servers import ALWAYS
+from tests.storage.stores import LOBBY, entries
+
+QUICK = Times(longest_wait_s=0.05, patience_s=25.0)
+NOWHERE = ("127.0.0.1", 1)
+
+
+class Address:
+    """An address behind which a server can take the place of another.
+
+    Attributes:
+        server: The server that is there now.
+        open: Fires when connections can be made; None if they can.
+    """
+
+    def __init__(self, server):
+        self.server = server
+        self.open = None
+
+    async def dial(self, make):
+        """See `Dial`."""
+        if self.open is not None:
+            await self.open
+        return await self.server.dial(make)
+
+
+def states(node):
+    return [state.is_up for state in node.notes.states]
+
+
+async def up_again(*nodes):
+    """Wait until nodes that lost the link have it again."""
+    for node in nodes:
+        await node.notes.until(lambda node=node: states(node)[-2:] == [False, True])
+
+
+@pytest.fixture
+def pair(start_redis):
+    """Return a server and its replica."""
+    primary, replica = start_redis(*ALWAYS), start_redis(*ALWAYS)
+    replica.follow(primary)
+    return primary, replica
+
+
+async def lobby(nodes):
+    """Open the lobby at two nodes, with two messages of the first."""
+    ann, bob = nodes
+    for node in nodes:
+        await node.open_stream(LOBBY, "Lobby")
+    outcomes = await ann.append(entries(1, 2))
+    assert [outcome.message.seq for outcome in outcomes] == [1, 2]
+    await bob.notes.until(lambda: bob.notes.ids(LOBBY) == ["1", "2"])
+    return (await ann.read(LOBBY, limit=1, max_bytes=1)).head
+
+
+def check_told(nodes, before, seq):
+    """Check that each node told its members of the loss: the lobby has another epoch."""
+    for node in nodes:
+        ((stream, head),) = node.notes.moves
+        assert stream == LOBBY
+        assert head.epoch != before.epoch
+        assert head.seq == seq
+
+
+async def test_sentinel(pair, attach, start_sentinel):
+    """Sentinel promotes the replica of a dead server, and the nodes go on there, and tell it."""
+    primary, replica = pair
+    sentinel = start_sentinel(primary.port)
+    address = parse_address(f"redis+sentinel://127.0.0.1:1,127.0.0.1:{sentinel.port}/{MASTER}/0")
+    dial = Dialler(ReactorConnect(reactor), address, lambda: None)
+    nodes = [await attach(primary, dial=dial, times=QUICK) for _ in range(2)]
+    ann, bob = nodes
+    before = await lobby(nodes)
+    primary.wait_for_replica()
+    primary.kill()
+    await up_again(*nodes)
+    assert ann.link.attachment.commands.transport.getPeer().port == replica.port
+    check_told(nodes, before, 2)
+    assert await ann.ids(LOBBY) == ["1", "2"]
+    (outcome,) = await bob.append(entries(3))
+    assert outcome.message.seq == 3
+    await ann.notes.until(lambda: ann.notes.ids(LOBBY) == ["3"])
+    (again,) = await ann.append(entries(1))  # a retry of one that the replica had
+    assert not again.is_new
+    assert again.message.seq == 1
+
+
+async def test_by_hand(pair, attach):
+    """A replica that takes the place of a dead server behind one address is told as a loss."""
+    primary, replica = pair
+    address = Address(primary)
+    nodes = [await attach(primary, dial=address.dial, times=QUICK) for _ in range(2)]
+    ann, bob = nodes
+    before = await lobby(nodes)
+    primary.wait_for_replica()
+    primary.kill()
+    address.server = replica  # still a replica
+    await ann.notes.until(lambda: states(ann) == [False])
+    with pytest.raises(StoreError, match="READONLY"):
+        await ann.link.first_attempt()
+    replica.promote()
+    await up_again(*nodes)
+    check_told(nodes, before, 2)
+    assert await bob.ids(LOBBY) == ["1", "2"]
+
+
+async def test_lagging(pair, attach):
+    """A replica that lags is told as a loss, and no place is given to another message."""
+    primary, replica = pair
+    address = Address(primary)
+    nodes = [await attach(primary, dial=address.dial, times=QUICK) for _ in range(2)]
+    ann, bob = nodes
+    before = await lobby(nodes)
+    primary.wait_for_replica()
+    replica.command("REPLICAOF", *NOWHERE)
+    (lost,) = await ann.append(entries("lost"))
+    primary.kill()
+    replica.promote()
+    address.server = replica
+    await up_again(*nodes)
+    check_told(nodes, before, 2)
+    (other,) = await bob.append(entries("other"))
+    assert other.message.seq == lost.message.seq == 3
+    after = (await bob.read(LOBBY, limit=1, max_bytes=1)).head
+    assert after.epoch != before.epoch
+    assert await ann.ids(LOBBY) == ["1", "2", "other"]
+
+
+async def test_replica_that_restarts(pair, attach):
+    """A promoted replica that starts anew, and is alone then, is told as a loss, too."""
+    primary, replica = pair
+    address = Address(primary)
+    nodes = [await attach(primary, dial=address.dial, times=QUICK) for _ in range(2)]
+    (ann, _) = nodes
+    before = await lobby(nodes)
+    await ann.link.attachment.renew_lease(10_000)  # the server notes that it is not alone
+    primary.wait_for_replica()
+    replica.promote()
+    await ann.append(entries("lost"))
+    primary.kill()
+    replica.kill()
+    replica.start()
+    address.server = replica
+    await up_again(*nodes)
+    check_told(nodes, before, 2)
+
+
+async def test_demoted(pair, attach):
+    """A server that becomes a replica while the nodes are connected is left at once."""
+    primary, replica = pair
+    address = Address(primary)
+    nodes = [await attach(primary, dial=address.dial, times=QUICK) for _ in range(2)]
+    (ann, bob) = nodes
+    before = await lobby(nodes)
+    primary.wait_for_replica()
+    replica.promote()
+    address.server = replica
+    primary.command("REPLICAOF", "127.0.0.1", replica.port)
+    for node in nodes:
+        with pytest.raises(StoreError, match="READONLY"):
+            await node.append(entries(3))
+    await up_again(*nodes)
+    check_told(nodes, before, 2)
+    await ann.append(entries(3))
+    await bob.append(entries(4))
+    await ann.notes.until(lambda: ann.notes.ids(LOBBY) == ["4"])
