@@ -6,7 +6,8 @@ Every key has the tag `{chatd}`, so that a cluster keeps all of them in one slot
 key                 type    value
 ==================  ======  ====================================================================
 `layout`            string  the number of this layout of keys
-`run`               hash    `generation`, the server's run id in `id`, `safe`, `work`, `epochs`
+`run`               hash    `generation`, the server's run id in `id`, `safe`, `work`, `epochs`;
+                            `work:ID`: the work at the end of an earlier run
 `nodes`             set     the ids of the nodes
 `n:NODE`            hash    the lease of a node: `token` of its attachment, `details`; it expires
 `rooms`             zset    the folded names of the rooms that keep a message; all scores are 0

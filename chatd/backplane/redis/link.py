@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol
 from uuid import uuid4
 
+import msgspec
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -17,7 +18,7 @@ from chatd.backplane.redis import keys
 from chatd.backplane.redis.attachment import Attachment
 from chatd.backplane.redis.channels import Channels
 from chatd.backplane.redis.connections import Commands, Dial, Pushes, RedisError, Reply, all_of
-from chatd.backplane.redis.generation import find_generation
+from chatd.backplane.redis.generation import Seen, find_generation
 from chatd.backplane.redis.outage import Outage
 from chatd.backplane.redis.running import give_all
 from chatd.backplane.redis.script import Script, load
@@ -97,7 +98,7 @@ class Link:
         self._attempt: Deferred[None] | None = None
         self._attempts = 0
         self._unheard = 0
-        self._generation = ""
+        self._seen = Seen()
         self._work = 0
 
     @property
@@ -242,7 +243,8 @@ class Link:
     async def _attach_with(self, commands: Commands, pushes: Pushes) -> None:
         await give_all(commands)
         state = await examine(commands, self._durability)
-        generation = await find_generation(commands, state, self._generation, self._work)
+        seen = msgspec.structs.replace(self._seen, work=self._work)
+        generation = await find_generation(commands, state, seen)
         attachment = self._attachment = Attachment(
             commands,
             pushes,
@@ -255,7 +257,7 @@ class Link:
         self._channels.begin(generation)
         await attachment.subscribe(self._channels)
         self._work, others = await attachment.take_lease(self.times.lease_ms, self._details())
-        self._generation = generation
+        self._seen = Seen(generation, state.run_id)
         for part in self.parts:
             await part.attach(attachment)
         self._offer(attachment)

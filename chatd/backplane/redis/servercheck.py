@@ -8,6 +8,7 @@ from chatd.backplane.redis.address import RedisAddress
 from chatd.backplane.redis.blocking import BlockingConnect, run_blocking
 from chatd.backplane.redis.connections import Commands, RedisError
 from chatd.backplane.redis.dialling import Dialler
+from chatd.backplane.redis.generation import check_layout
 from chatd.backplane.redis.serverstate import ServerState, examine
 from chatd.errors import ConfigurationError, StoreError
 from chatd.storage.values import Durability
@@ -46,6 +47,7 @@ async def _check(dialler: Dialler, address: RedisAddress, durability: Durability
     commands = await dialler(Commands)
     try:
         state = await examine(commands, durability)
+        await check_layout(commands)
     except (RedisError, StoreError) as error:
         raise StoreError(f"Redis at {address}: {error}") from error
     return state

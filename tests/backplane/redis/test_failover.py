@@ -2,6 +2,7 @@
 
 import pytest
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 
 from chatd.backplane.redis.address import parse_address
 from chatd.backplane.redis.dialling import Dialler, ReactorConnect
@@ -174,3 +175,30 @@ async def test_demoted(pair, attach):
     await ann.append(entries(3))
     await bob.append(entries(4))
     await ann.notes.until(lambda: ann.notes.ids(LOBBY) == ["4"])
+
+
+async def test_copy_put_back(start_redis, attach):
+    """A copy that lacks one message is told, though another node works with it first.
+
+    That node did as much since as the copy lacks, so that the sum of the work hides the loss.
+    """
+    server = start_redis(*ALWAYS)
+    place = Address(server)
+    ann = await attach(server, dial=place.dial, times=QUICK)
+    bob = await attach(server, times=QUICK)
+    before = await lobby([ann, bob])
+    copy = {each: each.read_bytes() for each in server.directory.rglob("*") if each.is_file()}
+    (lost,) = await ann.append(entries("lost"))
+    await bob.notes.until(lambda: bob.notes.ids(LOBBY)[-1:] == ["lost"])
+    place.open = Deferred()
+    server.kill()
+    for path, data in copy.items():
+        path.write_bytes(data)
+    server.start()
+    await up_again(bob)
+    await bob.append(entries("other"))
+    place.open.callback(None)
+    await up_again(ann)
+    assert [stream for stream, _ in ann.notes.moves] == [LOBBY]
+    assert lost.message.seq == 3
+    assert (await ann.read(LOBBY, limit=1, max_bytes=1)).head.epoch != before.epoch

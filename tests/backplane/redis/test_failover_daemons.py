@@ -1,8 +1,10 @@
 """Daemons whose Redis fails over, or is not for them any more, as their clients see it."""
 
+import pytest
 from twisted.internet import reactor
 
 import chatd
+from chatd.backplane.redis import keys
 from tests.backplane.redis.sentinels import MASTER
 from tests.backplane.redis.servers import ALWAYS
 from tests.integration.daemons import stop
@@ -51,3 +53,26 @@ async def test_sentinel(tmp_path, start_redis, start_sentinel):
             assert process.output.text.count("the backplane cannot be used: ") == 1
             assert process.output.text.count("the backplane works again after ") == 1
             stop(process)
+
+
+async def test_newer_chatd(tmp_path, redis_always):
+    """A daemon whose Redis a newer chatd has taken over ends its sessions, and logs why once."""
+    options = ("--backplane", f"unix:{redis_always.path}", "--backplane-patience", "1")
+    with started(tmp_path, "one", *options) as one:
+        ann = await join(tmp_path, "one", "ann")
+        redis_always.command("SET", keys.key("layout"), keys.LAYOUT + 1)
+        redis_always.command("HSET", keys.key("run"), "generation", "newer")
+        end = await ann.when_ended()
+        assert (end.code, end.retry) == ("not-stored", True)
+        told = "cannot be used: a newer chatd has changed the backplane's keys: upgrade this daemon"
+        one.output.wait_for(told)
+        with pytest.raises(chatd.ChatError):
+            await join(tmp_path, "one", "bob")
+        assert one.output.text.count(told) == 1
+        stop(one)
+
+
+@pytest.fixture
+def redis_always(start_redis):
+    """Return a Redis that writes each message to its disk first."""
+    return start_redis(*ALWAYS)

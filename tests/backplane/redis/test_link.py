@@ -2,6 +2,7 @@
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs, formatEvent
 
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.attachment import Attachment
@@ -67,7 +68,36 @@ async def test_layout(redis, attach):
     with pytest.raises(StoreError, match="upgrade this daemon"):
         await attach(redis)
     assert generation(redis) is None
+    redis.command("SET", keys.key("layout"), "none of ours")
+    with pytest.raises(StoreError, match="upgrade this daemon"):
+        await attach(redis)
     redis.command("SET", keys.key("layout"), keys.LAYOUT)
+
+
+async def test_layout_raised(redis, attach, monkeypatch):
+    """A newer chatd raises the layout; then running nodes of an older one write nothing more."""
+    quick = Times(longest_wait_s=0.02, patience_s=0.2)
+    old = await attach(redis, times=quick)
+    before = generation(redis)
+    layout = keys.LAYOUT
+    monkeypatch.setattr(keys, "LAYOUT", layout + 1)
+    new = await attach(redis)
+    monkeypatch.setattr(keys, "LAYOUT", layout)
+    assert redis.command("GET", keys.key("layout")) == str(layout + 1).encode()
+    assert generation(redis) != before
+    with pytest.raises(StoreError, match="STALE"):
+        await old.set_topic("room lobby", "topic")
+    with capturedLogs() as events:
+        for _ in range(3):
+            with pytest.raises(StoreError, match="upgrade this daemon"):
+                await old.link.first_attempt()
+    told = [formatEvent(event) for event in events]
+    assert len([line for line in told if "upgrade this daemon, too" in line]) == 1
+    with pytest.raises(StoreError, match="upgrade this daemon"):
+        await old.set_topic("room lobby", "topic")
+    assert [state.is_up for state in old.notes.states] == [False]
+    assert redis.command("EXISTS", keys.key("m", "room lobby")) == 0
+    await new.set_topic("room lobby", "topic")
 
 
 @pytest.mark.parametrize(("options", "is_kept"), [(ALWAYS, True), (("--appendonly", "yes"), False)])

@@ -333,7 +333,7 @@ class AttemptTests(LinkCase):
             self.setUp()
             self.server.answers = answers
             self.link.start()
-            ((*_, safe, _, _, _),) = [
+            ((*_, safe, _, _, _, _),) = [
                 each for each in self.server.scripts if each[0] == "generation"
             ]
             self.assertEqual(safe, is_safe, answers)

@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.backplane.redis import blocking
+from chatd.backplane.redis import blocking, keys
 from chatd.backplane.redis.address import RedisAddress
 from chatd.backplane.redis.servercheck import check_server
 from chatd.backplane.redis.serverstate import ServerState
@@ -113,6 +113,22 @@ def test_tls_of_a_plain_server(start_redis, monkeypatch):
     with pytest.raises(ConfigurationError, match=r"cannot connect to Redis at 127.0.0.1") as caught:
         check(address)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_newer_layout(start_redis):
+    """Keys that a newer chatd has changed are refused in one line; older ones are not."""
+    server = start_redis(*ALWAYS)
+    address = RedisAddress(path=server.path)
+    for layout in (keys.LAYOUT + 1, "none of ours"):
+        server.command("SET", keys.key("layout"), layout)
+        with pytest.raises(ConfigurationError) as caught:
+            check(address)
+        assert str(caught.value) == (
+            f"Redis at {server.path}: a newer chatd has changed the backplane's keys: upgrade this "
+            "daemon, too"
+        )
+    server.command("SET", keys.key("layout"), keys.LAYOUT - 1)
+    assert check(address) == []
 
 
 def test_frozen(start_redis, monkeypatch):
