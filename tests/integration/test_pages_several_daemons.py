@@ -100,8 +100,8 @@ async def test_one_chat(tmp_path, options):
 async def test_own_user(tmp_path, redis, options):
     """The rights that the page gives a user are enough."""
     redis.command("AUTH", PASSWORD)
-    command = RIGHTS.strip().replace("PASSWORD", "another").split()
-    assert redis.command(*command) == b"OK"
+    for line in with_words(RIGHTS, {"PASSWORD": "another"}).splitlines():
+        assert redis.command(*line.split()) == b"OK"
     (tmp_path / "redis-password").write_text("another\n")
     tcp = str(redis.listen())
     used = [tcp_url(each, tcp) for each in options]

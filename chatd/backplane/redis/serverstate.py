@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatd.backplane.redis.connections import Commands, RefusedError, all_of
+from chatd.backplane.redis.rights import check_rights
 from chatd.errors import StoreError
 from chatd.storage.values import Durability
 
@@ -121,12 +122,13 @@ async def examine(commands: Commands, durability: Durability | None) -> ServerSt
 
     Raises:
         RedisError: It does not answer, or refuses to.
-        StoreError: It does not fit.
+        StoreError: It does not fit, or its user lacks rights.
     """
     state = await ask_state(commands)
     fault = "" if durability is None else state.fault(durability)
     if fault:
         raise StoreError(fault)
+    await check_rights(commands)
     return state
 
 

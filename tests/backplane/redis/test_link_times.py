@@ -70,11 +70,12 @@ class Connection:
             "generation": b"g",
             "attach": [0, []],
             "renew": [],
+            "rights": [[], b""],
         }
         if command == "EVALSHA":
             name = next(
                 name
-                for name in ("generation", "attach", "renew", "leave", "privaterooms")
+                for name in ("rights", "generation", "attach", "renew", "leave", "privaterooms")
                 if load(name).sha == arguments[0]
             )
             server.scripts.append((name, *arguments))

@@ -1,0 +1,203 @@
+"""The rights of the Redis user: checked at the start and at each attachment, and withdrawn."""
+
+import re
+
+import pytest
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.backplane.redis import keys
+from chatd.backplane.redis.address import RedisAddress
+from chatd.backplane.redis.rights import CALLS, IN_SCRIPTS
+from chatd.backplane.redis.script import load
+from chatd.backplane.redis.servercheck import check_server
+from chatd.backplane.redis.times import Times
+from chatd.errors import ConfigurationError, StoreError
+from chatd.storage.values import Durability, Retention
+from tests.backplane.redis.consistency import check_lobby
+from tests.backplane.redis.scripttexts import NAMES
+from tests.backplane.redis.servers import ALWAYS
+from tests.docs.pages import block
+from tests.storage.stores import LOBBY, entries
+
+RIGHTS = block("docs/how-to/several-daemons.md", "ACL SETUSER")
+APPENDING = (
+    *("evalsha", "hget", "hmget", "hincrby", "rpush", "hset", "zadd", "srem", "hdel", "ltrim"),
+    "publish",
+)
+"""Commands that an append runs."""
+QUICK = Times(longest_wait_s=0.05, patience_s=25.0)
+
+
+def page_words():
+    """Return the words of the page's commands that give rights."""
+    return [word for line in RIGHTS.splitlines() for word in line.split()[3:]]
+
+
+def make_user(server, *more):
+    """Make the page's user, with more words for ACL SETUSER."""
+    for line in RIGHTS.splitlines():
+        assert server.command(*line.split()) == b"OK"
+    if more:
+        set_user(server, *more)
+
+
+def set_user(server, *words):
+    assert server.command("ACL", "SETUSER", "chatd", *words) == b"OK"
+
+
+def check(server, *, database=0):
+    """Check the server for the page's user, as at a daemon's start."""
+    address = RedisAddress(path=server.path, user="chatd", database=database)
+    warnings: list[str] = []
+    check_server(address, lambda: "PASSWORD", Durability.FULL, warnings.append)
+    assert warnings == []
+
+
+def refusal(server):
+    """Return the line that refuses the page's user."""
+    with pytest.raises(ConfigurationError) as caught:
+        check(server)
+    text = str(caught.value)
+    assert len(text.splitlines()) == 1
+    assert server.path in text
+    return text
+
+
+class ListTests(SynchronousTestCase):
+    def test_page(self):
+        """The page gives the user the rights to exactly the commands that the code runs."""
+        words = page_words()
+        given = sorted(word[1:] for word in words if word.startswith("+"))
+        self.assertEqual(given, sorted((*CALLS, *IN_SCRIPTS)))
+        others = [word for word in words if not word.startswith("+")]
+        self.assertEqual(others, ["on", ">PASSWORD", f"~{keys.key('*')}", f"&{keys.key('*')}"])
+
+    def test_scripts(self):
+        """The list of the scripts' commands has exactly those that the scripts run."""
+        text = "".join(load(name).text for name in NAMES if name != "rights")
+        found = set(re.findall(r"(?:redis\.p?call|in_chunks)\(\s*'([A-Z]+)'", text))
+        self.assertEqual(sorted(map(str.lower, found)), sorted(IN_SCRIPTS))
+        others = set(re.findall(r"redis\.p?call\((?!')\w+", text))
+        self.assertEqual(others, {"redis.call(command"})  # in in_chunks
+
+
+def test_enough(start_redis):
+    """The page's rights are enough for the check, in another database too."""
+    server = start_redis(*ALWAYS)
+    make_user(server)
+    check(server)
+    check(server, database=1)
+
+
+@pytest.mark.parametrize("command", sorted({*CALLS, *IN_SCRIPTS} - {"select", "config|get"}))
+def test_missing(start_redis, command):
+    """A user without a command is refused at the start, in one line that names the command."""
+    server = start_redis(*ALWAYS)
+    make_user(server, f"-{command}")
+    text = refusal(server)
+    assert re.search(rf"(\+{re.escape(command)}$|'{re.escape(command)}')", text.lower()), text
+
+
+def test_several_missing(start_redis):
+    """All missing commands are named at once, as ACL SETUSER takes them, and these are enough."""
+    server = start_redis(*ALWAYS)
+    make_user(server, "-hset", "-publish", "-zadd", "-subscribe")
+    text = refusal(server)
+    _, _, rights = text.partition("its user lacks the rights ")
+    assert rights.split() == ["&{chatd}*", "+subscribe", "+publish", "+hset", "+zadd"]
+    set_user(server, *rights.split())
+    check(server)
+
+
+def test_no_keys(start_redis):
+    """A user without the keys or the channels is told which patterns are missing."""
+    server = start_redis(*ALWAYS)
+    make_user(server, "resetkeys", "~other*")
+    assert refusal(server).endswith("its user lacks the rights ~{chatd}*")
+    set_user(server, "~{chatd}*", "resetchannels")
+    assert refusal(server).endswith("lacks the rights &{chatd}* +subscribe +publish")
+
+
+def test_neither_keys_nor_commands(start_redis):
+    """A user without keys and commands is told all that is missing at once."""
+    server = start_redis(*ALWAYS)
+    make_user(server, "resetkeys", "-@all", "+info", "+config|get", "+script|load", "+eval")
+    set_user(server, "+evalsha")
+    _, _, rights = refusal(server).partition("its user lacks the rights ")
+    set_user(server, *rights.split())
+    check(server)
+
+
+def test_read_only_keys(start_redis):
+    """A user that may only read the keys is told the commands that write."""
+    server = start_redis(*ALWAYS)
+    make_user(server, "resetkeys", "%R~{chatd}*")
+    words = refusal(server).partition("its user lacks the rights ")[2].split()
+    assert "+hset" in words
+    assert "+hget" not in words
+
+
+async def node_of(server, attach, retention):
+    """Return a node of the page's user."""
+
+    async def dial(make):
+        commands = await server.dial(make)
+        try:
+            await commands.execute_command("AUTH", "chatd", "PASSWORD")
+        except Exception as error:
+            await commands.abort()
+            raise StoreError(str(error)) from error
+        return commands
+
+    return await attach(server, dial=dial, retention=retention, times=QUICK)
+
+
+async def failure_of(call):
+    """Return the text of a failure, or None."""
+    try:
+        await call
+    except StoreError as error:
+        return str(error)
+    return None
+
+
+def lines_of(events):
+    """Return the lines of the log about the backplane."""
+    lines = [formatEvent(event) for event in events]
+    return [line for line in lines if line.startswith("the backplane")]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("command", APPENDING)
+async def test_withdrawn(redis, attach, command, is_first):
+    """A withdrawn right is in the log once; when it comes back, all goes on, with nothing broken.
+
+    Redis refuses the command in the middle of a script, and takes nothing of it back.
+    """
+    make_user(redis)
+    retention = Retention(max_messages=2)
+    node = await node_of(redis, attach, retention)
+    other = await attach(redis, retention=retention, times=QUICK)
+    for each in (node, other):
+        await each.open_stream(LOBBY, "Lobby")
+    if not is_first:
+        await node.append(entries("a", "b"))
+    set_user(redis, f"-{command}")
+    with capturedLogs() as events:
+        text = await failure_of(node.append(entries(1, 2)))
+        if text is not None:
+            assert text.startswith(("NOPERM", "ERR The user executing the script can't run"))
+            for _ in range(3):
+                assert command in await failure_of(node.link.first_attempt())
+        set_user(redis, f"+{command}")
+        await node.append(entries(1, 2, 3))
+    if text is not None:
+        told = lines_of(events)
+        assert len(told) == len(set(told)) <= 3
+        assert told[-1].startswith("the backplane works again after")
+    assert await node.ids(LOBBY) == ["2", "3"]
+    check_lobby(redis)
+    (again,) = await node.append(entries(3))
+    assert not again.is_new
+    assert await other.ids(LOBBY) == ["2", "3"]
