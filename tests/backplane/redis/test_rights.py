@@ -3,11 +3,13 @@
 import re
 
 import pytest
+from twisted.internet import reactor
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.address import RedisAddress
+from chatd.backplane.redis.dialling import Dialler, ReactorConnect
 from chatd.backplane.redis.rights import CALLS, IN_SCRIPTS
 from chatd.backplane.redis.script import load
 from chatd.backplane.redis.servercheck import check_server
@@ -201,3 +203,55 @@ async def test_withdrawn(redis, attach, command, is_first):
     (again,) = await node.append(entries(3))
     assert not again.is_new
     assert await other.ids(LOBBY) == ["2", "3"]
+
+
+async def dialled(server, attach, password):
+    """Return a node that logs in with the password that a function returns."""
+    address = RedisAddress(path=server.path, user="chatd")
+    dial = Dialler(ReactorConnect(reactor), address, password)
+    return await attach(server, dial=dial, times=QUICK)
+
+
+@pytest.mark.parametrize(
+    ("words", "back", "reason"),
+    [
+        (["resetpass", ">other"], [">PASSWORD"], "refuses the login: WRONGPASS"),
+        (["off"], ["on"], "refuses the login: WRONGPASS"),
+        (["-@all"], ["+@all"], "NOPERM"),
+        (["resetkeys"], ["~{chatd}*"], "lacks the rights ~{chatd}*"),
+        (["resetchannels"], ["&{chatd}*"], "lacks the rights &{chatd}*"),
+    ],
+)
+async def test_locked_out(redis, attach, words, back, reason):
+    """A daemon that Redis lets in no more says so once, and goes on when Redis lets it in again."""
+    make_user(redis)
+    node = await dialled(redis, attach, lambda: "PASSWORD")
+    await node.open_stream(LOBBY, "Lobby")
+    with capturedLogs() as events:
+        set_user(redis, *words)
+        node.cut()
+        await node.notes.until(lambda: node.notes.states)
+        for _ in range(3):
+            assert reason in await failure_of(node.link.first_attempt())
+        set_user(redis, *back)
+        await node.append(entries(1))
+    told = lines_of(events)
+    assert len([line for line in told if reason in line]) == 1
+    assert len(told) == len(set(told))
+    assert [state.is_up for state in node.notes.states] == [False, True]
+    assert await node.ids(LOBBY) == ["1"]
+
+
+async def test_no_password(start_redis, attach):
+    """A server that asks for a password, while the daemon has none, is the reason, once."""
+    server = start_redis()
+    node = await attach(server, times=QUICK)
+    with capturedLogs() as events:
+        server.command("CONFIG", "SET", "requirepass", "secret")
+        node.cut()
+        await node.notes.until(lambda: node.notes.states)
+        for _ in range(3):
+            assert "NOAUTH" in await failure_of(node.link.first_attempt())
+        server.command("CONFIG", "SET", "requirepass", "")
+        await node.append(entries(1))
+    assert len([line for line in lines_of(events) if "NOAUTH" in line]) == 1
