@@ -224,6 +224,21 @@ async def test_silent_sentinel(start_redis):
             await each.stopListening()
 
 
+async def test_dead_server(running_reactor):
+    """A server that several Sentinels name is tried once at each connection."""
+    sentinels = [await listen(answer_of(1)) for _ in range(2)]
+    ports = [each.getHost().port for each in sentinels]
+    connect = Logged(reactor, None)
+    address = RedisAddress(hosts=tuple(map(at, sentinels)), master="chat")
+    try:
+        with pytest.raises(StoreError, match=r"cannot connect to Redis at 127\.0\.0\.1:1: "):
+            await Dialler(connect, address, lambda: None)(Commands)
+        assert connect.ports == [ports[0], 1, ports[1]]
+    finally:
+        for each in sentinels:
+            await each.stopListening()
+
+
 async def test_sentinel_with_password(start_redis, start_sentinel):
     """A Sentinel that asks for a password gets that of Redis; a wrong one is the reason."""
     server = start_redis("--requirepass", "right")

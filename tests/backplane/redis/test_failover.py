@@ -1,5 +1,6 @@
 """Fail-over to a replica: by Sentinels, by hand, and to a replica that lags."""
 
+import msgspec
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -8,6 +9,7 @@ from chatd.backplane.redis.address import parse_address
 from chatd.backplane.redis.dialling import Dialler, ReactorConnect
 from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
+from chatd.storage.values import Durability
 from tests.backplane.redis.sentinels import MASTER
 from tests.backplane.redis.servers import ALWAYS
 from tests.storage.stores import LOBBY, entries
@@ -157,10 +159,11 @@ async def test_replica_that_restarts(pair, attach):
 
 
 async def test_demoted(pair, attach):
-    """A server that becomes a replica while the nodes are connected is left at once."""
+    """A server that becomes a replica while nodes are connected is left at the first refusal."""
     primary, replica = pair
     address = Address(primary)
-    nodes = [await attach(primary, dial=address.dial, times=QUICK) for _ in range(2)]
+    rare = msgspec.structs.replace(QUICK, heartbeat_s=1000.0, lease_s=4000.0)
+    nodes = [await attach(primary, dial=address.dial, times=rare) for _ in range(2)]
     (ann, bob) = nodes
     before = await lobby(nodes)
     primary.wait_for_replica()
@@ -175,6 +178,21 @@ async def test_demoted(pair, attach):
     await ann.append(entries(3))
     await bob.append(entries(4))
     await ann.notes.until(lambda: ann.notes.ids(LOBBY) == ["4"])
+
+
+async def test_weaker_server(start_redis, attach):
+    """A server that keeps less surely than the daemon promises is not used, until it does."""
+    server = start_redis(*ALWAYS)
+    weaker = start_redis("--appendonly", "yes", "--appendfsync", "everysec")
+    address = Address(server)
+    node = await attach(server, dial=address.dial, durability=Durability.FULL, times=QUICK)
+    address.server = weaker
+    node.cut()
+    await node.notes.until(lambda: states(node) == [False])
+    with pytest.raises(StoreError, match="--durability full needs"):
+        await node.link.first_attempt()
+    weaker.command("CONFIG", "SET", "appendfsync", "always")
+    await up_again(node)
 
 
 async def test_copy_put_back(start_redis, attach):

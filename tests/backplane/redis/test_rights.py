@@ -140,7 +140,7 @@ def test_read_only_keys(start_redis):
     assert "+hget" not in words
 
 
-async def node_of(server, attach, retention):
+async def node_of(server, attach, retention, **options):
     """Return a node of the page's user."""
 
     async def dial(make):
@@ -152,7 +152,7 @@ async def node_of(server, attach, retention):
             raise StoreError(str(error)) from error
         return commands
 
-    return await attach(server, dial=dial, retention=retention, times=QUICK)
+    return await attach(server, dial=dial, retention=retention, times=QUICK, **options)
 
 
 async def failure_of(call):
@@ -203,6 +203,45 @@ async def test_withdrawn(redis, attach, command, is_first):
     (again,) = await node.append(entries(3))
     assert not again.is_new
     assert await other.ids(LOBBY) == ["2", "3"]
+
+
+async def test_place_taken(redis, attach):
+    """A message that was taken back is new when it comes again, though its place is taken."""
+    make_user(redis)
+    retention = Retention(max_messages=1)
+    node = await node_of(redis, attach, retention)
+    other = await attach(redis, retention=retention, times=QUICK)
+    await node.append(entries("a"))
+    set_user(redis, "-hdel")  # the index keeps the message that is taken back
+    assert await failure_of(node.append(entries(1))) is not None
+    await other.append(entries("b"))
+    set_user(redis, "+hdel")
+    (outcome,) = await node.append(entries(1))
+    assert outcome.is_new
+    assert outcome.message.seq == 3
+    check_lobby(redis)
+
+
+async def test_withdrawn_from_reads(redis, attach):
+    """A read that deletes old messages breaks nothing if Redis refuses a command in the middle."""
+    make_user(redis)
+    now = 1_000_000.0
+    options = {"unix_time": lambda: now, "retention": Retention(max_age_s=10.0)}
+    node = await node_of(redis, attach, **options)
+    await node.append(entries(1))
+    now += 6.0
+    await node.append(entries(2))
+    now += 6.0
+    for command in ("hset", "hdel", "ltrim"):
+        set_user(redis, f"-{command}")
+        assert await failure_of(node.ids(LOBBY)) is not None
+        set_user(redis, f"+{command}")
+        await node.link.attached()
+        kept = redis.command("HMGET", keys.key("m", LOBBY), "seq", "oldest")
+        assert kept == [b"2", b"1"]
+        assert redis.command("LLEN", keys.key("l", LOBBY)) == 2
+    assert await node.ids(LOBBY) == ["2"]
+    check_lobby(redis)
 
 
 async def dialled(server, attach, password):
