@@ -5,7 +5,7 @@ from functools import partial
 import msgspec
 import pytest
 from twisted.internet import reactor
-from twisted.internet.defer import TimeoutError, fail, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, fail, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory, Protocol
 
@@ -221,6 +221,47 @@ async def test_silent_sentinel(start_redis):
         assert connect.ports == [silent, knowing, redis_port, knowing, redis_port]
     finally:
         for each in sentinels:
+            await each.stopListening()
+
+
+class Cancelling(ReactorConnect):
+    """Cancels an attempt soon after it has made a connection to a port.
+
+    Attributes:
+        attempt: The attempt.
+        closed: Fires when that connection is closed.
+    """
+
+    def __init__(self, reactor, port):
+        super().__init__(reactor)
+        self.attempt = None
+        self.closed: Deferred[str] = Deferred()
+        self._port = port
+
+    async def __call__(self, place, make):
+        made = await super().__call__(place, make)
+        if place.port == self._port:
+            made.on_lost = self.closed.callback
+            reactor.callLater(0, self.attempt.cancel)
+        return made
+
+
+@pytest.mark.parametrize("password", [None, "secret"])
+async def test_cancelled(running_reactor, password):
+    """An attempt that is given up leaves no connection behind."""
+    silent = await listen(b"")
+    port = silent.getHost().port
+    sentinel = await listen(answer_of(port))
+    connect = Cancelling(reactor, port)
+    address = RedisAddress(hosts=(at(sentinel),), master="chat")
+    dialler = Dialler(connect, address, lambda: password)
+    connect.attempt = Deferred.fromCoroutine(dialler(Commands))
+    try:
+        with pytest.raises(CancelledError):
+            await connect.attempt
+        await connect.closed
+    finally:
+        for each in (silent, sentinel):
             await each.stopListening()
 
 
