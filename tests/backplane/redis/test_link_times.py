@@ -1,5 +1,6 @@
 """The link to Redis in time: waiting, patience, heartbeats, and attempts to attach."""
 
+import re
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -12,6 +13,7 @@ from chatd.backplane.redis.connections import LostError, RefusedError
 from chatd.backplane.redis.link import Link
 from chatd.backplane.redis.script import load
 from chatd.errors import StoreError
+from tests.docs.pages import first_cells, page, section
 
 RENEW, SCRIPT = load("renew"), load("privaterooms")
 REPLICATION = b"role:master\r\nconnected_slaves:0\r\nmaster_replid2:" + b"0" * 40
@@ -208,8 +210,15 @@ class AttemptTests(LinkCase):
             self.clock.pump([5.0] * 3)
             self.server.answers.clear()
             self.clock.advance(5.0)
+        lines = [formatEvent(event) for event in events]
+        cells = first_cells(section(page("docs/reference/log.md"), "The backplane"))
+        patterns = [re.sub("[A-Z]{4,}", ".+", cell.strip("`")) for cell in cells]
+        for pattern in patterns:
+            self.assertTrue(any(re.fullmatch(pattern, line) for line in lines), pattern)
+        for line in lines:
+            self.assertTrue(any(re.fullmatch(pattern, line) for pattern in patterns), line)
         self.assertEqual(
-            [formatEvent(event) for event in events],
+            lines,
             [
                 "the backplane cannot be used: the connection is lost: reset",
                 "the backplane still cannot be used: connection refused",
