@@ -35,7 +35,7 @@ class SentinelServer:
         self._lines = (
             *(() if certificate is None else _tls_lines(certificate)),
             f"sentinel monitor {MASTER} {host} {port} 1",
-            f"sentinel down-after-milliseconds {MASTER} 200",
+            f"sentinel down-after-milliseconds {MASTER} 1000",
             f"sentinel failover-timeout {MASTER} 2000",
             *lines,
         )

@@ -66,8 +66,9 @@ async def test_newer_chatd(tmp_path, redis_always):
         assert (end.code, end.retry) == ("not-stored", True)
         told = "cannot be used: a newer chatd has changed the backplane's keys: upgrade this daemon"
         one.output.wait_for(told)
-        with pytest.raises(chatd.ChatError):
+        with pytest.raises(chatd.SessionRefused) as caught:
             await join(tmp_path, "one", "bob")
+        assert (caught.value.code, caught.value.retry) == ("not-stored", True)
         assert one.output.text.count(told) == 1
         stop(one)
 
