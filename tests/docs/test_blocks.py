@@ -22,6 +22,7 @@ LINES = "tests/integration/test_pages_lines.py"
 LOG = "tests/integration/test_pages_log.py"
 LOG_PAGE = "tests/server/test_sessionlog_page.py"
 PROXIES = "tests/integration/test_pages_proxies.py"
+SERVER_CHECK = "tests/backplane/redis/test_servercheck.py"
 SEVERAL = "tests/integration/test_pages_several_daemons.py"
 SSH = "tests/integration/test_pages_ssh.py"
 SYSTEMD = "tests/integration/test_pages_systemd.py"
@@ -107,6 +108,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
     "docs/how-to/upgrade.md": [
         ("text", f"{COMMANDS}::test_upgrade"),
         ("text", f"{LINES}::test_newer_database"),
+        ("text", f"{SERVER_CHECK}::test_newer_layout"),
         ("text", f"{COMMANDS}::test_upgrade"),
     ],
     "docs/reference/api.md": [

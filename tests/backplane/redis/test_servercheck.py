@@ -14,6 +14,7 @@ from chatd.errors import ConfigurationError
 from chatd.storage.values import Durability
 from tests.backplane.redis.sentinels import MASTER
 from tests.backplane.redis.servers import ALWAYS
+from tests.docs.pages import block
 
 INFO = {"redis_version": "7.0.15", "role": "master"}
 SETTINGS = {"maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "always"}
@@ -123,10 +124,8 @@ def test_newer_layout(start_redis):
         server.command("SET", keys.key("layout"), layout)
         with pytest.raises(ConfigurationError) as caught:
             check(address)
-        assert str(caught.value) == (
-            f"Redis at {server.path}: a newer chatd has changed the backplane's keys: upgrade this "
-            "daemon, too"
-        )
+        told = block("docs/how-to/upgrade.md", "a newer chatd has changed").strip()
+        assert str(caught.value) == f"Redis at {server.path}: {told}"
     server.command("SET", keys.key("layout"), keys.LAYOUT - 1)
     assert check(address) == []
 
