@@ -9,7 +9,7 @@ import msgspec
 
 from chatd.errors import ConfigurationError
 
-__all__ = ["FORMS", "RedisAddress", "parse_address"]
+__all__ = ["FORMS", "Place", "RedisAddress", "parse_address"]
 
 FORMS = (
     "redis://HOST[:PORT][/DB]",
@@ -24,6 +24,27 @@ _SCHEMES = ("redis", "rediss", f"redis{_SENTINEL}", f"rediss{_SENTINEL}")
 _PORT, _SENTINEL_PORT = 6379, 26379
 _MAX_PORT = 65535
 _MAX_DIGITS = 9
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a server listens.
+
+    Attributes:
+        host: Its host; empty for a UNIX socket.
+        port: Its port.
+        path: The path of its UNIX socket.
+        is_tls: Whether to connect over TLS.
+    """
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    is_tls: bool = False
+
+    def __str__(self) -> str:
+        """Return the place for people."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.path or f"{host}:{self.port}"
 
 
 class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,10 +70,15 @@ class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """Return the address for people, without the password."""
+        places = ", ".join(map(str, self.places))
+        return f"the Sentinels {places}" if self.master else places
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The place of Redis, or those of its Sentinels."""
         if self.path:
-            return self.path
-        hosts = ", ".join(f"[{h}]:{p}" if ":" in h else f"{h}:{p}" for h, p in self.hosts)
-        return f"the Sentinels {hosts}" if self.master else hosts
+            return (Place(path=self.path),)
+        return tuple(Place(host=h, port=p, is_tls=self.is_tls) for h, p in self.hosts)
 
 
 def parse_address(url: str) -> RedisAddress:

@@ -11,8 +11,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
+from chatd.backplane.redis.address import Place
 from chatd.backplane.redis.connections import Commands, Reply
-from chatd.backplane.redis.dialling import TIMEOUT_S, Place
+from chatd.backplane.redis.dialling import TIMEOUT_S
 from chatd.errors import StoreError
 
 __all__ = ["BlockingConnect", "run_blocking"]

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
-import msgspec
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.endpoints import (
@@ -20,7 +19,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
 
-from chatd.backplane.redis.address import RedisAddress
+from chatd.backplane.redis.address import Place, RedisAddress
 from chatd.backplane.redis.connections import (
     Commands,
     RedisError,
@@ -30,32 +29,11 @@ from chatd.backplane.redis.connections import (
 )
 from chatd.errors import ConfigurationError, StoreError
 
-__all__ = ["TIMEOUT_S", "Connect", "Dialler", "Place", "ReactorConnect", "login_commands"]
+__all__ = ["TIMEOUT_S", "Connect", "Dialler", "ReactorConnect", "login_commands"]
 
 TIMEOUT_S = 5.0
 """How long a connection, or an answer of a Sentinel, may take, in seconds."""
 P = TypeVar("P", bound=Commands)
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where a server listens.
-
-    Attributes:
-        host: Its host; empty for a UNIX socket.
-        port: Its port.
-        path: The path of its UNIX socket.
-        is_tls: Whether to connect over TLS.
-    """
-
-    host: str = ""
-    port: int = 0
-    path: str = ""
-    is_tls: bool = False
-
-    def __str__(self) -> str:
-        """Return the place for people."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.path or f"{host}:{self.port}"
 
 
 class Connect(Protocol):
@@ -98,16 +76,14 @@ class Dialler:
         self._connect = connect
         self._address = address
         self._password = password
-        self._sentinels = deque(address.hosts)  # the one that answered last is the first
+        self._sentinels = deque(address.places)  # the one that answered last is the first
 
     async def __call__(self, make: Callable[[], P]) -> P:
         """See `Dial`."""
-        address = self._address
-        if address.master:
+        if self._address.master:
             return await self._dial_master(make)
-        if address.path:
-            return await self._dial(Place(path=address.path), make)
-        return await self._dial(self._place(*address.hosts[0]), make)
+        (place,) = self._address.places
+        return await self._dial(place, make)
 
     async def _dial(self, place: Place, make: Callable[[], P]) -> P:
         login = login_commands(self._address, self._read_password())
@@ -130,9 +106,6 @@ class Dialler:
         except StoreError as error:
             raise StoreError(f"cannot connect to Redis at {place}: {error}") from error
 
-    def _place(self, host: str, port: int) -> Place:
-        return Place(host=host, port=port, is_tls=self._address.is_tls)
-
     def _read_password(self) -> str | None:
         try:
             password = self._password()
@@ -150,9 +123,9 @@ class Dialler:
         """
         reasons = []
         found: set[Place] = set()
-        for _ in self._address.hosts:
+        for _ in self._address.places:
             try:
-                place = await self._ask(self._place(*self._sentinels[0]))
+                place = await self._ask(self._sentinels[0])
                 if place not in found:
                     found.add(place)
                     return await self._dial_if_master(place, make)
@@ -188,7 +161,7 @@ class Dialler:
             raise StoreError(f"the Sentinel {place}: {_text(error)}") from error
         if found is None:
             raise StoreError(f"the Sentinel {place} knows no {master}")
-        return self._place(found[0].decode(), int(found[1]))
+        return Place(host=found[0].decode(), port=int(found[1]), is_tls=place.is_tls)
 
     async def _question(self, sentinel: Commands, master: str) -> Reply:
         question = "SENTINEL", "get-master-addr-by-name", master

@@ -4,10 +4,9 @@ import socket
 
 import pytest
 
-from chatd.backplane.redis.address import parse_address
+from chatd.backplane.redis.address import Place, parse_address
 from chatd.backplane.redis.blocking import BlockingConnect, run_blocking
 from chatd.backplane.redis.connections import Commands, LostError
-from chatd.backplane.redis.dialling import Place
 from chatd.backplane.redis.servercheck import check_server
 from chatd.errors import ConfigurationError
 from chatd.storage.values import Durability
