@@ -105,7 +105,7 @@ class Outgoing:
         """
         frames = self._outbox
         for each in self._behind:
-            frames.extend(each.sealed() if isinstance(each, LargeFrame) else (each,))
+            frames.extend(_pieces(each))
         self.discard_queued()
         return frames
 
@@ -118,8 +118,7 @@ class Outgoing:
         """
         outbox = self._outbox
         if not outbox:
-            if self._behind:
-                self._take_from_behind(outbox)
+            self._take_from_behind()
             if not outbox:
                 return b""
         if len(outbox) == 1:
@@ -180,21 +179,17 @@ class Outgoing:
 
     # Within
 
-    def _take_from_behind(self, outbox: list[bytes]) -> None:
-        """Move the frames that may be sent now; a part of a large frame alone."""
-        behind = self._behind
-        first = behind[0]
-        if isinstance(first, LargeFrame):
-            if not first.work:
-                start, behind[0] = first.sealed()
-                outbox.append(start)
-            return
+    def _take_from_behind(self) -> None:
+        """Move the frames before the first that is not sealed yet."""
         taken = 0
-        for frames in behind:
-            if isinstance(frames, LargeFrame) or (taken and len(frames) >= LARGE_CONTENT):
+        for each in self._behind:
+            if isinstance(each, LargeFrame) and each.work:
                 break
-            outbox.append(frames)
+            self._outbox.extend(_pieces(each))
             taken += 1
-            if len(frames) >= LARGE_CONTENT:
-                break
-        del behind[:taken]
+        del self._behind[:taken]
+
+
+def _pieces(frames: Frame) -> tuple[bytes, ...]:
+    """Return the parts of a frame, and do what is left to do on a large one."""
+    return frames.sealed() if isinstance(frames, LargeFrame) else (frames,)

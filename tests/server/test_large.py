@@ -80,6 +80,25 @@ class LargeMessageTests(SynchronousTestCase):
         self.clock.finish()
         self.assertEqual(self.told(self.bob), ["large", "pong"])
 
+    def test_waiting(self) -> None:
+        """A member is not flushed again and again while a large message is sealed."""
+        flush = self.bob.protocol.flush
+        flushes: list[None] = []
+
+        def count_flush() -> None:
+            flushes.append(None)
+            flush()
+
+        self.patch(self.bob.protocol, "flush", count_flush)
+        self.alice.send(Message.chat(LARGE, id="1"), Message.chat("a", id="a"))
+        self.clock.turn()
+        before = len(flushes)
+        for _ in range(STEPS - 2):
+            self.clock.turn()
+        self.assertEqual(len(flushes), before)
+        self.clock.finish()
+        self.assertEqual(self.told(self.bob), ["large", "a"])
+
     def test_direct(self) -> None:
         """A large direct message comes to both names, and the sender's later messages follow."""
         self.alice.send(Message.chat(LARGE, id="1", to="carol"), Message.chat("a", id="a"))
