@@ -24,7 +24,7 @@ from chatd.wire.envelope import (
     MAX_HEADER,
     check_prelude,
 )
-from chatd.wire.frames import LENGTH_BYTES, Buffer, Found, FrameReader
+from chatd.wire.frames import LENGTH_BYTES, Found, FrameReader
 from chatd.wire.keys import mac_key
 from chatd.wire.large import Frame, LargeArrival, gather_if_large, seal_small
 from chatd.wire.messages import (
@@ -155,7 +155,7 @@ class Codec:
 
     def decode_envelope(self, buffer: Found, start: int, end: int) -> Message:
         """Check the envelope at `buffer[start:end]` and return its message; see `decode`."""
-        if isinstance(buffer, bytes | bytearray):
+        if isinstance(buffer, bytes):
             message_type, header, content = self._sealer.open(buffer, start, end, self.max_content)
         else:
             assert isinstance(buffer, LargeArrival)
@@ -178,8 +178,6 @@ class Codec:
         """
         buffer, start = reader.unread
         messages: list[Message] = []
-        if len(buffer) - start < LENGTH_BYTES + ENVELOPE_BYTES or type(buffer) is not bytes:
-            return messages  # nothing is complete, or the frame is large
         opened = self._sealer.open_run(buffer, start, MESSAGE_TYPE, self.max_content)
         end, size = start, 0
         for header, content, end_of_frame in opened:
@@ -208,7 +206,7 @@ class Codec:
             ENVELOPE_BYTES,
         )
 
-    def _check_start(self, buffer: Buffer, start: int, length: int) -> LargeArrival | None:
+    def _check_start(self, buffer: bytes, start: int, length: int) -> LargeArrival | None:
         prelude = check_prelude(buffer, start, length, self.max_content)
         return gather_if_large(self._sealer, prelude, length)
 

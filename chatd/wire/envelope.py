@@ -38,7 +38,7 @@ from chatd.errors import (
     VersionError,
 )
 from chatd.wire.checksum import crc32
-from chatd.wire.frames import LENGTH_BYTES, Buffer
+from chatd.wire.frames import LENGTH_BYTES
 
 if TYPE_CHECKING:
     from _hashlib import HASH
@@ -77,7 +77,7 @@ _SHA256_BLOCK_BYTES = 64
 
 
 def check_prelude(
-    buffer: Buffer, start: int, length: int, max_content: int
+    buffer: bytes, start: int, length: int, max_content: int
 ) -> tuple[int, int, int, int]:
     """Check the first bytes of an envelope: length, magic, version, lengths.
 
@@ -226,7 +226,7 @@ class EnvelopeSealer:
             start = end
 
     def open(
-        self, buffer: Buffer, start: int, end: int, max_content: int
+        self, buffer: bytes, start: int, end: int, max_content: int
     ) -> tuple[int, bytes, bytes]:
         """Check the envelope at `buffer[start:end]` and return its parts.
 
@@ -243,14 +243,7 @@ class EnvelopeSealer:
         )
         header_start = start + ENVELOPE_BYTES
         content_start = header_start + header_length
-        if type(buffer) is bytes:
-            header, content = buffer[header_start:content_start], buffer[content_start:end]
-        else:
-            view = memoryview(buffer)
-            header, content = (
-                bytes(view[header_start:content_start]),
-                bytes(view[content_start:end]),
-            )
+        header, content = buffer[header_start:content_start], buffer[content_start:end]
         if crc32(header) != header_crc:
             raise ChecksumError("the header is damaged")
         if crc32(content) != content_crc:

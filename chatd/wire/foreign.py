@@ -17,14 +17,14 @@ _SIGNATURES = (
 _LONGEST = max(len(signature) for signature, _ in _SIGNATURES)
 
 
-def describe_foreign(data: bytes | bytearray, offset: int) -> str:
+def describe_foreign(data: bytes, offset: int) -> str:
     """Return `"; it is …"` if bytes begin as another protocol does, else an empty text.
 
     Args:
         data: The bytes, two or more after the offset.
         offset: The offset at which they begin.
     """
-    start = bytes(data[offset : offset + _LONGEST])
+    start = data[offset : offset + _LONGEST]
     for signature, words in _SIGNATURES:
         if start.startswith(signature) or signature.startswith(start):
             return f"; it is {words}"

@@ -15,13 +15,11 @@ from typing import Protocol
 from chatd.errors import FrameTooLargeError
 from chatd.wire.foreign import describe_foreign
 
-__all__ = ["LENGTH_BYTES", "Buffer", "Found", "FrameReader", "Gathering", "encode_frame"]
+__all__ = ["LENGTH_BYTES", "Found", "FrameReader", "Gathering", "encode_frame"]
 
 LENGTH = Struct(">I")
 LENGTH_BYTES = LENGTH.size
 _unpack_length = LENGTH.unpack_from
-
-Buffer = bytes | bytearray
 
 
 class Gathering(Protocol):
@@ -42,8 +40,8 @@ class Gathering(Protocol):
         """The bytes taken that follow the frame."""
 
 
-Found = bytes | bytearray | Gathering
-FrameCheck = Callable[[Buffer, int, int], Gathering | None]
+Found = bytes | Gathering
+FrameCheck = Callable[[bytes, int, int], Gathering | None]
 """A check, called with a buffer, the offset of a frame in it, and the length of the frame.
 
 It may return an object to gather the frame, which `next_frame` then returns in place of a buffer.
@@ -82,7 +80,7 @@ class FrameReader:
         self.max_frame = max_frame
         self._check_start = check_start
         self._check_bytes = check_bytes
-        self._buffer: Buffer = b""
+        self._buffer = b""
         self._offset = 0
         # The start of the next frame, and how many bytes must arrive before the next look at it.
         self._partial: bytearray | Gathering = bytearray()
@@ -166,7 +164,7 @@ class FrameReader:
         return buffer, start, end
 
     @property
-    def unread(self) -> tuple[Buffer, int]:
+    def unread(self) -> tuple[bytes, int]:
         """The received bytes, and the offset of the next frame's length prefix in them."""
         return self._buffer, self._offset
 

@@ -80,7 +80,7 @@ def frames(data: bytes, make_reader: Callable[..., FrameReader] = FrameReader) -
     lengths = choices.piece()
     stream = choices.rest()
 
-    def check(buffer: bytes | bytearray, start: int, length: int) -> None:
+    def check(buffer: bytes, start: int, length: int) -> None:
         there = bytes(buffer[start : start + min(length, book.CHECK_BYTES)])
         is_there = length < book.CHECK_BYTES or len(there) == book.CHECK_BYTES
         hold(is_there, "a start is shown before it has arrived", length)

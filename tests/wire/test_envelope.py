@@ -29,7 +29,7 @@ from chatd.wire.envelope import (
 from chatd.wire.keys import mac_key
 from chatd.wire.sealer import NativeSealer
 from tests.wire.cases import SealerCase, needs_native
-from tests.wire.hostile import fields_of, flip_bit, flipped
+from tests.wire.hostile import fields_of, flip_bit
 from tests.wire.samples import HEADER, KEY, MAGIC, OTHER_KEY, make_frame, some_examples
 
 SEALER = EnvelopeSealer(mac_key(KEY))
@@ -134,25 +134,13 @@ class DamageTests(SynchronousTestCase):
             with pytest.raises(FrameLengthError, match=f"at least 64 bytes, not {length}$"):
                 check_prelude(b"", 0, length, MAX_CONTENT)
 
-    def test_every_byte_of_a_gathered_one(self):
-        """An envelope in a buffer that gathered it passes the same checks."""
-        frame = make_frame(4, HEADER, CONTENT)
-        opened = SEALER.open(bytearray(frame), 4, len(frame), MAX_CONTENT)
-        self.assertEqual(opened, (4, HEADER, CONTENT))
-        self.assertEqual([type(part) for part in opened[1:]], [bytes, bytes])
-        for position in range(4, len(frame)):
-            damaged = bytearray(flipped(frame, position))
-            with pytest.raises(WireError):
-                SEALER.open(damaged, 4, len(damaged), MAX_CONTENT)
-
     @some_examples
     @given(st.binary(max_size=300))
     def test_hostile_bytes(self, data):
         """The sealer refuses any hostile bytes with a `WireError`."""
         for envelope in (data, MAGIC + data, MAGIC + b"\0\1" + data):
-            for buffer in (envelope, bytearray(envelope)):
-                with pytest.raises(WireError):
-                    SEALER.open(buffer, 0, len(envelope), MAX_CONTENT)
+            with pytest.raises(WireError):
+                SEALER.open(envelope, 0, len(envelope), MAX_CONTENT)
 
 
 class ForgeryTests(SynchronousTestCase):

@@ -45,5 +45,5 @@ class ForeignTests(SynchronousTestCase):
 
     def test_offset(self):
         """The bytes are looked at from the offset, also in a growing buffer."""
-        self.assertEqual(describe_foreign(bytearray(b"12PROXY TCP4"), 2), PROXY)
+        self.assertEqual(describe_foreign(b"12PROXY TCP4", 2), PROXY)
         self.assertEqual(describe_foreign(b"PROXY TCP4", 1), "")
