@@ -29,16 +29,17 @@ class TurnEnd:
     longer than all other work on one message. So a read ends the turn at once if the same protocol
     was read last time, too: then nobody else is likely to be read in this turn.
 
-    =================  ===========  ===========  ==================================
-    state              `ask`        `hold`       `end_read`
-    =================  ===========  ===========  ==================================
-    ``NO``             SCHEDULED    NOT_YET      stays
-    ``NOT_YET``        AFTER_WORK   stays        NO
-    ``AFTER_WORK``     stays        stays        the turn ends now, or SCHEDULED
-    ``SCHEDULED``      stays        stays        stays
-    =================  ===========  ===========  ==================================
+    ==============  ===========  ===========  =============================
+    state           `ask`        `hold`       `end_read`
+    ==============  ===========  ===========  =============================
+    ``NO``          SCHEDULED    NOT_YET      stays
+    ``NOT_YET``     AFTER_WORK   stays        NO
+    ``AFTER_WORK``  stays        stays        the turn ends, or SCHEDULED
+    ``SCHEDULED``   stays        stays        stays
+    ==============  ===========  ===========  =============================
 
-    `reached` leads back to ``NO`` from all states.
+    In all states, `end_read` ends a turn that is full. The end calls `reached`, which leads back to
+    ``NO`` from all states.
 
     Args:
         clock: The reactor, or a test's clock.
@@ -71,7 +72,7 @@ class TurnEnd:
 
         Args:
             reader: The protocol that has read.
-            is_full: Whether the turn must not grow: it ends now in any case.
+            is_full: Whether the turn must not grow: it ends now, also if nothing asked for that.
         """
         is_alone, self._last_reader = self._last_reader == id(reader), id(reader)
         if is_full or (is_alone and self._due is _AFTER_WORK):

@@ -2,10 +2,80 @@
 
 from __future__ import annotations
 
+import re
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.transport.turnend import TurnEnd
+from chatd.transport.turnend import TurnEnd, _Due
+
+ENDS = "the turn ends, or SCHEDULED"
+
+
+class TableTests(SynchronousTestCase):
+    """The states of the table in the docstring of `TurnEnd`."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.ends = 0
+        self.reader = object()
+
+    def note_end(self) -> None:
+        """End the turn."""
+        self.ends += 1
+        self.end.reached()
+
+    def bring_to(self, state: str) -> None:
+        """Make a turn's end, and bring it to a state; the reader was read last."""
+        self.end = TurnEnd(self.clock, self.note_end)
+        self.end.end_read(self.reader, is_full=False)
+        if state in ("NOT_YET", "AFTER_WORK"):
+            self.end.hold()
+        if state in ("AFTER_WORK", "SCHEDULED"):
+            self.end.ask()
+        self.ends = 0
+        self.assertEqual(self.state, state)
+
+    @property
+    def state(self) -> str:
+        """The present state."""
+        return self.end._due.name
+
+    def test_table(self) -> None:
+        """Each call leads to the state in the table."""
+        lines = (TurnEnd.__doc__ or "").splitlines()
+        rows = [re.split(r"  +", line.strip()) for line in lines if re.match(r" *``\w+``  ", line)]
+        self.assertEqual([row[0].strip("`") for row in rows], [state.name for state in _Due])
+        for name, *cells in rows:
+            before = name.strip("`")
+            calls = (self.end_ask, self.end_hold, self.end_read)
+            for call, cell in zip(calls, cells, strict=True):
+                self.bring_to(before)
+                call(self.reader)
+                after, ends = {"stays": (before, 0), ENDS: ("NO", 1)}.get(cell, (cell, 0))
+                self.assertEqual((self.state, self.ends), (after, ends))
+                if cell == ENDS:
+                    self.bring_to(before)
+                    call(object())
+                    self.assertEqual((self.state, self.ends), ("SCHEDULED", 0))
+
+    def test_full(self) -> None:
+        """A full turn ends in all states, whoever was read."""
+        for state in _Due:
+            for reader in (self.reader, object()):
+                self.bring_to(state.name)
+                self.end.end_read(reader, is_full=True)
+                self.assertEqual((self.state, self.ends), ("NO", 1))
+                self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def end_ask(self, _: object) -> None:
+        self.end.ask()
+
+    def end_hold(self, _: object) -> None:
+        self.end.hold()
+
+    def end_read(self, reader: object) -> None:
+        self.end.end_read(reader, is_full=False)
 
 
 class TurnEndTests(SynchronousTestCase):
