@@ -36,8 +36,17 @@ class LastRun(NamedTuple):
     has_ended: bool
 
 
+class _Notes(dict[str, str]):
+    """The notes in a database."""
+
+    def __missing__(self, name: str) -> str:
+        raise _missing(name)
+
+
 class RunNotes:
     """The notes of runs in the table `meta`. Each method is called within a transaction.
+
+    Each method raises `sqlite3.DatabaseError` if a note is missing, as after an edit by hand.
 
     Args:
         mark: The mark beside the database.
@@ -53,7 +62,7 @@ class RunNotes:
     def begin(self, connection: sqlite3.Connection) -> LastRun:
         """Note that a run begins; renew the epochs if places may be given out a second time."""
         said = _count_said(connection)
-        last = dict(connection.execute("SELECT name, value FROM meta"))
+        last = _Notes(connection.execute("SELECT name, value FROM meta"))
         is_own = self._mark.is_of(last, said)
         has_run = "mark" in last  # an empty database may be a copy without its write-ahead log
         if not is_own or self._may_have_lost(last):
@@ -88,8 +97,15 @@ class RunNotes:
 
 def _count_said(connection: sqlite3.Connection) -> int:
     """Return the number of messages ever appended, also to deleted streams."""
-    (said,) = connection.execute(
-        "SELECT (SELECT coalesce(sum(seq), 0) FROM streams)"
-        " + (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'removed')"
+    row = connection.execute(
+        "SELECT (SELECT coalesce(sum(seq), 0) FROM streams) + CAST(value AS INTEGER)"
+        " FROM meta WHERE name = 'removed'"
     ).fetchone()
-    return int(said)
+    if row is None:
+        raise _missing("removed")
+    return int(row[0])
+
+
+def _missing(name: str) -> sqlite3.DatabaseError:
+    """Return the error for a missing note, of the class of damaged databases; see `why`."""
+    return sqlite3.DatabaseError(f"the table meta has no row '{name}'")

@@ -1,7 +1,12 @@
 """The notes of a run in the database, and the reasons for new epochs at the next run."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from chatd.errors import ConfigurationError, StoreError
 from chatd.storage.sqlite import runs
 from chatd.storage.sqlite.database import Database
 from chatd.storage.sqlite.runs import read_boot_id
@@ -100,3 +105,49 @@ class PowerCutTests(SqliteCase):
         for path in (self.directory / "missing", Path("/dev/null")):
             self.patch(runs, "_BOOT_ID", str(path))
             self.assertEqual(read_boot_id(), "")
+
+
+class EditedTests(SqliteCase):
+    """A database from which somebody removed a note by hand."""
+
+    def run_before(self):
+        """Make a database with a message, in a new directory; it stays open."""
+        self.directory = self.make_directory()
+        self.streams, self.database = self.make_streams(boot_id=lambda: "a")
+        self.streams.append(entries(1))
+
+    def execute(self, statement, *values):
+        """Change the database as the ``sqlite3`` command does; return the rows."""
+        with closing(sqlite3.connect(self.database.path, isolation_level=None)) as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def names(self):
+        """Return the names of the notes."""
+        return [name for (name,) in self.execute("SELECT name FROM meta")]
+
+    def test_at_the_start(self):
+        """After a kill, the start names the missing note in one line, and changes nothing."""
+        self.run_before()
+        for name in self.names():
+            self.run_before()
+            self.database.let_go()
+            self.execute("DELETE FROM meta WHERE name = ?", name)
+            if name in {"clean", "mark"}:  # databases of older versions have no such note
+                self.make_streams(boot_id=lambda: "a")
+                continue
+            with pytest.raises(ConfigurationError) as caught:
+                self.make_streams(boot_id=lambda: "a")
+            self.assertEqual(
+                str(caught.value),
+                f"cannot use {self.database.path}: the table meta has no row '{name}'; "
+                "restore it from a copy",
+            )
+            self.assertNotIn(name, self.names())
+
+    def test_while_it_runs(self):
+        """While the daemon runs, and at its end, the error names the missing note, too."""
+        self.run_before()
+        self.execute("DELETE FROM meta WHERE name = 'removed'")
+        for call in (lambda: self.expire_all(self.streams), self.streams.close):
+            with pytest.raises(StoreError, match="the table meta has no row 'removed'"):
+                call()
