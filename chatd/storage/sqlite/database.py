@@ -95,7 +95,7 @@ class Database:
                 yield self._open()
             except ConfigurationError as error:
                 raise ConfigurationError(f"cannot use {self.path}: {error}") from error
-            except (sqlite3.Error, OSError, ValueError) as error:
+            except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
                 raise ConfigurationError(f"cannot use {self.path}: {why(error)}") from error
         except BaseException:
             self.let_go()

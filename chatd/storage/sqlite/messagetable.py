@@ -15,7 +15,10 @@ from chatd.wire.messages import ChatHeader, Message, MessageType
 
 __all__ = ["MessageTable"]
 
-_COLUMNS = "seq, id, sender, room, recipient, time, content_type, content"
+# The casts are for values of another type, which SQLite keeps where a row was edited by hand.
+_COLUMNS = (
+    "seq, id, sender, room, recipient, CAST(time AS REAL), content_type, CAST(content AS BLOB)"
+)
 # The last of the first messages in a range whose contents before it have less than some bytes.
 _LAST_FITTING = """
     SELECT max(seq) FROM (
@@ -82,7 +85,8 @@ class MessageTable:
     def kept(self, stream: StreamState, start: int) -> sqlite3.Cursor:
         """Return the time and the size of each message from a place on, in order."""
         return self._execute(
-            "SELECT time, length(content) FROM messages WHERE stream = ? AND seq >= ? ORDER BY seq",
+            "SELECT CAST(time AS REAL), length(content) FROM messages"
+            " WHERE stream = ? AND seq >= ? ORDER BY seq",
             (stream.id, start),
         )
 

@@ -188,6 +188,10 @@ class StreamTable:
 
     def _state(self, row: Sequence[Any]) -> StreamState:
         number, key, name, topic, epoch, seq, oldest, size = row
+        if not all(isinstance(each, int) for each in (seq, oldest, size)):
+            raise sqlite3.DatabaseError(
+                f"the row {number} of the table streams has a value that is no whole number"
+            )
         first = self._messages.first_seq(number)
         stream = StreamState(
             key=key or "",
