@@ -10,6 +10,8 @@ from typing import Any, Protocol, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from chatd.errors import ConfigurationError
+
 __all__ = ["StoreRunner", "StoreThread"]
 
 T = TypeVar("T")
@@ -19,7 +21,11 @@ class StoreRunner(Protocol):
     """Runs functions that block, one at a time and in order; the results come in the same order."""
 
     def start(self) -> None:
-        """Begin to run functions, also those that were given earlier."""
+        """Begin to run functions, also those that were given earlier.
+
+        Raises:
+            ConfigurationError: It cannot begin; the text gives the reason in one line.
+        """
 
     def stop(self) -> None:
         """End; afterwards no function is running."""
@@ -45,10 +51,18 @@ class StoreThread:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread.
+
+        Raises:
+            ConfigurationError: The system has no thread or no memory for it.
+        """
         # A daemon that cannot start does not stop the thread; its process must end all the same.
-        self._thread = threading.Thread(target=self._work, name="chatd-store", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._work, name="chatd-store", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise ConfigurationError(f"the store cannot be opened: {error}") from error
+        self._thread = thread
 
     def stop(self) -> None:
         """Wait until the thread has ended; then another thread may be started."""

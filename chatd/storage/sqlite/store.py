@@ -75,9 +75,13 @@ class SqliteStore:
     def open(self) -> None:
         """See `IMessageStore`; it blocks until the database is open."""
         self._streams.open()
+        try:
+            self._runner.start()
+        except BaseException:
+            self._streams.close()
+            raise
         self._report()
         self._readers = DeferredSemaphore(MAX_READERS)
-        self._runner.start()
         self._is_open = True
 
     def _report(self) -> None:
@@ -122,7 +126,11 @@ class SqliteStore:
                 )
 
     async def close(self) -> None:
-        """See `IMessageStore`."""
+        """See `IMessageStore`.
+
+        If this is cancelled while reads are under way, the files stay open until the process ends;
+        that loses no message.
+        """
         if not self._is_open:
             return
         self._is_open = False

@@ -3,13 +3,118 @@
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
-from chatd.errors import StoreError
+from chatd.errors import ConfigurationError, StoreError
 from chatd.storage.sqlite.mark import PREFIX
-from chatd.storage.sqlite.store import SqliteStore
+from chatd.storage.sqlite.store import MAX_READERS, SqliteStore
 from chatd.storage.values import Durability, Retention
 from tests.storage.stores import LOBBY, AtOnce, SqliteCase, entries
+
+
+class Later(AtOnce):
+    """Runs functions when the test says so.
+
+    Attributes:
+        waiting: The functions that were not run yet, and their results.
+        ends: How often it was told to stop.
+        failure: The error of the start, or None.
+    """
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.waiting: list[Any] = []
+        self.ends = 0
+        self.failure = failure
+
+    def start(self):
+        if self.failure is not None:
+            raise self.failure
+
+    def stop(self):
+        self.ends += 1
+
+    def __call__(self, function):
+        result: Deferred[Any] = Deferred()
+        self.waiting.append((function, result))
+        return result
+
+    def answer(self):
+        """Run the next function, as the thread does, even if nobody waits for the result."""
+        function, result = self.waiting.pop(0)
+        try:
+            value = function()
+        except BaseException:
+            result.errback(Failure())
+        else:
+            result.callback(value)
+
+
+class FaultTests(SqliteCase):
+    """Opening and closing that fail, or for which the caller no longer waits."""
+
+    def make(self, failure=None):
+        """Make a store that is not open yet."""
+        self.later = Later(failure)
+        return SqliteStore(self.directory, durability=Durability.NORMAL, run=self.later)
+
+    def close(self, store):
+        """Begin to close the store."""
+        return Deferred.fromCoroutine(store.close())
+
+    def test_runner_does_not_start(self):
+        """If the thread cannot start, the error reaches the caller, and the files are closed."""
+        store = self.make(ConfigurationError("no thread"))
+        with pytest.raises(ConfigurationError, match=r"^no thread$"):
+            store.open()
+        self.successResultOf(self.close(store))
+        self.make_sqlite()  # which would fail if the directory were still in use
+
+    def test_database_does_not_open(self):
+        """If the database cannot be opened, the thread does not start."""
+        other = self.make_sqlite()
+        store = self.make(AssertionError("it was started"))
+        with pytest.raises(ConfigurationError, match=r"in use by another chatd$"):
+            store.open()
+        self.successResultOf(Deferred.fromCoroutine(other.close()))
+
+    def test_close_fails(self):
+        """The thread ends even if the end of the run could not be noted."""
+        store = self.make()
+        store.open()
+        closed = self.close(store)
+        store._streams._database.connection.execute("PRAGMA query_only = ON")
+        self.later.answer()
+        self.failureResultOf(closed, StoreError)
+        self.assertEqual(self.later.ends, 1)
+
+    def test_close_is_cancelled(self):
+        """The caller does not wait for the thread; the database is closed when its turn comes."""
+        store = self.make()
+        store.open()
+        closed = self.close(store)
+        closed.cancel()
+        self.failureResultOf(closed, CancelledError)
+        self.assertEqual(self.later.ends, 0)  # to stop it means to wait for it
+        self.later.answer()
+        self.make_sqlite()
+
+    def test_close_is_cancelled_behind_reads(self):
+        """Reads that were called before are still answered; only the process closes the files."""
+        store = self.make()
+        store.open()
+        reads = [Deferred.fromCoroutine(store.rooms(limit=1)) for _ in range(MAX_READERS + 1)]
+        closed = self.close(store)
+        closed.cancel()
+        self.failureResultOf(closed, CancelledError)
+        while self.later.waiting:
+            self.later.answer()
+        for read in reads:
+            self.assertEqual(self.successResultOf(read), [])
+        self.assertEqual(self.later.ends, 0)
+        with pytest.raises(ConfigurationError, match=r"in use by another chatd$"):
+            self.make_sqlite()
+        store._streams.close()
 
 
 class ClosedTests(SqliteCase):
@@ -59,35 +164,23 @@ class ClosedTests(SqliteCase):
 
     def test_expire_ends_when_closed(self):
         """Closing the store does not wait for the deletion of old messages, and does not fail."""
-        waiting = []
-
-        class Later(AtOnce):
-            def __call__(self, function):
-                result: Deferred[Any] = Deferred()
-                waiting.append((function, result))
-                return result
-
+        later = Later()
         store = SqliteStore(
             self.directory,
             Retention(max_age_s=10),
             durability=Durability.NORMAL,
-            run=Later(),
+            run=later,
             unix_time=lambda: self.now,
         )
-
-        def answer():
-            function, result = waiting.pop(0)
-            result.callback(function())
-
         store.open()
         appended = Deferred.fromCoroutine(store.append(entries(*range(1_200))))
-        answer()
+        later.answer()
         self.successResultOf(appended)
         self.now += 11
         expired = Deferred.fromCoroutine(store.expire())
         closed = Deferred.fromCoroutine(store.close())
-        answer()
+        later.answer()
         self.successResultOf(expired)
-        answer()
+        later.answer()
         self.successResultOf(closed)
-        self.assertEqual(waiting, [])
+        self.assertEqual(later.waiting, [])
