@@ -46,16 +46,16 @@ _MAX_VALUES_BEFORE = 999
 _COLUMNS = 10
 _SHARED = 9  # with the number of the first message and the number of messages
 _OWN = 2
-_NO_ROW = (0,) * _COLUMNS
+_NO_ROW = (0,) * _COLUMNS  # the statement leaves it out for its place, which is never 0
 _NOTHING = (0,) * _OWN
 
 R = TypeVar("R", bound=tuple[object, ...])
 
 
 def _insert_rows(size: int) -> str:
-    """Return a statement that inserts the first of some rows; their number comes last."""
+    """Return a statement that inserts the rows with a place."""
     row = f"({', '.join('?' * _COLUMNS)})"
-    return f"{_INSERT}SELECT * FROM (VALUES {', '.join([row] * size)}) LIMIT ?"
+    return f"{_INSERT}SELECT * FROM (VALUES {', '.join([row] * size)}) WHERE column8 > 0"
 
 
 def _insert_run(size: int) -> str:
@@ -66,7 +66,7 @@ def _insert_run(size: int) -> str:
     )
     return (
         f"{_INSERT}SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 + column1, column2, column3"
-        f" FROM (VALUES {rows}) LIMIT ?9"
+        f" FROM (VALUES {rows}) WHERE column1 < ?9"
     )
 
 
@@ -88,7 +88,7 @@ class Inserts:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute
         values = _MAX_VALUES if sqlite3.sqlite_version_info >= (3, 32) else _MAX_VALUES_BEFORE
-        self._row_sizes = [size for size in SIZES if _COLUMNS * size + 1 <= values]
+        self._row_sizes = [size for size in SIZES if _COLUMNS * size <= values]
         self._run_sizes = [size for size in SIZES if _SHARED + _OWN * size <= values]
 
     def write_row(self, row: Row) -> None:
@@ -101,7 +101,7 @@ class Inserts:
             size = _size_for(piece, self._row_sizes)
             values = chain.from_iterable(piece)
             rest = _NO_ROW * (size - len(piece))
-            self._execute(_ROWS[size], (*values, *rest, len(piece)))
+            self._execute(_ROWS[size], (*values, *rest))
 
     def write_run(self, shared: Shared, first: int, own: Sequence[Own]) -> None:
         """Write messages that follow each other in a stream and differ in id and content alone.

@@ -93,6 +93,16 @@ class StatementTests(SqliteCase):
             said = [entry(f"{count} {number}") for number in range(count)]
             self.assertEqual(self.count_of_inserts(said), 1)
 
+    def test_bytes(self):
+        """A statement takes no more bytes than the bound, but a message at least."""
+        for size, count in ((INSERT_BYTES // 2, 8), (LARGE, 6), (LARGE + 1, 8), (INSERT_BYTES, 16)):
+            for authors in (1, 2):  # as a run, and each by itself
+                said = [
+                    entry(f"{size} {number}", bytes(size), author=f"{authors} {number % authors}")
+                    for number in range(RUN_ROWS)
+                ]
+                self.assertEqual(self.count_of_inserts(said), count)
+
     def test_short_runs(self):
         """Short runs of many authors take one statement together."""
         said = [entry(str(number), author=f"author{number // 2}") for number in range(SIZES[-1])]
