@@ -65,8 +65,11 @@ class ServerProtocol(SessionProtocol):
             is_full = self._engine.hub.commits.ready >= MAX_SAID_IN_TURN
             self._turn.end_read(self, is_full=is_full)
 
-    def run_limit(self) -> tuple[int, int]:
-        """Return how much of a run may still wait for its answers; a hook gets single messages."""
+    def begin_run(self) -> tuple[int, int]:
+        """Ask the factory whether it takes runs, and return how much of one may still be read.
+
+        A hook gets single messages.
+        """
         session = self.session
         if session is None:
             return 1, 0
@@ -88,8 +91,8 @@ class ServerProtocol(SessionProtocol):
         self._pace.stop()
         super().connection_closed()
 
-    def owes_answers(self) -> bool:
-        """Return whether messages of the client still wait for the store, and start storing."""
+    def begin_answers(self) -> bool:
+        """Start storing if messages of the client wait for it; return whether any still wait."""
         session = self.session
         if session is not None and session.answers.owed:
             self._engine.hub.commits.begin()
@@ -243,8 +246,8 @@ class ServerProtocol(SessionProtocol):
         return self.when_drained().addErrback(lambda failure: failure.trap(SessionEnded) and None)
 
     def _until_answered(self) -> Deferred[None] | None:
-        """Return a Deferred that fires when the client's messages have answers; None if they do."""
-        return self._in_work.when_answered() if self.owes_answers() else None
+        """Start storing; return a Deferred that fires when all have answers, None if they do."""
+        return self._in_work.when_answered() if self.begin_answers() else None
 
     def _answer_fault(self, error: RequestError) -> None:
         """Answer a faulty request with an ERROR, after the answers to earlier messages."""

@@ -90,7 +90,7 @@ class LifecycleProtocol(Protocol):
         self._reading.stop()
         if self._life in OVER:
             self._close_when_written()
-        elif not self.owes_answers():  # else the flush of the last answer closes
+        elif not self.begin_answers():  # else the flush of the last answer closes
             self._finish_half_closed()
 
     def writeConnectionLost(self) -> None:
@@ -160,8 +160,12 @@ class LifecycleProtocol(Protocol):
 
     # For the two sides
 
-    def owes_answers(self) -> bool:
-        """Return whether the peer still waits for answers that will come later."""
+    def begin_answers(self) -> bool:
+        """Begin the work on the answers that the peer waits for.
+
+        Returns:
+            Whether any of them will come later.
+        """
         return False
 
     def session_ended(self, end_reason: SessionEnded) -> None:

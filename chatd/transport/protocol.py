@@ -119,10 +119,10 @@ class ChatProtocol(LifecycleProtocol):
         if self._life is not _OPEN:
             if self._life in OVER:
                 return
-            if not self.owes_answers():
+            if not self.begin_answers():
                 self._finish_half_closed()
                 return
-        is_ending = connection.is_over and not (connection.takes_frames and self.owes_answers())
+        is_ending = connection.is_over and not (connection.takes_frames and self.begin_answers())
         if not self._outbuffer.is_open and not is_ending:
             waiting = connection.bytes_to_send + len(self._outbuffer)
             if self._max_pending is None or waiting <= self._max_pending:
@@ -169,8 +169,11 @@ class ChatProtocol(LifecycleProtocol):
         """
         raise NotImplementedError
 
-    def run_limit(self) -> tuple[int, int]:
-        """Return how long the next run of messages may be; see `Connection.events`."""
+    def begin_run(self) -> tuple[int, int]:
+        """Prepare for the next run of messages, and return how long it may be.
+
+        See `Connection.events`.
+        """
         return MAX_RUN, MAX_RUN_BYTES
 
     def throttle(self) -> Deferred[None] | None:
@@ -185,7 +188,7 @@ class ChatProtocol(LifecycleProtocol):
 
     def _dispatch(self) -> None:
         if self._work is None:
-            for event in self.connection.events(self.run_limit):
+            for event in self.connection.events(self.begin_run):
                 self._work = self.act_on(event)
                 if self._work is not None:
                     break

@@ -88,10 +88,10 @@ class RecordingProtocol(ChatProtocol):
             self.events.append(event)
         return None
 
-    def run_limit(self) -> tuple[int, int]:
+    def begin_run(self) -> tuple[int, int]:
         return self.longest_run, MAX_CONTENT
 
-    def owes_answers(self) -> bool:
+    def begin_answers(self) -> bool:
         return self.owes
 
     def session_ended(self, end_reason: SessionEnded) -> None:
