@@ -215,6 +215,14 @@ class IBackplaneListener(Interface):
         The members must join again, to learn which messages they miss.
         """
 
+    def missed(stream: str, seq: int) -> None:
+        """Hear that this node misses messages of an open room, up to a place.
+
+        They were kept, but the retention dropped them before this node heard them: it was cut off,
+        or stood still, for too long. Members that do not have them from elsewhere must join again,
+        to learn what they miss. The kept messages after the place are heard next.
+        """
+
     def heard_event(stream: str, event: Mapping[str, Any], but: str) -> None:
         """Hear an EVENT for the members of an open room, except those with the folded name `but`.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic
 
@@ -66,8 +66,20 @@ class Listener(Generic[M]):
             if room is not None:
                 room.stand_at(head)
                 told = f"messages in {room.name} may be lost; come back to learn which"
-                for member in list(room.members.values()):
-                    self._roster.delivery.end(member, ErrorCode.NOT_STORED, told, retry=True)
+                self._send_back(list(room.members.values()), told)
+
+    def missed(self, stream: str, seq: int) -> None:
+        """See `IBackplaneListener`.
+
+        The sessions end, because a client may ignore an EVENT that it does not know, and then it
+        would not notice the gap.
+        """
+        with self._noting_failures():
+            room = self._roster.room_at(stream)
+            if room is not None:
+                told = f"this server missed messages in {room.name}; come back to get the rest"
+                self._send_back(room.behind(seq), told)
+                room.skip_to(seq)
 
     def heard_event(self, stream: str, event: Mapping[str, Any], but: str) -> None:
         """See `IBackplaneListener`."""
@@ -141,6 +153,11 @@ class Listener(Generic[M]):
         """See `IBackplaneListener`."""
         with self._noting_failures():
             self._linked(state)
+
+    def _send_back(self, members: Iterable[M], why: str) -> None:
+        """End sessions whose clients must join a room again."""
+        for member in members:
+            self._roster.delivery.end(member, ErrorCode.NOT_STORED, why, retry=True)
 
     def _away_of(self, session: str, name: str) -> str:
         members = self._roster.sessions_of(name)

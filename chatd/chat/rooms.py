@@ -169,6 +169,15 @@ class Room(Generic[M]):
         self.epoch, self.seq, self.last_id = head.epoch, head.seq, head.last_id
         self.topic = head.topic
 
+    def behind(self, seq: int) -> list[M]:
+        """Return the members that neither have the messages up to a place nor will read them."""
+        return [each for id, each in self.members.items() if self.ahead.get(id, 0) < seq]
+
+    def skip_to(self, seq: int) -> None:
+        """Take note that the messages up to a place will not be delivered to the room."""
+        self.seq, self.last_id = seq, None
+        self.ahead = {id: place for id, place in self.ahead.items() if place > seq}
+
     def has_read(self, member: M, seq: int) -> None:
         """Note that a member gets all messages up to a place in another way."""
         if seq > self.seq:

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.client import ChatClient
 from chatd.errors import SessionRefused
 from chatd.server.accounts import Accounts
+from chatd.storage.memory import MEMORY_RETENTION
 from chatd.testing import MemoryServer
 from tests.backplane.memorybackplane import SharedMemory
 from tests.fakes.peers import KEY
@@ -49,9 +50,10 @@ class DaemonsCase(SynchronousTestCase):
 
     options: ClassVar[dict[str, Any]] = {}
     accounts: tuple[str, ...] = ()
+    retention = MEMORY_RETENTION
 
     def setUp(self):
-        self.shared = SharedMemory()
+        self.shared = SharedMemory(self.retention)
         self.here, self.there = self.shared.node(), self.shared.node()
         self.servers = [self.serve(self.here), self.serve(self.there)]
         self.one, self.two = self.servers

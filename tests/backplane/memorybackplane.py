@@ -14,7 +14,7 @@ from zope.interface import implementer
 from chatd.backplane.interface import Found, IBackplane, Inside, LinkState
 from chatd.chat.names import fold
 from chatd.errors import RequestError, StoreError
-from chatd.storage.memory import MemoryStore
+from chatd.storage.memory import MEMORY_RETENTION, MemoryStore
 from chatd.storage.streamkeys import ROOM_PREFIX, direct_names, is_room
 
 
@@ -30,11 +30,15 @@ class Claim(NamedTuple):
 class SharedMemory:
     """What the nodes share.
 
+    Args:
+        retention: How much of a stream is kept.
+
     Attributes:
         now: The backplane's time, in Unix seconds.
     """
 
-    def __init__(self):
+    def __init__(self, retention=MEMORY_RETENTION):
+        self.retention = retention
         self.now = 1_000_000.0
         self.store = self._new_store()
         self.nodes = []
@@ -73,7 +77,7 @@ class SharedMemory:
         return self.store._streams[stream].name
 
     def _new_store(self):
-        return MemoryStore(unix_time=lambda: self.now)
+        return MemoryStore(self.retention, unix_time=lambda: self.now)
 
 
 @implementer(IBackplane)
@@ -167,7 +171,10 @@ class MemoryBackplane:
         self.positions[stream] = page.head.epoch, page.head.seq
         if page.head.epoch != epoch:
             self.listener.moved(stream, page.head)
-        elif page.messages:
+            return
+        if page.head.oldest > seq + 1:
+            self.listener.missed(stream, page.head.oldest - 1)
+        if page.messages:
             self.listener.heard(stream, page.messages)
 
     async def _ready(self, call):

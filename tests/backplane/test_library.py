@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatd.storage.values import Retention
 from chatd.testing import MemoryServer
 from tests.backplane.memorybackplane import SharedMemory
 from tests.fakes.networks import RETRY_S, LastingTests
@@ -12,7 +13,7 @@ class ComingBackTests(LastingTests):
 
     def setUp(self) -> None:
         super().setUp()
-        self.shared = SharedMemory()
+        self.shared = SharedMemory(Retention(max_messages=3))
         self.network.restart(store=self.shared.node())
         self.staying = MemoryServer(store=self.shared.node())
         self.bob = self.staying.connect("bob")
@@ -44,6 +45,23 @@ class ComingBackTests(LastingTests):
             ["one", "two", "three", "four"],
         )
         self.assertEqual(self.clients.joined, [("lobby", True)])
+
+    def test_missed(self) -> None:
+        """When a daemon missed messages, the client comes back, hears that, and gets the rest."""
+        self.tell("one")
+        self.clients.joined = []
+        for node in self.shared.nodes:
+            node.is_deaf = True
+        self.tell("two", "three", "four", "five")
+        for node in self.shared.nodes:
+            node.is_deaf = False
+        self.tell("six")
+        self.network.advance(RETRY_S)
+        self.accept()
+        self.tell("seven")
+        self.assertEqual(self.clients.joined, [("lobby", False)])
+        room = [text for _, text in self.clients.heard if not text.startswith("to")]
+        self.assertEqual(room, ["one", "four", "five", "six", "seven"])
 
     def test_moved(self) -> None:
         """When messages may be lost, the client comes back and hears that."""

@@ -2,8 +2,8 @@
 
 from twisted.internet.defer import Deferred
 
-from chatd.errors import RequestError
-from chatd.storage.values import Head
+from chatd.errors import RequestError, SessionEnded
+from chatd.storage.values import Head, Retention
 from tests.backplane.daemons import DaemonsCase
 
 
@@ -137,6 +137,73 @@ class MessageTests(DaemonsCase):
         self.assertEqual(self.do(self.bob.topic("lobby")), "tea")
         cat = self.connect(self.two, "cat", rooms=())
         self.assertEqual(self.do(cat.join("lobby")).topic, "tea")
+
+
+class MissedTests(DaemonsCase):
+    """A daemon that hears nothing for longer than the rooms keep messages."""
+
+    retention = Retention(max_messages=2)
+
+    def setUp(self):
+        super().setUp()
+        self.ann = self.connect(self.one, "ann")
+        self.bob = self.connect(self.two, "bob")
+        self.do(self.ann.join("attic"))
+        self.cat = self.connect(self.two, "cat", rooms=("attic",))
+        self.epoch = self.two.factory.hub.roster.rooms["lobby"].epoch
+        self.say(self.ann, "one")
+        self.there.is_deaf = True
+        for text in ("two", "three", "four"):
+            self.say(self.ann, text)
+        self.there.is_deaf = False
+
+    def check_come_back(self):
+        """Check that bob's client learns of its loss when it comes back, and gets all the rest."""
+        self.assertEqual(self.bob.texts, ["one"])
+        self.assertEqual(self.end_of(self.bob), ("not-stored", True))
+        bob = self.connect(self.two, "bob", rooms=())
+        self.assertFalse(self.do(bob.join("lobby", after=1, epoch=self.epoch)).recovered)
+        self.say(self.ann, "six")
+        self.assertEqual(bob.seqs, [4, 5, 6])
+
+    def test_heard(self):
+        """The sessions in the room end before they hear the next message; others go on."""
+        self.say(self.ann, "five")
+        self.check_come_back()
+        self.assertTrue(self.cat.is_active)
+        self.say(self.ann, "psst", room="attic")
+        self.assertEqual(self.cat.texts, ["psst"])
+
+    def test_own_message(self):
+        """A member that speaks first does not hear its own message after the gap either."""
+        sent = self.bob.send("five", id="5")
+        self.assertEqual(self.end_of(self.bob), ("not-stored", True))
+        self.assertEqual(self.failureResultOf(sent, SessionEnded).value.code, "not-stored")
+        self.check_come_back()
+
+    def test_reading(self):
+        """A member that reads the room's pages meanwhile misses nothing, and stays."""
+        dan = self.connect(self.two, "dan", rooms=())
+        joined = self.do(dan.join("lobby", after=0, epoch=self.epoch))
+        self.assertFalse(joined.recovered)
+        self.assertEqual(self.end_of(self.bob), ("not-stored", True))
+        self.say(self.ann, "five")
+        self.assertEqual(dan.seqs, [3, 4, 5])
+        self.assertTrue(dan.is_active)
+
+    def test_already_read(self):
+        """A member that has the missed messages from a page stays, and gets the rest once."""
+        room = self.two.factory.hub.roster.rooms["lobby"]
+        (bob,) = self.two.factory.hub.roster.sessions_of("bob")
+        room.has_read(bob, 3)
+        self.say(self.ann, "five")
+        self.assertEqual(self.bob.seqs, [1, 4, 5])
+        self.assertTrue(self.bob.is_active)
+
+    def test_not_open(self):
+        """A room that is not open here concerns nobody."""
+        self.there.listener.missed("room cellar", 5)
+        self.assertTrue(self.bob.is_active)
 
 
 class DirectTests(DaemonsCase):

@@ -20,19 +20,20 @@ class Merge:
     Attributes:
         epoch: The epoch of the stream.
         seq: The position: the place of the last message that the node has.
+        known: The place of the last message that the node knows to exist.
     """
 
-    __slots__ = ("_known", "epoch", "seq")
+    __slots__ = ("epoch", "known", "seq")
 
     def __init__(self, epoch: str, seq: int) -> None:
         self.epoch = epoch
         self.seq = seq
-        self._known = seq
+        self.known = seq
 
     @property
     def has_gap(self) -> bool:
         """Whether the stream has messages after the position that the node does not have."""
-        return self._known > self.seq
+        return self.known > self.seq
 
     def offer(self, first: int, messages: Sequence[T]) -> Sequence[T]:
         """Return the messages that the node does not have yet, and move the position past them.
@@ -51,11 +52,17 @@ class Merge:
 
     def announce(self, last: int) -> None:
         """Note that the stream has a message at a place."""
-        self._known = max(self._known, last)
+        self.known = max(self.known, last)
 
-    def settle(self) -> None:
-        """Note that the stream has no message after the position, as a read has shown."""
-        self._known = self.seq
+    def settle(self, known: int) -> None:
+        """Note that a read has shown no message after the position.
+
+        Args:
+            known: What `known` was before the read. A message that was announced during the read
+                may be newer than the read's answer, so it stays announced.
+        """
+        if self.known <= known:
+            self.known = self.seq
 
     def skip(self, seq: int) -> None:
         """Move the position forward to a place, without the messages up to it."""

@@ -84,35 +84,35 @@ class OpenRooms(dict[str, OpenRoom]):
             self.caught_up(stream, head, first, elements)
 
     def caught_up(self, stream: str, head: Head, first: int, elements: Sequence[bytes]) -> None:
-        """Take the messages up to a head; if Redis no longer keeps some of them, the room moves."""
+        """Take a head, and all kept messages up to it that are new here."""
         self.told(stream, head.epoch, first, elements)
         room = self.get(stream)
-        merge = None if room is None else room.merge
-        if room is None or merge is None or merge.epoch != head.epoch:
-            return
-        if merge.seq < head.seq:
-            self._move(stream, room, head)
+        if room is not None and room.merge is not None and room.merge.epoch == head.epoch:
+            room.merge.announce(head.seq)
+            self._fill_if_needed(stream, room)
 
     def told(self, stream: str, epoch: str, first: int, elements: Sequence[bytes]) -> None:
-        """Take messages that an answer or a push brings."""
+        """Take all kept messages that an answer brings, because this node was not told them yet.
+
+        Args:
+            stream: The stream.
+            epoch: The epoch of the messages.
+            first: The place of the first of them. Messages between this node's position and it are
+                not kept any more.
+            elements: The messages.
+        """
         room = self.get(stream)
         if room is None or room.merge is None or room.merge.epoch != epoch:
             return
-        place = room.merge.seq
-        new = room.merge.offer(first, elements)
-        if new:
-            messages = [unpack(each, place + n) for n, each in enumerate(new, 1)]
-            self._listener().heard(stream, messages)
+        if room.merge.seq < first - 1:
+            room.merge.skip(first - 1)
+            self._listener().missed(stream, first - 1)
+        self._offer(stream, room.merge, first, elements)
 
-    def appended(self, stream: str, epoch: str, first: int, last: int) -> None:
-        """Note that this node appended the messages of these places; it has them already."""
+    def appended(self, stream: str, epoch: str, last: int) -> None:
+        """Note that this node appended the messages up to a place, and was told those before."""
         room = self.get(stream)
-        if room is None or room.merge is None or room.merge.epoch != epoch or last < first:
-            return
-        if room.merge.seq < first - 1:  # messages in between are not kept any more
-            room.merge.announce(last)
-            self._fill_if_needed(stream, room)
-        else:
+        if room is not None and room.merge is not None and room.merge.epoch == epoch:
             room.merge.skip(last)
 
     def pushed(self, data: bytes) -> None:
@@ -130,10 +130,17 @@ class OpenRooms(dict[str, OpenRoom]):
         if room.merge.epoch != push.epoch:
             return
         if push.elements:
-            self.told(push.stream, push.epoch, push.first, push.elements)
+            self._offer(push.stream, room.merge, push.first, push.elements)
         else:
             room.merge.announce(push.last)
         self._fill_if_needed(push.stream, room)
+
+    def _offer(self, stream: str, merge: Merge, first: int, elements: Sequence[bytes]) -> None:
+        place = merge.seq
+        new = merge.offer(first, elements)
+        if new:
+            messages = [unpack(each, place + n) for n, each in enumerate(new, 1)]
+            self._listener().heard(stream, messages)
 
     def _fill_if_needed(self, stream: str, room: OpenRoom) -> None:
         if room.merge is not None and room.merge.has_gap and not room.is_filling:
@@ -142,27 +149,19 @@ class OpenRooms(dict[str, OpenRoom]):
 
     async def _fill_gap(self, stream: str, room: OpenRoom) -> None:
         try:
-            while room.merge is not None and room.merge.has_gap and self.get(stream) is room:
-                after = room.merge.seq
+            while self.get(stream) is room and (merge := room.merge) is not None and merge.has_gap:
+                after, known = merge.seq, merge.known
                 head, elements = await self._fill(stream, after)
-                if self.get(stream) is room:
-                    self._filled(stream, room, after, head, elements)
+                if self.get(stream) is not room or room.merge is not merge:
+                    continue
+                if head.epoch != merge.epoch or head.seq < after:
+                    self._move(stream, room, head)
+                    continue
+                self.told(stream, head.epoch, max(after + 1, head.oldest), elements)
+                if merge.seq >= head.seq:
+                    merge.settle(known)
         finally:
             room.is_filling = False
-
-    def _filled(
-        self, stream: str, room: OpenRoom, after: int, head: Head, elements: Sequence[bytes]
-    ) -> None:
-        merge = room.merge
-        if merge is None:
-            return
-        first = max(after + 1, head.oldest)
-        if head.epoch != merge.epoch or merge.seq + 1 < first or head.seq < after:
-            self._move(stream, room, head)
-            return
-        self.told(stream, head.epoch, first, elements)
-        if merge.seq >= head.seq:
-            merge.settle()
 
     def _move(self, stream: str, room: OpenRoom, head: Head) -> None:
         room.merge = Merge(head.epoch, head.seq)

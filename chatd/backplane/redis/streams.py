@@ -113,7 +113,7 @@ class Streams:
             last = batch.answered(first, stamp, repeats)
             if told_from:
                 self._rooms.told(stream, epoch.decode(), told_from, told)
-                self._rooms.appended(stream, epoch.decode(), first, last)
+                self._rooms.appended(stream, epoch.decode(), last)
         return [batches[entry.stream].outcome(entry) for entry in entries]
 
     async def read(

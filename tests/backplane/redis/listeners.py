@@ -15,6 +15,7 @@ class Notes:
     Attributes:
         messages: The messages of each stream.
         moves: The streams with another epoch, with their heads.
+        misses: The streams with missed messages, with the last place of them.
         directs: The direct messages.
         states: The states of the link.
     """
@@ -22,6 +23,7 @@ class Notes:
     def __init__(self):
         self.messages = {}
         self.moves = []
+        self.misses = []
         self.directs = []
         self.events = []
         self.states = []
@@ -37,6 +39,10 @@ class Notes:
 
     def moved(self, stream, head):
         self.moves.append((stream, head))
+        self._look()
+
+    def missed(self, stream, seq):
+        self.misses.append((stream, seq))
         self._look()
 
     def heard_event(self, stream, event, but):

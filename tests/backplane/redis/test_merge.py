@@ -51,8 +51,18 @@ class MergeTests(SynchronousTestCase):
         """A read that shows no more messages ends a gap."""
         merge = Merge("e", 1)
         merge.announce(5)
-        merge.settle()
+        merge.settle(5)
         self.assertFalse(merge.has_gap)
+
+    def test_announced_while_read(self):
+        """A message that is announced during a read may be newer than what the read shows."""
+        merge = Merge("e", 1)
+        merge.announce(2)
+        known = merge.known
+        merge.announce(3)
+        merge.offer(2, "b")
+        merge.settle(known)
+        self.assertTrue(merge.has_gap)
 
     @given(SOURCES)
     def test_any_order(self, steps):

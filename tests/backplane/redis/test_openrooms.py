@@ -37,6 +37,7 @@ class Shared:
         self.epoch = "e"
         self.oldest = 1
         self.cursor = None
+        self.is_lost = False
         self.own = set()
         self.pushes = []
         self.answers = []  # functions that deliver the answers of the command connection
@@ -74,11 +75,13 @@ class Shared:
 
         def answer():
             self.rooms.told(LOBBY, self.epoch, told_from, told)
-            self.rooms.appended(LOBBY, self.epoch, first, first + count - 1)
+            self.rooms.appended(LOBBY, self.epoch, first + count - 1)
 
         self.answers.append(answer)
 
     async def fill(self, stream, after):
+        if self.is_lost:
+            raise StoreError("the link is lost")
         start = max(after + 1, self.oldest) - 1
         answer = self.head, self.elements[start : start + 3]
         waiting: Deferred[tuple[Head, list[bytes]]] = Deferred()
@@ -88,6 +91,19 @@ class Shared:
     def answer_all(self):
         while self.answers:
             self.answers.pop(0)()
+
+
+class OrderedNotes(Notes):
+    """Checks that missed messages are told before later ones."""
+
+    def missed(self, stream, seq):
+        before = [message.seq for message in self.messages.get(stream, ())]
+        assert not before or before[-1] < seq
+        super().missed(stream, seq)
+
+    def covers(self, seq):
+        """Return whether a message was told to be missed."""
+        return any(seq <= last for _, last in self.misses)
 
 
 class OpenRoomsTests(SynchronousTestCase):
@@ -138,6 +154,66 @@ class OpenRoomsTests(SynchronousTestCase):
         expected = [seq for seq in range(before + 1, last + 1) if seq not in shared.own]
         self.assertEqual(heard, expected)
         self.assertEqual(shared.notes.moves, [])
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["other", "own", "answer", "push", "drop", "retain"]),
+                st.integers(1, 6),
+            ),
+            max_size=50,
+        )
+    )
+    def test_not_kept(self, steps):
+        """The listener learns of each message that is not kept any more, before any later one."""
+        shared = Shared()
+        shared.notes = notes = OrderedNotes()
+        shared.open()
+        for kind, number in steps:
+            if kind == "other":
+                shared.add(number % 3 + 1, "other")
+            elif kind == "own":
+                shared.append(number % 3 + 1)
+            elif kind == "answer" and shared.answers:
+                shared.answers.pop(0)()
+            elif kind in ("push", "drop") and shared.pushes:
+                push = shared.pushes.pop(number % len(shared.pushes))
+                if kind == "push":
+                    shared.rooms.pushed(push)
+            elif kind == "retain":  # only the newest messages are kept
+                shared.oldest = max(shared.oldest, len(shared.elements) - number + 2)
+        shared.answer_all()
+        shared.add(1, "other")
+        shared.rooms.pushed(shared.pushes[-1])
+        shared.answer_all()
+        heard = [message.seq for message in notes.messages.get(LOBBY, ())]
+        self.assertEqual(heard, sorted(set(heard)))
+        lost = set(range(1, len(shared.elements) + 1)) - set(heard) - shared.own
+        self.assertEqual([seq for seq in lost if seq >= shared.oldest], [])
+        self.assertEqual([seq for seq in lost if not notes.covers(seq)], [])
+        self.assertEqual(shared.rooms[LOBBY].position, len(shared.elements))
+        self.assertEqual(notes.moves, [])
+
+    def test_announced_while_read(self):
+        """A message that is pushed while a gap is read is read too, if the read was before it."""
+        self.shared.open()
+        self.shared.answer_all()
+        self.shared.add(1, "other")
+        self.shared.add(1, "other")
+        self.rooms.pushed(self.shared.pushes[1])  # begins a fill, which reads both
+        self.shared.add(1, "other")
+        self.rooms.pushed(self.shared.pushes[2])
+        self.shared.answer_all()
+        self.assertEqual(self.seqs(), [1, 2, 3])
+
+    def test_opened_twice(self):
+        """A room that is opened twice at once hears a message between the two, and stays."""
+        self.shared.open()
+        self.shared.add(1, "other")
+        head = self.shared.head
+        self.shared.answers.append(lambda: self.rooms.opened(LOBBY, head, 0, []))
+        self.shared.answer_all()
+        self.assertEqual((self.seqs(), self.notes.moves, self.notes.misses), ([1], [], []))
 
     def test_announced(self):
         """An announced message is read."""
@@ -198,7 +274,7 @@ class OpenRoomsTests(SynchronousTestCase):
         """What is pushed or answered for a room that is not open is dropped."""
         self.rooms.pushed(push_of("other", "e", 1, 1, [element(1)]))
         self.rooms.told(LOBBY, "e", 1, [element(1)])
-        self.rooms.appended(LOBBY, "e", 1, 1)
+        self.rooms.appended(LOBBY, "e", 1)
         self.rooms.opened(LOBBY, self.shared.head, 0, [])
         self.assertEqual((self.notes.messages, self.notes.moves), ({}, []))
 
@@ -208,7 +284,7 @@ class OpenRoomsTests(SynchronousTestCase):
         self.shared.answer_all()
         self.rooms.pushed(push_of("other", "f", 1, 1, [element(1)]))
         self.rooms.told(LOBBY, "f", 1, [element(1)])
-        self.rooms.appended(LOBBY, "f", 1, 1)
+        self.rooms.appended(LOBBY, "f", 1)
         self.assertEqual((self.notes.messages, self.rooms[LOBBY].position), ({}, 0))
 
     def test_released_while_read(self):
@@ -226,14 +302,9 @@ class OpenRoomsTests(SynchronousTestCase):
         self.shared.open()
         self.shared.answer_all()
         self.shared.add(2, "other")
-        fill = self.shared.rooms._fill
-
-        async def fail(stream, after):
-            raise StoreError("the link is lost")
-
-        self.rooms._fill = fail
+        self.shared.is_lost = True
         self.rooms.pushed(push_of("other", "e", 2, 2, [element(2)]))
-        self.rooms._fill = fill
+        self.shared.is_lost = False
         self.rooms.opened(LOBBY, self.shared.head, 1, self.shared.elements)
         self.assertEqual(self.seqs(), [1, 2])
 

@@ -112,25 +112,41 @@ async def test_gap_in_pieces(redis, attach):
     await bob.notes.until(heard(bob, *range(1200), "last"))
 
 
-async def test_gap_not_kept(redis, attach):
-    """When lost messages are not kept any more, the room's members must join again."""
+@pytest.mark.parametrize("ask", ["push", "append", "read", "open", "attach"])
+async def test_gap_not_kept(redis, attach, ask):
+    """A node learns that lost messages are not kept any more, and hears all that are kept."""
     ann, bob = await opened(redis, attach, retention=Retention(max_messages=2))
     bob.lose_pushes(lambda channel, data: bool(data) and len(read_push(data).elements) > 1)
-    for ask in ("push", "append", "read", "open"):
-        await ann.append(entries(*(f"{ask}{number}" for number in range(5))))
-        bob.notes.moves.clear()
-        if ask == "push":
-            await ann.append(entries("next"))
-        elif ask == "append":
-            await bob.append(entries("own"))
-        elif ask == "read":
-            await bob.read(LOBBY, limit=1, max_bytes=1)
-        else:
-            await bob.open_stream(LOBBY, "Lobby")
-        await bob.notes.until(lambda: bob.notes.moves)
-        ((stream, head),) = bob.notes.moves
-        assert stream == LOBBY
-        assert head.oldest == head.seq - 1
+    await ann.append(entries(*range(1, 6)))
+    if ask == "push":
+        await ann.append(entries(6))
+        await bob.notes.until(lambda: bob.notes.messages)
+    elif ask == "append":
+        ((outcome),) = await bob.append(entries("own"))
+        assert outcome.message.seq == 6
+    elif ask == "read":
+        await bob.read(LOBBY, limit=1, max_bytes=1)
+    elif ask == "open":
+        await bob.open_stream(LOBBY, "Lobby")
+    else:
+        bob.cut()
+        await bob.notes.until(lambda: [state.is_up for state in bob.notes.states] == [False, True])
+    heard = ["5", "6"] if ask == "push" else ["4", "5"]
+    assert bob.notes.ids(LOBBY) == heard
+    assert bob.notes.misses == [(LOBBY, int(heard[0]) - 1)]
+    assert bob.notes.moves == []
+
+
+async def test_nothing_kept(redis, attach):
+    """A node learns of lost messages too if none of them is kept any more."""
+    now = 1000.0
+    options = {"retention": Retention(max_age_s=10.0), "unix_time": lambda: now}
+    ann, bob = await opened(redis, attach, **options)
+    bob.lose_pushes()
+    await ann.append(entries(1, 2))
+    now += 20
+    await bob.append(entries("own"))
+    assert (bob.notes.misses, bob.notes.ids(LOBBY)) == ([(LOBBY, 2)], [])
 
 
 async def test_announced(redis, attach):
