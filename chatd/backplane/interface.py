@@ -126,28 +126,30 @@ class IBackplane(IMessageStore):
 
     # Presence
 
-    def enter(stream: str, name: str, *, limit: int) -> None:
+    def enter(stream: str, name: str, *, is_silent: bool = False) -> None:
         """Note that sessions of a name on this node are in an open room; done in the calls' order.
 
         If the name was not in the room on any node, each node's listener hears the EVENT `joined`,
-        except for the sessions of that name.
+        except for the sessions of that name. A room with more names than the listener's
+        `presence_limit` announces nothing.
 
         Args:
             stream: The key of the room's stream.
             name: The name.
-            limit: The most names in a room that announces arrivals and departures.
+            is_silent: Whether the arrival is not announced.
         """
 
-    def quit(stream: str, name: str, *, limit: int, why: Mapping[str, str]) -> None:
+    def quit(stream: str, name: str, *, why: Mapping[str, str], is_silent: bool = False) -> None:
         """Note that no session of a name on this node is in a room any more.
 
-        If the name is in the room on no other node, each node's listener hears the EVENT `left`.
+        If the name is in the room on no other node, each node's listener hears the EVENT `left`;
+        see `enter`.
 
         Args:
             stream: See `enter`.
             name: See `enter`.
-            limit: See `enter`; a negative limit announces nothing.
             why: Further fields of the EVENT.
+            is_silent: Whether the departure is not announced.
         """
 
     def count(streams: Sequence[str]) -> Awaitable[list[int]]:
@@ -243,6 +245,9 @@ class IBackplaneListener(Interface):
 
         The node's lease ended, and other sessions took the names.
         """
+
+    def presence_limit() -> int:
+        """Return the most names of a room that announces arrivals and departures."""
 
     def present() -> Sequence[tuple[str, str, str, bool]]:
         """Return the id, the name, the away text and `has_account` of each session of this node.

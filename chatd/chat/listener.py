@@ -136,6 +136,10 @@ class Listener(Generic[M]):
                 for member in [each for each in here.values() if each.id in lost]:
                     self._roster.delivery.end(member, ErrorCode.NAME_TAKEN, told)
 
+    def presence_limit(self) -> int:
+        """See `IBackplaneListener`."""
+        return self._roster.policy.presence_limit
+
     def present(self) -> Sequence[tuple[str, str, str, bool]]:
         """See `IBackplaneListener`."""
         return [

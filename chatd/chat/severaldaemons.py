@@ -83,8 +83,7 @@ class SeveralDaemons(Generic[M]):
 
     def entered(self, room: Room[M], member: M) -> None:
         """See `Shared`."""
-        limit = self._roster.policy.presence_limit
-        self.backplane.enter(room.stream, member.name, limit=limit)
+        self.backplane.enter(room.stream, member.name)
 
     def left(
         self,
@@ -96,17 +95,16 @@ class SeveralDaemons(Generic[M]):
         is_silent: bool,
     ) -> None:
         """See `Shared`; the members on other daemons are told in any case."""
-        limit = self._roster.policy.presence_limit
         given = {key: text for key, text in why.items() if text}
         for name in names:
-            self.backplane.quit(room.stream, name, limit=limit, why=given)
+            self.backplane.quit(room.stream, name, why=given)
 
     def renamed(self, member: M, old_name: str) -> None:
         """See `Shared`."""
         rooms = list(member.rooms.values())
         for room in rooms:
-            self.backplane.quit(room.stream, old_name, limit=-1, why={})
-            self.backplane.enter(room.stream, member.name, limit=-1)
+            self.backplane.quit(room.stream, old_name, why={}, is_silent=True)
+            self.backplane.enter(room.stream, member.name, is_silent=True)
         if member.away is not None:
             text = member.away.text
             self._start(self.backplane.set_away(member.id, member.name, text))

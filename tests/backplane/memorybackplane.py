@@ -133,7 +133,7 @@ class MemoryBackplane:
                 del claims[session]
         for stream, inside in self.shared.inside.items():
             for key in [key for key, nodes in inside.items() if self in nodes]:
-                self._quit(stream, key, 500, {})
+                self._quit(stream, key, {})
 
     def restore_link(self):
         """Attach anew."""
@@ -148,7 +148,7 @@ class MemoryBackplane:
             claims[session] = Claim(self, name, is_account, number)
         self.listener.names_lost(lost)
         for stream, name in self.listener.rooms_inside():
-            self._enter(stream, name, 500)
+            self._enter(stream, name)
         for stream in list(self.positions):
             self.fill(stream)
         self.listener.linked(LinkState(True))
@@ -325,29 +325,32 @@ class MemoryBackplane:
 
     # Presence
 
-    def enter(self, stream, name, *, limit):
-        self._later("enter", self._enter, stream, name, limit)
+    def enter(self, stream, name, *, is_silent=False):
+        self._later("enter", self._enter, stream, name, is_silent)
 
-    def _enter(self, stream, name, limit):
+    def _enter(self, stream, name, is_silent=False):
         inside = self.shared.inside.setdefault(stream, {})
         key = fold(name)
         is_new = key not in inside
         inside.setdefault(key, {})[self] = name
-        if is_new and len(inside) <= limit:
+        if is_new and self._announces(inside, is_silent):
             room = self.shared.room_name(stream)
             self.shared.announce(stream, {"event": "joined", "room": room, "name": name}, key)
 
-    def quit(self, stream, name, *, limit, why):
-        self._later("quit", self._quit, stream, name, limit, why)
+    def quit(self, stream, name, *, why, is_silent=False):
+        self._later("quit", self._quit, stream, name, why, is_silent)
 
-    def _quit(self, stream, name, limit, why):
+    def _quit(self, stream, name, why, is_silent=False):
         inside = self.shared.inside.get(stream, {})
-        size = len(inside)
+        is_told = self._announces(inside, is_silent)
         nodes = inside.get(fold(name), {})
         spelled = nodes.pop(self, name)
-        if not nodes and inside.pop(fold(name), None) is not None and size <= limit:
+        if not nodes and inside.pop(fold(name), None) is not None and is_told:
             room = self.shared.room_name(stream)
             self.shared.announce(stream, {"event": "left", "room": room, "name": spelled, **why})
+
+    def _announces(self, inside, is_silent):
+        return not is_silent and len(inside) <= self.listener.presence_limit()
 
     async def count(self, streams):
         await self._ready("count")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TypeVar
 
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.connections import Arg, Commands, Pushes, RedisError, Reply
@@ -11,7 +13,7 @@ from chatd.backplane.redis.script import Script, load
 from chatd.backplane.redis.serverstate import ask_state
 from chatd.errors import StoreError
 
-__all__ = ["Attachment"]
+__all__ = ["Attachment", "in_parts"]
 
 _ATTACH, _RENEW = load("attach"), load("renew")
 _ENDING = (
@@ -19,6 +21,9 @@ _ENDING = (
     "ERR The user executing the script",  # what Redis 7.0 says for NOPERM there
 )
 """How answers begin after which the node attaches anew, or learns why it cannot."""
+_PART = 100  # Redis does nothing else while a script runs, so no call takes much more
+
+T = TypeVar("T")
 
 
 class Attachment:
@@ -112,6 +117,13 @@ class Attachment:
             self._ended(self, reason)
             for each in (self.commands, self.pushes):
                 each.abort()
+
+
+def in_parts(items: Iterable[T]) -> Iterator[list[T]]:
+    """Yield items in parts, each for one call of a script that takes many."""
+    rest = iter(items)
+    while part := list(islice(rest, _PART)):
+        yield part
 
 
 def _details(found: Sequence[bytes]) -> dict[str, bytes]:

@@ -190,13 +190,15 @@ class RedisBackplane:
 
     # Presence
 
-    def enter(self, stream: str, name: str, *, limit: int) -> None:
+    def enter(self, stream: str, name: str, *, is_silent: bool = False) -> None:
         """See `IBackplane`."""
-        self._people.presence.enter(stream, name, limit=limit)
+        self._people.presence.enter(stream, name, is_silent=is_silent)
 
-    def quit(self, stream: str, name: str, *, limit: int, why: Mapping[str, str]) -> None:
+    def quit(
+        self, stream: str, name: str, *, why: Mapping[str, str], is_silent: bool = False
+    ) -> None:
         """See `IBackplane`."""
-        self._people.presence.quit(stream, name, limit=limit, why=why)
+        self._people.presence.quit(stream, name, why=why, is_silent=is_silent)
 
     async def count(self, streams: Sequence[str]) -> list[int]:
         """See `IBackplane`."""

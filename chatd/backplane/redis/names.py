@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from chatd.backplane.interface import Found, IBackplaneListener
 from chatd.backplane.redis import keys
-from chatd.backplane.redis.attachment import Attachment
+from chatd.backplane.redis.attachment import Attachment, in_parts
 from chatd.backplane.redis.link import Link
 from chatd.backplane.redis.script import load
 from chatd.errors import ErrorCode, RequestError
@@ -16,7 +16,6 @@ __all__ = ["Names"]
 _CLAIM, _RECLAIM, _DEPART = map(load, ("claim", "reclaim", "depart"))
 _SET_AWAY, _FIND = map(load, ("setaway", "find"))
 _BANNED = -1
-_AT_ONCE = 100
 
 
 class Names:
@@ -74,13 +73,14 @@ class Names:
         assert self.listener is not None
         present = list(self.listener.present())
         wanted = {f"{session}\0{self._fold(name)}" for session, name, _, _ in present}
-        for claim in {each.decode() for each in kept} - wanted:
-            session, _, key = claim.partition("\0")
-            await attachment.call(_DEPART, self._keys, (session, key))
+        gone = {each.decode() for each in kept} - wanted
+        for claims in in_parts(gone):
+            departing = [text for claim in claims for text in claim.split("\0")]
+            await attachment.call(_DEPART, self._keys, departing)
         lost: list[str] = []
-        for first in range(0, len(present), _AT_ONCE):
+        for part in in_parts(present):
             args: list[str | int] = []
-            for session, name, away, is_account in present[first : first + _AT_ONCE]:
+            for session, name, away, is_account in part:
                 args += session, self._fold(name), name, int(is_account), away
             found = await attachment.call(_RECLAIM, self._keys, args)
             lost += [session.decode() for session in found]

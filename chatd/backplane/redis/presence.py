@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from chatd.backplane.interface import IBackplaneListener, Inside
 from chatd.backplane.redis import keys
-from chatd.backplane.redis.attachment import Attachment
+from chatd.backplane.redis.attachment import Attachment, in_parts
 from chatd.backplane.redis.link import Link
 from chatd.backplane.redis.openrooms import read_head
 from chatd.backplane.redis.packing import EVENT_MARK
@@ -21,7 +21,6 @@ __all__ = ["Presence"]
 _ENTER, _QUIT, _COUNT = map(load, ("enter", "quit", "count"))
 _INSIDE, _PEOPLED, _TELL = map(load, ("inside", "peopled", "tellroom"))
 _SILENT = -1
-_USUAL_LIMIT = 500  # until the chat gives one: a new node may clear a dead node
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[str, str, dict[str, Any]]).decode
@@ -34,27 +33,31 @@ class Presence:
         link: The link.
         fold: Returns the form of a name in which names are compared.
         max_age_s: The highest age of a message, in seconds.
-
-    Attributes:
-        limit: The most names of a room that announces arrivals and departures, as last given.
     """
 
     def __init__(self, link: Link, fold: Callable[[str], str], max_age_s: float) -> None:
         self.listener: IBackplaneListener | None = None
-        self.limit = _USUAL_LIMIT
         self._link = link
         self._fold = fold
         self._max_age = repr(max_age_s)
 
-    def enter(self, stream: str, name: str, *, limit: int) -> None:
-        """See `IBackplane`."""
-        if limit != _SILENT:
-            self.limit = limit
-        self._link.cast(_ENTER, _keys(stream), self._entering(stream, name, limit))
+    @property
+    def limit(self) -> int:
+        """The most names of a room that announces arrivals and departures."""
+        assert self.listener is not None
+        return self.listener.presence_limit()
 
-    def quit(self, stream: str, name: str, *, limit: int, why: Mapping[str, str]) -> None:
+    def enter(self, stream: str, name: str, *, is_silent: bool = False) -> None:
         """See `IBackplane`."""
-        args = stream, self._fold(name), limit, _encode(dict(why))
+        limit = _SILENT if is_silent else self.limit
+        self._link.cast(_ENTER, _keys(stream), (limit, stream, self._fold(name), name))
+
+    def quit(
+        self, stream: str, name: str, *, why: Mapping[str, str], is_silent: bool = False
+    ) -> None:
+        """See `IBackplane`."""
+        limit = _SILENT if is_silent else self.limit
+        args = limit, _encode(dict(why)), stream, self._fold(name)
         self._link.cast(_QUIT, _keys(stream), args)
 
     async def count(self, streams: Sequence[str]) -> list[int]:
@@ -95,17 +98,17 @@ class Presence:
         assert self.listener is not None
         inside = {f"{s}\0{self._fold(name)}": (s, name) for s, name in self.listener.rooms_inside()}
         there = {each.decode() for each in kept}
-        for gone in there - inside.keys():
-            stream, _, key = gone.partition("\0")
-            args = stream, key, self.limit, _encode({})
-            await attachment.call(_QUIT, _keys(stream), args)
-        for each, (stream, name) in inside.items():
-            if each not in there:
-                entering = self._entering(stream, name, self.limit)
-                await attachment.call(_ENTER, _keys(stream), entering)
+        gone = (each.split("\0") for each in there - inside.keys())
+        for part in in_parts(gone):
+            args: list[str | int | bytes] = [self.limit, _encode({}), *_joined(part)]
+            await attachment.call(_QUIT, _keys(part[0][0]), args)
+        new = ((s, self._fold(n), n) for each, (s, n) in inside.items() if each not in there)
+        for names in in_parts(new):
+            await attachment.call(_ENTER, _keys(names[0][0]), (self.limit, *_joined(names)))
 
-    def _entering(self, stream: str, name: str, limit: int) -> tuple[str | int, ...]:
-        return stream, self._fold(name), name, limit
+
+def _joined(groups: Iterable[Iterable[str]]) -> list[str]:
+    return [text for group in groups for text in group]
 
 
 def _keys(stream: str) -> list[str]:

@@ -30,6 +30,7 @@ class Notes:
         self.lost = []
         self.sessions = []  # what `present` returns
         self.inside = []  # what `rooms_inside` returns
+        self.limit = 500  # what `presence_limit` returns
         self.questions = []
         self._waiting = []
 
@@ -65,6 +66,9 @@ class Notes:
     def names_lost(self, sessions):
         self.lost.extend(sessions)
         self._look()
+
+    def presence_limit(self):
+        return self.limit
 
     def present(self):
         return self.sessions

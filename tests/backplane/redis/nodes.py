@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from chatd.backplane.redis.backplane import RedisBackplane
+from chatd.backplane.redis.times import Times
 from tests.backplane.redis.listeners import Notes
 from tests.backplane.redis.servers import RedisServer
+
+QUIET = Times(lease_s=3600.0, heartbeat_s=3600.0)
+"""The times of a node that does nothing by itself during a test."""
 
 
 def make_backplane(server: RedisServer, **options) -> RedisBackplane:
@@ -32,7 +36,7 @@ class Node(RedisBackplane):
     def lose_pushes(self, is_lost=lambda channel, data: bool(data)) -> None:
         """Lose pushes of the present attachment from now on; by default all but probes."""
         pushes = self.link.attachment.pushes
-        take = self.link._pushed
+        take = pushes.on_push
         pushes.on_push = lambda *push: None if is_lost(*push) else take(*push)
 
     def cut(self) -> None:

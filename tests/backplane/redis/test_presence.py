@@ -1,6 +1,7 @@
 """Presence in Redis: which names are in which rooms, and who is told."""
 
 from chatd.backplane.interface import Inside
+from tests.backplane.redis.nodes import QUIET
 from tests.storage.stores import LOBBY
 
 OPS = "room ops"
@@ -22,16 +23,16 @@ def told(node):
 async def test_joined_and_left(redis, attach):
     """All nodes hear that a name joined and left: once, for sessions on several nodes too."""
     one, two = await opened(redis, attach)
-    one.enter(LOBBY, "bob", limit=500)
-    one.enter(LOBBY, "Ann", limit=500)
+    one.enter(LOBBY, "bob")
+    one.enter(LOBBY, "Ann")
     await one.count([LOBBY])  # the calls of a node are done in order, those of several are not
-    two.enter(LOBBY, "ann", limit=500)
+    two.enter(LOBBY, "ann")
     assert await two.count([LOBBY, OPS]) == [2, 0]
-    one.quit(LOBBY, "Ann", limit=500, why={})
-    one.enter(LOBBY, "Ann", limit=500)
-    one.quit(LOBBY, "Ann", limit=500, why={})
+    one.quit(LOBBY, "Ann", why={})
+    one.enter(LOBBY, "Ann")
+    one.quit(LOBBY, "Ann", why={})
     assert await one.count([LOBBY]) == [2]
-    two.quit(LOBBY, "ann", limit=500, why={"by": "eve", "reason": "spam"})
+    two.quit(LOBBY, "ann", why={"by": "eve", "reason": "spam"})
     for node in (one, two):
         await node.notes.until(lambda node=node: len(node.notes.events) == 2)
     joined = (LOBBY, {"event": "joined", "room": "Lobby", "name": "Ann"}, "ann")
@@ -43,10 +44,10 @@ async def test_joined_and_left(redis, attach):
 async def test_alone(redis, attach):
     """Nobody is told of the first name that comes into a room, or of the last that leaves."""
     one, two = await opened(redis, attach)
-    one.enter(LOBBY, "ann", limit=500)
-    one.quit(LOBBY, "ann", limit=500, why={})
+    one.enter(LOBBY, "ann")
+    one.quit(LOBBY, "ann", why={})
     await one.count([LOBBY])
-    two.quit(LOBBY, "ann", limit=500, why={})
+    two.quit(LOBBY, "ann", why={})
     one.tell_room(LOBBY, {"event": "topic", "name": "x"})
     await two.notes.until(lambda: bool(two.notes.events))
     assert told(two) == [("topic", "x")]
@@ -54,13 +55,19 @@ async def test_alone(redis, attach):
 
 
 async def test_limit(redis, attach):
-    """A room with more names than the limit announces nothing; so does a negative limit."""
+    """A room with more names than the limit announces nothing; nor does a silent change."""
     (node,) = await opened(redis, attach, 1)
-    for name, limit in (("ann", 500), ("bob", -1), ("cat", 2), ("dan", 4)):
-        node.enter(LOBBY, name, limit=limit)
-    node.quit(LOBBY, "dan", limit=3, why={})
-    node.quit(LOBBY, "cat", limit=-1, why={})
-    node.quit(LOBBY, "bob", limit=2, why={})
+    for name, limit, is_silent in (
+        ("ann", 9, False),
+        ("bob", 9, True),
+        ("cat", 2, False),
+        ("dan", 4, False),
+    ):
+        node.notes.limit = limit
+        node.enter(LOBBY, name, is_silent=is_silent)
+    for name, limit, is_silent in (("dan", 3, False), ("cat", 9, True), ("bob", 2, False)):
+        node.notes.limit = limit
+        node.quit(LOBBY, name, why={}, is_silent=is_silent)
     await node.notes.until(lambda: len(node.notes.events) == 2)
     assert told(node) == [("joined", "dan"), ("left", "bob")]
 
@@ -71,7 +78,7 @@ async def test_inside(redis, attach):
     await one.claim(["Bob"], "1", is_account=False, bans=())
     await one.set_away("1", "Bob", "at lunch")
     for node, name in ((one, "Bob"), (two, "ann"), (two, "Zoë"), (one, "cat")):
-        node.enter(LOBBY, name, limit=500)
+        node.enter(LOBBY, name)
     await two.count([LOBBY])
     await one.count([LOBBY])
     first = await one.inside(LOBBY, "", limit=2)
@@ -87,7 +94,7 @@ async def test_peopled(redis, attach):
     await node.open_stream(OPS, "Ops")
     await node.set_topic(OPS, "pager")
     for stream, name in ((OPS, "ann"), (OPS, "bob"), (LOBBY, "ann")):
-        node.enter(stream, name, limit=500)
+        node.enter(stream, name)
     rooms = [(head.name, head.topic, count) for head, count in await node.peopled(limit=9)]
     assert rooms == [("Lobby", "", 1), ("Ops", "pager", 2)]
     assert [head.name for head, _ in await node.peopled("lobby", limit=9)] == ["Ops"]
@@ -108,12 +115,12 @@ async def test_told(redis, attach):
 
 async def test_dead_node(redis, attach):
     """The names of a dead node leave their rooms, told once, and one node sees to that."""
-    one, two, three = await opened(redis, attach, 3)
-    two.enter(LOBBY, "bob", limit=500)
+    one, two, three = await opened(redis, attach, 3, times=QUIET)
+    two.enter(LOBBY, "bob")
     await two.count([LOBBY])
     for number in range(250):
-        one.enter(LOBBY, f"n{number}", limit=500)
-    two.enter(LOBBY, "n7", limit=500)
+        one.enter(LOBBY, f"n{number}")
+    two.enter(LOBBY, "n7")
     await one.count([LOBBY])
     await one.claim(["ann"], "1", is_account=False, bans=())
     freeze(redis, one)
@@ -136,10 +143,10 @@ async def test_attaching_anew(redis, attach):
     """A node that attaches anew enters its rooms again, and quits those that it left meanwhile."""
     one, two = await opened(redis, attach)
     await one.open_stream(OPS, "Ops")
-    two.enter(LOBBY, "bob", limit=500)
+    two.enter(LOBBY, "bob")
     await two.count([LOBBY])
-    one.enter(LOBBY, "ann", limit=500)
-    one.enter(LOBBY, "gone", limit=500)
+    one.enter(LOBBY, "ann")
+    one.enter(LOBBY, "gone")
     await one.count([LOBBY])
     one.notes.inside = [(LOBBY, "ann"), (OPS, "ann")]
     one.cut()
@@ -149,8 +156,37 @@ async def test_attaching_anew(redis, attach):
     assert told(two) == [("joined", "ann"), ("joined", "gone"), ("left", "gone")]
 
 
+async def test_thousands(redis, attach):
+    """A node that attaches anew gives up and claims thousands of names in few calls."""
+    one, two = [await attach(redis, times=QUIET) for _ in range(2)]
+    gone, new = ([f"{kind}{number}" for number in range(1000)] for kind in ("gone", "new"))
+    rooms = [f"room {name}" for name in gone]
+    for name in gone:
+        claimed = one.claim([name], f"of {name}", is_account=False, bans=())
+        one.enter(f"room {name}", name)
+        await claimed
+    one.notes.sessions = [(f"of {name}", name, "", False) for name in new]
+    one.notes.inside = [(room, name) for room, name in zip(rooms, new, strict=True)]
+    before = calls(redis)
+    one.cut()
+    await one.notes.until(lambda: [state.is_up for state in one.notes.states] == [False, True])
+    assert calls(redis) - before < 60
+    assert [each.sessions for each in await two.find(gone)] == [0] * 1000
+    assert [each.sessions for each in await two.find(new)] == [1] * 1000
+    assert await two.count(rooms) == [1] * 1000
+    for place in (0, 999):
+        inside = await two.inside(rooms[place], "", limit=9)
+        assert inside == Inside([(new[place], new[place], "")], 1)
+
+
+def calls(redis):
+    """Return how many scripts the server has run."""
+    lines = redis.command("INFO", "commandstats").decode().splitlines()
+    (line,) = [line for line in lines if line.startswith("cmdstat_evalsha:")]
+    return int(line.partition("calls=")[2].partition(",")[0])
+
+
 def freeze(redis, node):
-    """Let a node stand still until its lease has ended."""
-    node.link._next_step.cancel()
+    """Let a quiet node stand still until its lease has ended."""
     node.lose_pushes(lambda channel, data: True)
     redis.command("DEL", node.link.attachment.lease)

@@ -1,10 +1,14 @@
 #!lua flags=allow-oom
--- Note that a name is no longer in a room on this node; announce that if it is on no other node.
--- KEYS  1 m:STREAM; all other keys have the same tag
--- ARGV  1 the stream  2 the folded name  3 the most names of a room that announces
---       4 further fields of the EVENT, in MessagePack
+-- Note that names are no longer in rooms on this node; announce those that are there on no other
+-- node.
+-- KEYS  m:STREAM of a stream; all other keys have the same tag
+-- ARGV  1 the most names of a room that announces  2 further fields of the EVENTs, in MessagePack;
+--       for each name in a room: the stream; the folded name
 --# fence
 --# streams
 --# people
-quit(node, ARGV[1], ARGV[2], tonumber(ARGV[3]), cmsgpack.unpack(ARGV[4]))
+local limit, why = tonumber(ARGV[1]), cmsgpack.unpack(ARGV[2])
+for n = 3, #ARGV, 2 do
+  quit(node, ARGV[n], ARGV[n + 1], limit, why)
+end
 return 1
