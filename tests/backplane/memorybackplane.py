@@ -55,10 +55,11 @@ class SharedMemory:
 
     def lose_messages(self):
         """Lose all messages: each room gets another epoch."""
-        names = {key: stream.name for key, stream in self.store._streams.items()}
+        open_rooms = {key for node in self.nodes for key in node.positions}
+        names = {key: self.head_of(key).name for key in open_rooms}
         self.store = self._new_store()
-        for key in {key for node in self.nodes for key in node.positions}:
-            now(self.store.open_stream(key, names[key]))
+        for key, name in names.items():
+            now(self.store.open_stream(key, name))
         for node in self.nodes:
             for key in list(node.positions):
                 node.push(lambda node=node, key=key: node.fill(key))
@@ -73,8 +74,9 @@ class SharedMemory:
                 )
             )
 
-    def room_name(self, stream):
-        return self.store._streams[stream].name
+    def head_of(self, stream):
+        """Return where a stream stands."""
+        return now(self.store.read(stream, limit=1, max_bytes=1)).head
 
     def _new_store(self):
         return MemoryStore(self.retention, unix_time=lambda: self.now)
@@ -334,7 +336,7 @@ class MemoryBackplane:
         is_new = key not in inside
         inside.setdefault(key, {})[self] = name
         if is_new and self._announces(inside, is_silent):
-            room = self.shared.room_name(stream)
+            room = self.shared.head_of(stream).name
             self.shared.announce(stream, {"event": "joined", "room": room, "name": name}, key)
 
     def quit(self, stream, name, *, why, is_silent=False):
@@ -346,7 +348,7 @@ class MemoryBackplane:
         nodes = inside.get(fold(name), {})
         spelled = nodes.pop(self, name)
         if not nodes and inside.pop(fold(name), None) is not None and is_told:
-            room = self.shared.room_name(stream)
+            room = self.shared.head_of(stream).name
             self.shared.announce(stream, {"event": "left", "room": room, "name": spelled, **why})
 
     def _announces(self, inside, is_silent):
@@ -375,7 +377,7 @@ class MemoryBackplane:
             if inside and stream > ROOM_PREFIX + after
         )
         return [
-            (self.shared.store._streams[stream].head, len(self.shared.inside[stream]))
+            (self.shared.head_of(stream), len(self.shared.inside[stream]))
             for stream in streams[:limit]
         ]
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 from chatd.chat import lists, severaldaemons
 from chatd.chat.names import LocalClaims, Names
 from chatd.chat.policy import Policy
-from chatd.errors import RequestError, SessionRefused
+from chatd.errors import RequestError, SessionRefused, StoreError
 from tests.backplane.daemons import DaemonsCase
 
 
@@ -58,7 +58,7 @@ class NameTests(DaemonsCase):
         async def claim_unanswered(names, session, **options):
             await claim(names, session, **options)
             self.here.is_up = False
-            await self.here._ready("claim")
+            raise StoreError("the backplane does not answer")
 
         self.here.claim = claim_unanswered
         depart = self.here.depart

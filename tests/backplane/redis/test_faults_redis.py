@@ -5,6 +5,7 @@ from twisted.internet.defer import Deferred
 
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.connections import Commands
+from chatd.backplane.redis.script import load
 from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
 from tests.backplane.redis.servers import ALWAYS
@@ -133,6 +134,6 @@ async def test_late_commands(redis, attach):
     await ann.notes.until(lambda: len(ann.notes.states) == 2)
     old.commands = await redis.dial(Commands)
     with pytest.raises(StoreError, match="FENCED"):
-        await ann._streams._let_go(old, LOBBY)
+        await old.call(load("release"), [keys.key("m", LOBBY)], (LOBBY, "1e9"))
     assert redis.command("HEXISTS", keys.key("h", LOBBY), ann.link.node) == 1
     await old.commands.abort()

@@ -1,6 +1,7 @@
 """Several nodes that speak in one room while links are cut, and pushes are lost or late."""
 
 import random
+from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, gatherResults
@@ -24,6 +25,8 @@ class Speaker:
         self.late: list[Deferred[None]] = []  # pushes that come late
         self._chance = chance
         self._reactor = reactor
+        self._pushes: Any = None  # the last subscription in trouble
+        self._take: Any = None  # what takes its pushes
 
     @property
     def heard(self):
@@ -58,7 +61,10 @@ class Speaker:
         if kind == "cut":
             self.node.cut()
             return
-        pushes, take = attachment.pushes, self.node.link._pushed
+        pushes = attachment.pushes
+        if pushes is not self._pushes:
+            self._pushes, self._take = pushes, pushes.on_push
+        take = self._take
 
         def trouble(channel, data):
             if kind != "lose" or not data or self._chance.random() < 0.5:

@@ -1,6 +1,7 @@
 """What nodes tell and ask each other, over inboxes in Redis."""
 
 from chatd.backplane.redis.times import Times
+from tests.backplane.redis.nodes import QUIET
 from tests.storage.stores import DIRECT, entry
 
 BRIEF = Times(lease_s=2.0, heartbeat_s=0.1, patience_s=2.0)
@@ -28,9 +29,8 @@ async def test_nobody_to_ask(redis, attach):
 
 async def test_dies_while_asked(redis, attach):
     """The answer of a node that dies meanwhile is not waited for."""
-    one, two = await attach(redis, times=BRIEF), await attach(redis)
-    two.lose_pushes()
-    two.link._next_step.cancel()  # it stands still
+    one, two = await attach(redis, times=BRIEF), await attach(redis, times=QUIET)
+    two.lose_pushes()  # it stands still
     asked = one.ask_all({"kind": "end"})
     dead_lease(redis, two)
     assert await asked == []
@@ -75,15 +75,15 @@ async def test_lost_pushes(redis, attach):
 
 async def test_gap(redis, attach):
     """A push after lost ones is a gap, which is read at once."""
-    one, two = await attach(redis), await attach(redis)
+    one, two = await attach(redis), await attach(redis, times=QUIET)
     await two.claim(["ann"], "1", is_account=False, bans=())
-    take = two.link._pushed
-    two.lose_pushes()
+    is_deaf = True
+    two.lose_pushes(lambda channel, data: is_deaf)
     for number in range(3):
         one.tell_name("ann", {"event": "n", "n": number})
     await one.find(["ann"])
     await two.find(["ann"])
-    two.link.attachment.pushes.on_push = take
+    is_deaf = False
     one.tell_name("ann", {"event": "n", "n": 3})
     await two.notes.until(lambda: len(two.notes.events) == 4)
     assert [event["n"] for _, event in two.notes.events] == [0, 1, 2, 3]
@@ -102,10 +102,9 @@ async def test_inbox_is_trimmed(redis, attach):
 
 async def test_full_inbox(redis, attach):
     """An inbox loses its oldest words beyond its bound, and the node goes on with the next."""
-    one, two = await attach(redis), await attach(redis)
+    one, two = await attach(redis), await attach(redis, times=QUIET)
     await two.claim(["ann"], "1", is_account=False, bans=())
     two.lose_pushes()
-    two.link._next_step.cancel()  # no heartbeat reads the inbox meanwhile
     for number in range(10_010):
         one.tell_name("ann", {"event": "n", "n": number})
     await one.find(["ann"])
