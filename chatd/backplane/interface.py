@@ -11,7 +11,7 @@ they arrive. The node drops a message before the position, and reads the message
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -203,7 +203,7 @@ class LinkState(msgspec.Struct, frozen=True):
 
 
 class IBackplaneListener(Interface):
-    """Hears of changes on the backplane; every method is synchronous, and raises nothing."""
+    """Hears of changes on the backplane; no method but `asked` waits for anything, or raises."""
 
     def heard(stream: str, messages: Sequence[Message]) -> None:
         """Hear messages of an open room that other nodes appended; each once, in order.
@@ -237,8 +237,12 @@ class IBackplaneListener(Interface):
     def heard_for(name: str, event: Mapping[str, Any]) -> None:
         """Hear an EVENT for the sessions of a folded name."""
 
-    def asked(question: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer another node's question."""
+    def asked(question: Mapping[str, Any]) -> Coroutine[Any, Any, dict[str, Any]]:
+        """Answer another node's question.
+
+        Raises:
+            StoreError: The answer needs the backplane, which does not work; nothing is answered.
+        """
 
     def names_lost(sessions: Sequence[str]) -> None:
         """Hear that these sessions of this node no longer have their names.

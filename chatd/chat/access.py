@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-import msgspec
-
 from chatd.chat.interfaces import Lock, Person
 from chatd.chat.moderation import Operators
 from chatd.chat.names import GUEST, check_room, fold, fold_known
@@ -30,8 +28,10 @@ MAX_INVITED = 500
 class RoomAccess:
     """The private rooms, and the names that are invited to them.
 
-    A change is in force once the store has kept it; changes happen one after the other. Call `load`
-    before a member is admitted: until it has read the private rooms, nobody may know of any room.
+    A change is in force once the store has kept it; changes happen one after the other. Where other
+    daemons use the store too, a change that crosses with one of theirs begins again with what they
+    kept. Call `load` before a member is admitted: until it has read the private rooms, nobody may
+    know of any room.
 
     Args:
         store: Keeps the private rooms.
@@ -52,7 +52,6 @@ class RoomAccess:
         self._lock = lock
         self._note = note
         self._rooms: dict[str, PrivateRoom] | None = None
-        self._heard = 0  # how many changes of other daemons were heard
 
     async def load(self) -> None:
         """Read the private rooms from the store, unless that is done.
@@ -72,11 +71,7 @@ class RoomAccess:
         Raises:
             StoreError: The store cannot read them.
         """
-        while True:
-            heard = self._heard
-            rooms = {room.key: room for room in await self._store.private_rooms()}
-            if heard == self._heard:  # else what was read may be older than what was heard
-                break
+        rooms = {room.key: room for room in await self._store.private_rooms()}
         if self._rooms is None:
             self._begin(rooms)
         self._rooms = rooms
@@ -86,13 +81,17 @@ class RoomAccess:
         if rooms and not self._operators.needs_account:
             self._note(f"{len(rooms)} private rooms are closed to everybody: there are no accounts")
 
-    def hear(self, key: str, room: PrivateRoom | None) -> None:
-        """Put a change in force that another daemon made; None for a room that is public now."""
-        self._heard += 1
-        if self._rooms is not None:
-            self._rooms.pop(key, None)
-            if room is not None:
-                self._rooms[key] = room
+    async def follow(self) -> None:
+        """Put a change in force that another daemon made.
+
+        The store answers in order, so the last answer is the newest. The words of several daemons
+        about their changes may come in another order.
+
+        Raises:
+            StoreError: The store cannot read the private rooms.
+        """
+        if self._rooms is not None:  # else `load` will read them
+            await self.reload()
 
     # Permissions
 
@@ -178,14 +177,17 @@ class RoomAccess:
             RequestError: `bad-request`: the room is private already; or `private-limit`.
             StoreError: The change cannot be kept; then the room stays as it is.
         """
-        async with self._lock:
+        invited = frozenset(person.key for person in inside if person.has_account)
+
+        def change() -> PrivateRoom:
             if self.is_private(key):
                 raise RequestError(ErrorCode.BAD_REQUEST, "that room is private already")
             if len(self._rooms or ()) >= MAX_PRIVATE_ROOMS:
                 text = f"a server has {MAX_PRIVATE_ROOMS} private rooms at most"
                 raise RequestError(ErrorCode.PRIVATE_LIMIT, text)
-            invited = frozenset(person.key for person in inside if person.has_account)
-            return await self._keep(PrivateRoom(key, name, invited))
+            return PrivateRoom(key, name, invited)
+
+        return await self._keep(key, change)
 
     async def make_public(self, key: str) -> PrivateRoom:
         """Let everybody enter a private room, and forget the invitations.
@@ -195,8 +197,8 @@ class RoomAccess:
             StoreError: The change cannot be kept; then the room stays private.
         """
         async with self._lock:
-            room = self.private(key)
-            await self._store.drop_private(key)
+            while not await self._store.drop_private(room := self.private(key)):
+                await self.reload()
             assert self._rooms is not None
             del self._rooms[key]
             return room
@@ -212,11 +214,14 @@ class RoomAccess:
         invited = fold_known(name)
         if invited.startswith(GUEST):
             raise RequestError(ErrorCode.BAD_NAME, "a guest cannot be invited: it has no account")
-        async with self._lock:
+
+        def change() -> PrivateRoom:
             room = self.private(key)
             if invited in room.invited:
                 raise RequestError(ErrorCode.BAD_REQUEST, f"{name} is invited already")
-            return await self._keep(msgspec.structs.replace(room, invited=room.invited | {invited}))
+            return PrivateRoom(key, room.name, room.invited | {invited})
+
+        return await self._keep(key, change)
 
     async def uninvite(self, key: str, name: str) -> PrivateRoom:
         """Take an invitation back.
@@ -227,17 +232,32 @@ class RoomAccess:
             StoreError: The change cannot be kept; then the name stays invited.
         """
         invited = fold_known(name)
-        async with self._lock:
+
+        def change() -> PrivateRoom:
             room = self.private(key)
             if invited not in room.invited:
                 raise RequestError(ErrorCode.BAD_REQUEST, f"{name} is not invited")
-            return await self._keep(msgspec.structs.replace(room, invited=room.invited - {invited}))
+            return PrivateRoom(key, room.name, room.invited - {invited})
 
-    async def _keep(self, room: PrivateRoom) -> PrivateRoom:
-        if len(room.invited) > MAX_INVITED:
-            text = f"{MAX_INVITED} names at most are invited to a room"
-            raise RequestError(ErrorCode.PRIVATE_LIMIT, text)
-        await self._store.keep_private(room)
-        assert self._rooms is not None
-        self._rooms[room.key] = room
-        return room
+        return await self._keep(key, change)
+
+    async def _keep(self, key: str, change: Callable[[], PrivateRoom]) -> PrivateRoom:
+        """Have the store keep a changed room, and put it in force.
+
+        Args:
+            key: The room's folded name.
+            change: Returns the changed room, or refuses the change. It is called again if another
+                daemon has changed the room meanwhile.
+        """
+        async with self._lock:
+            while True:
+                room = change()
+                if len(room.invited) > MAX_INVITED:
+                    text = f"{MAX_INVITED} names at most are invited to a room"
+                    raise RequestError(ErrorCode.PRIVATE_LIMIT, text)
+                assert self._rooms is not None
+                if await self._store.keep_private(room, instead_of=self._rooms.get(key)):
+                    break
+                await self.reload()
+            self._rooms[key] = room
+            return room

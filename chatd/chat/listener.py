@@ -100,20 +100,21 @@ class Listener(Generic[M]):
         with self._noting_failures():
             self._roster.delivery.tell_all(self._roster.sessions_of(name), _event(event))
 
-    def asked(self, question: Mapping[str, Any]) -> dict[str, Any]:
+    async def asked(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """See `IBackplaneListener`; the answer has the number of `sessions` concerned."""
         sessions = 0
+        asked = question_of(question)
+        if isinstance(asked, AccessChanged):
+            await self._roster.access.follow()
         with self._noting_failures():
-            sessions = self._answer(question_of(question))
+            sessions = self._answer(asked)
         return {"sessions": sessions}
 
     def _answer(self, question: Question | None) -> int:
         if isinstance(question, EndSessions):
             return self._roster.end_all(question.ending)
         if isinstance(question, AccessChanged):
-            change = question.change
-            self._roster.access.hear(change.key, change.room)
-            return self._roster.follow(change)
+            return self._roster.follow(question.change)
         if isinstance(question, BanMade):
             self._bans.hear(question.ban)
         elif isinstance(question, BanLifted):

@@ -115,14 +115,25 @@ class IMessageStore(Interface):
     def private_rooms() -> Awaitable[list[PrivateRoom]]:
         """Return all private rooms, in the order of their folded names."""
 
-    def keep_private(room: PrivateRoom) -> Awaitable[None]:
-        """Keep a private room in place of the one with the same key, if there is one.
+    def keep_private(room: PrivateRoom, *, instead_of: PrivateRoom | None) -> Awaitable[bool]:
+        """Keep a private room, unless another daemon has changed it meanwhile.
 
         When the call is answered, it is kept as surely as a message.
+
+        Args:
+            room: The room.
+            instead_of: The room before the change; None for a room that was not private.
+
+        Returns:
+            Whether the room was as in `instead_of`; else nothing changed.
         """
 
-    def drop_private(key: str) -> Awaitable[None]:
-        """Forget a private room; do nothing if there is none with this key."""
+    def drop_private(room: PrivateRoom) -> Awaitable[bool]:
+        """Forget a private room, unless another daemon has changed it meanwhile.
+
+        Returns:
+            Whether the room was as given; else nothing changed.
+        """
 
     def expire() -> Awaitable[None]:
         """Drop the messages that are too old; called now and then."""

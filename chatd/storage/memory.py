@@ -146,13 +146,19 @@ class MemoryStore:
         """See `IMessageStore`."""
         return [room for _, room in sorted(self._private.items())]
 
-    async def keep_private(self, room: PrivateRoom) -> None:
+    async def keep_private(self, room: PrivateRoom, *, instead_of: PrivateRoom | None) -> bool:
         """See `IMessageStore`."""
+        if self._private.get(room.key) != instead_of:
+            return False
         self._private[room.key] = room
+        return True
 
-    async def drop_private(self, key: str) -> None:
+    async def drop_private(self, room: PrivateRoom) -> bool:
         """See `IMessageStore`."""
-        self._private.pop(key, None)
+        if self._private.get(room.key) != room:
+            return False
+        del self._private[room.key]
+        return True
 
     async def expire(self) -> None:
         """See `IMessageStore`."""

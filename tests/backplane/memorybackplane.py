@@ -115,6 +115,15 @@ class MemoryBackplane:
         while self._waiting:
             self._waiting.popleft().callback(None)
 
+    @property
+    def owes_answers(self):
+        """Whether calls are held."""
+        return bool(self._waiting)
+
+    def answer_next(self):
+        """Do the call that was held first; later ones stay held."""
+        self._waiting.popleft().callback(None)
+
     def catch_up(self):
         """Hear what was slow."""
         self.is_slow = False
@@ -271,13 +280,13 @@ class MemoryBackplane:
         await self._ready("private_rooms")
         return await self.shared.store.private_rooms()
 
-    async def keep_private(self, room):
+    async def keep_private(self, room, *, instead_of):
         await self._ready("keep_private")
-        await self.shared.store.keep_private(room)
+        return await self.shared.store.keep_private(room, instead_of=instead_of)
 
-    async def drop_private(self, key):
+    async def drop_private(self, room):
         await self._ready("drop_private")
-        await self.shared.store.drop_private(key)
+        return await self.shared.store.drop_private(room)
 
     async def expire(self):
         await self._ready("expire")
@@ -408,7 +417,7 @@ class MemoryBackplane:
     async def ask_all(self, question):
         await self._ready("ask_all")
         others = [node for node in self.shared.nodes if node is not self and node.is_up]
-        return [json_copy(node.listener.asked(json_copy(question))) for node in others]
+        return [json_copy(await node.listener.asked(json_copy(question))) for node in others]
 
 
 def may_claim(claims, is_account):

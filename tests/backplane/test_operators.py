@@ -1,16 +1,24 @@
 """Tests of operators and private rooms, in one chat of two daemons."""
 
-from typing import Any, ClassVar
+from random import Random
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
-from twisted.internet.defer import Deferred
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.backplane.interface import KeptBan
 from chatd.chat import severaldaemons
-from chatd.chat.moderation import Ban, Target
+from chatd.chat.access import RoomAccess
+from chatd.chat.moderation import Ban, Operators, Target
 from chatd.chat.policy import Policy
-from chatd.errors import RequestError
+from chatd.chat.questions import AccessChanged
+from chatd.chat.shared import AccessChange
+from chatd.errors import RequestError, StoreError
 from tests.backplane.daemons import DaemonsCase
+from tests.backplane.memorybackplane import SharedMemory
 
 
 class OperatorsCase(DaemonsCase):
@@ -118,7 +126,7 @@ class ModerationTests(OperatorsCase):
     def test_newer_daemon(self):
         """A daemon answers a question that it does not know with no sessions."""
         answer = self.there.listener.asked({"ask": "something new"})
-        self.assertEqual(answer, {"sessions": 0})
+        self.assertEqual(self.do(Deferred.fromCoroutine(answer)), {"sessions": 0})
 
     def test_event_for_a_name(self):
         """An EVENT for a name reaches its sessions on other daemons."""
@@ -202,26 +210,32 @@ class PrivateTests(OperatorsCase):
         result = self.do(self.op.command("invited", room="den"))
         self.assertEqual(result["names"], ["ann", "bob", "cat", "op"])
 
-    def test_heard_while_reading(self):
-        """What is heard while the private rooms are read is newer than what was read."""
+    def test_heard_late(self):
+        """The word of an earlier change, which comes after that of a later one, undoes nothing."""
         self.close_den()
-        access = self.two.factory.engine.access
-        read = self.there.private_rooms
-        reads: list[Any] = []
+        asked = self.there.listener.asked
+        words: list[Any] = []
 
-        async def read_and_hear():
-            rooms = await read()
-            if not reads:
-                self.do(self.op.command("public", room="den"))
-            reads.append(rooms)
-            return rooms
+        async def keep_word(question):
+            words.append(question)
+            return {"sessions": 0}
 
-        self.there.private_rooms = read_and_hear
-        self.do(self.two_refreshes())
-        self.assertEqual((len(reads), access.is_private("den")), (2, False))
+        self.there.listener.asked = keep_word
+        self.do(self.op.command("invite", room="den", name="bob"))
+        self.do(self.op.command("uninvite", room="den", name="bob"))
+        self.do(self.op.command("public", room="den"))
+        for word in reversed(words):
+            self.do(Deferred.fromCoroutine(asked(word)))
+        self.do(self.bob.join("den"))
 
-    def two_refreshes(self):
-        return Deferred.fromCoroutine(self.two.factory.hub.roster.shared.refresh_access())
+    def test_unreadable(self):
+        """A daemon that cannot read the private rooms does not say that a change is in force."""
+        self.close_den()
+        question = AccessChanged(AccessChange("den", None, "op")).fields
+        self.there.is_up = False
+        asked = Deferred.fromCoroutine(self.there.listener.asked(question))
+        self.failureResultOf(asked, StoreError)
+        self.assertTrue(self.two.factory.engine.access.is_private("den"))
 
     def test_before_the_first_member(self):
         """A daemon that has not read the private rooms yet needs not hear of changes."""
@@ -244,8 +258,97 @@ class Deaf:
     def __getattr__(self, name):
         return getattr(self._listener, name)
 
-    def asked(self, question):
+    async def asked(self, question):
         return {"sessions": 0}
+
+
+class AtOnceTests(SynchronousTestCase):
+    """Operators who change private rooms on two daemons at once."""
+
+    def setUp(self):
+        shared = SharedMemory()
+        self.nodes = [shared.node(), shared.node()]
+        self.both = [self.access_of(node) for node in self.nodes]
+        self.one, self.two = self.both
+
+    def access_of(self, node):
+        access = RoomAccess(node, Operators(["op"], needs_account=True), DeferredLock())
+        self.do(access.load())
+        return access
+
+    def do(self, change):
+        return self.successResultOf(Deferred.fromCoroutine(change))
+
+    def hold(self, change, node):
+        """Begin a change whose calls are done later."""
+        node.is_held = True
+        return Deferred.fromCoroutine(change)
+
+    @given(st.integers(0, 2**32))
+    def test_both_hold(self, seed):
+        """All changes of both hold, in whatever order the backplane does their calls."""
+        self.setUp()
+        chance = Random(seed)
+        before = [f"old{number}" for number in range(4)]
+        self.do(self.one.make_private("den", "Den", [Account(name) for name in before]))
+        self.do(self.two.reload())
+        begun = [
+            self.hold(change, node)
+            for number, (access, node) in enumerate(zip(self.both, self.nodes, strict=True))
+            for change in (
+                access.invite("den", f"new{number}"),
+                access.uninvite("den", f"old{number}"),
+                access.invite("den", f"newer{number}"),
+            )
+        ]
+        while waiting := [node for node in self.nodes if node.owes_answers]:
+            chance.choice(waiting).answer_next()
+        for each in begun:
+            self.successResultOf(each)
+        for node in self.nodes:
+            node.is_held = False
+        (room,) = self.do(self.nodes[0].private_rooms())
+        expected = {"old2", "old3", "new0", "new1", "newer0", "newer1"}
+        self.assertEqual(room.invited, expected)
+        for access in self.both:
+            self.do(access.follow())
+            self.assertEqual(access.private("den"), room)
+
+    def test_private_twice(self):
+        """Only one of two operators makes a room private; the other is refused."""
+        late = self.hold(self.one.make_private("den", "Den", [Account("ann")]), self.nodes[0])
+        self.do(self.two.make_private("den", "Den", [Account("bob")]))
+        self.nodes[0].go_on()
+        self.assertEqual(self.failureResultOf(late, RequestError).value.code, "bad-request")
+        self.assertEqual(self.one.private("den").invited, {"bob"})
+
+    def test_public_meanwhile(self):
+        """A room that became public meanwhile is not made private by an invitation."""
+        self.do(self.one.make_private("den", "Den", []))
+        self.do(self.two.reload())
+        late = self.hold(self.one.invite("den", "ann"), self.nodes[0])
+        self.do(self.two.make_public("den"))
+        self.nodes[0].go_on()
+        self.assertEqual(self.failureResultOf(late, RequestError).value.code, "bad-request")
+        self.assertFalse(self.one.is_private("den"))
+        self.assertEqual(self.do(self.nodes[0].private_rooms()), [])
+
+    def test_changed_before_public(self):
+        """A room becomes public with what another operator changed meanwhile."""
+        self.do(self.one.make_private("den", "Den", []))
+        self.do(self.two.reload())
+        late = self.hold(self.one.make_public("den"), self.nodes[0])
+        self.do(self.two.invite("den", "ann"))
+        self.nodes[0].go_on()
+        self.assertEqual(self.successResultOf(late).invited, {"ann"})
+        self.assertEqual(self.do(self.nodes[0].private_rooms()), [])
+
+
+class Account(NamedTuple):
+    """A person with an account."""
+
+    key: str
+    has_account: bool = True
 
 
 class KeptBanTests(OperatorsCase):

@@ -103,13 +103,13 @@ class SlowStore(MemoryStore):
         await self._turn("private_rooms")
         return await super().private_rooms()
 
-    async def keep_private(self, room):
+    async def keep_private(self, room, *, instead_of):
         await self._turn("keep_private")
-        await super().keep_private(room)
+        return await super().keep_private(room, instead_of=instead_of)
 
-    async def drop_private(self, key):
+    async def drop_private(self, room):
         await self._turn("drop_private")
-        await super().drop_private(key)
+        return await super().drop_private(room)
 
 
 class UnorderedStore(SlowStore):

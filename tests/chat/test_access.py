@@ -45,7 +45,7 @@ class AccessCase(SynchronousTestCase):
 
     def keep(self, *rooms: PrivateRoom) -> None:
         for room in rooms:
-            self.do(self.store.keep_private(room))
+            self.do(self.store.keep_private(room, instead_of=None))
 
 
 class WhoTests(AccessCase):

@@ -156,13 +156,13 @@ class RedisBackplane:
         """See `IMessageStore`."""
         return await self._private_rooms.all()
 
-    async def keep_private(self, room: PrivateRoom) -> None:
+    async def keep_private(self, room: PrivateRoom, *, instead_of: PrivateRoom | None) -> bool:
         """See `IMessageStore`."""
-        await self._private_rooms.keep(room)
+        return await self._private_rooms.change(instead_of, room)
 
-    async def drop_private(self, key: str) -> None:
+    async def drop_private(self, room: PrivateRoom) -> bool:
         """See `IMessageStore`."""
-        await self._private_rooms.drop(key)
+        return await self._private_rooms.change(room, None)
 
     async def expire(self) -> None:
         """See `IMessageStore`."""

@@ -11,7 +11,8 @@ from chatd.storage.privateroom import PrivateRoom
 
 __all__ = ["PrivateRooms"]
 
-_KEEP, _DROP, _ALL = load("keepprivate"), load("dropprivate"), load("privaterooms")
+_CHANGE, _ALL = load("changeprivate"), load("privaterooms")
+_encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(PrivateRoom).decode
 
 
@@ -31,10 +32,16 @@ class PrivateRooms:
         found = await self._link.call(_ALL, self._keys)
         return sorted(map(_decode, found), key=lambda room: room.key)
 
-    async def keep(self, room: PrivateRoom) -> None:
-        """Keep a room, in place of the room with the same key."""
-        await self._link.call(_KEEP, self._keys, (room.key, msgspec.msgpack.encode(room)))
+    async def change(self, before: PrivateRoom | None, after: PrivateRoom | None) -> bool:
+        """Change a room, unless it is not as the caller believes.
 
-    async def drop(self, key: str) -> None:
-        """Forget a room."""
-        await self._link.call(_DROP, self._keys, (key,))
+        Args:
+            before: The room; None if it is not private.
+            after: The room after the change; None if it is not private any more.
+
+        Returns:
+            Whether the room was changed.
+        """
+        packed = [b"" if room is None else _encode(room) for room in (before, after)]
+        key = next(room.key for room in (before, after) if room is not None)
+        return bool(await self._link.call(_CHANGE, self._keys, (key, *packed)))

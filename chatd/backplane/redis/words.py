@@ -149,13 +149,17 @@ class Words:
             listener.heard_for(key, event)
         elif kind == _QUESTION:
             node, id, question = _decode(rest)
-            answer = _ANSWER + _encode((self._link.node, id, listener.asked(question)))
-            Deferred.fromCoroutine(self._send(answer, node)).addErrback(_only_lost)
+            Deferred.fromCoroutine(self._answer(node, id, question)).addErrback(_only_lost)
         elif kind == _ANSWER:
             node, id, told = _decode(rest)
             asked = self._questions.get(id)
             if asked is not None:
                 asked.answered(node, told)
+
+    async def _answer(self, node: str, id: str, question: dict[str, Any]) -> None:
+        assert self.listener is not None
+        answer = await self.listener.asked(question)
+        await self._send(_ANSWER + _encode((self._link.node, id, answer)), node)
 
 
 class _Question:

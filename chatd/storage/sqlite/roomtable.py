@@ -20,6 +20,15 @@ class RoomTable:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
+    def find(self, key: str) -> PrivateRoom | None:
+        """Return a private room by its folded name, or None."""
+        execute = self._connection.execute
+        row = execute("SELECT name FROM private_rooms WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        invited = execute("SELECT name FROM invited WHERE room = ?", (key,))
+        return PrivateRoom(key, row[0], frozenset(name for (name,) in invited))
+
     def load(self) -> list[PrivateRoom]:
         """Return all private rooms, in the order of their folded names."""
         execute = self._connection.execute

@@ -194,13 +194,13 @@ class SqliteStore:
         """See `IMessageStore`."""
         return await self._run(self._streams.private_rooms)
 
-    async def keep_private(self, room: PrivateRoom) -> None:
+    async def keep_private(self, room: PrivateRoom, *, instead_of: PrivateRoom | None) -> bool:
         """See `IMessageStore`."""
-        await self._run(partial(self._streams.keep_private, room))
+        return await self._run(partial(self._streams.keep_private, room, instead_of=instead_of))
 
-    async def drop_private(self, key: str) -> None:
+    async def drop_private(self, room: PrivateRoom) -> bool:
         """See `IMessageStore`."""
-        await self._run(partial(self._streams.drop_private, key))
+        return await self._run(partial(self._streams.drop_private, room))
 
     async def expire(self) -> None:
         """See `IMessageStore`; other calls run in between."""

@@ -180,16 +180,22 @@ class SqliteStreams:
         return self._tables.private_rooms.load()
 
     @_guarded
-    def keep_private(self, room: PrivateRoom) -> None:
+    def keep_private(self, room: PrivateRoom, *, instead_of: PrivateRoom | None) -> bool:
         """See `IMessageStore.keep_private`."""
         with self._database.transaction():
+            if self._tables.private_rooms.find(room.key) != instead_of:
+                return False
             self._tables.private_rooms.save(room)
+        return True
 
     @_guarded
-    def drop_private(self, key: str) -> None:
+    def drop_private(self, room: PrivateRoom) -> bool:
         """See `IMessageStore.drop_private`."""
         with self._database.transaction():
-            self._tables.private_rooms.drop(key)
+            if self._tables.private_rooms.find(room.key) != room:
+                return False
+            self._tables.private_rooms.drop(room.key)
+        return True
 
     @_guarded
     def expire_some(self, after: int = 0) -> int | None:

@@ -58,7 +58,7 @@ class Notes:
         self.events.append((name, event))
         self._look()
 
-    def asked(self, question):
+    async def asked(self, question):
         self.questions.append(question)
         self._look()
         return {"asked": dict(question)}

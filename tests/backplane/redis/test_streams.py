@@ -395,7 +395,7 @@ async def test_changed_by_others(redis, attach):
     """Anyone who reaches Redis can change a message, and open a private room."""
     node = await attach(redis)
     await node.append([entry("1", b"hello")])
-    await node.keep_private(PrivateRoom("den", "Den"))
+    await node.keep_private(PrivateRoom("den", "Den"), instead_of=None)
     assert len(await node.private_rooms()) == 1
     kept = keys.key("l", LOBBY)
     redis.command("LSET", kept, 0, redis.command("LINDEX", kept, 0).replace(b"hello", b"howdy"))

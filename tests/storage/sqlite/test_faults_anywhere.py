@@ -53,7 +53,7 @@ class AnywhereTests(StoreCase):
         before = PrivateRoom("den", "Den", frozenset({"ann", "bob"}))
         after = PrivateRoom("den", "DEN", frozenset({"cy"}))
         self.given = before
-        self.check(lambda streams: streams.keep_private(after))
+        self.check(lambda streams: streams.keep_private(after, instead_of=before))
 
     def test_expire(self):
         """Messages that have become too old."""
@@ -85,7 +85,7 @@ class AnywhereTests(StoreCase):
         streams.open_stream(DEN, "Den")
         streams.append([entry("1"), entry("2"), entry("told before", stream=DIRECT)])
         if self.given is not None:
-            streams.keep_private(self.given)
+            streams.keep_private(self.given, instead_of=None)
         self.now += days * DAY_S
         failing = Failing(database.connection)
         if number:

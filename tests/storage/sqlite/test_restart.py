@@ -30,7 +30,7 @@ class RestartTests(SqliteCase):
         """Private rooms outlive a restart, also rooms without a message."""
         store = Calls(self, self.make_sqlite())
         den = PrivateRoom("den", "Den", frozenset({"ann", "bob"}))
-        store.keep_private(den)
+        store.keep_private(den, instead_of=None)
         store.close()
         store = Calls(self, self.make_sqlite())
         self.assertEqual(store.private_rooms(), [den])

@@ -27,7 +27,7 @@ class PrivateUpgradeTests(StoreCase):
         self.assertEqual([message.id for message in page.messages], ["1", "2"])
         self.assertEqual(streams.private_rooms(), [])
         den = PrivateRoom("den", "Den", frozenset({"ann"}))
-        streams.keep_private(den)
+        streams.keep_private(den, instead_of=None)
         self.assertEqual(streams.private_rooms(), [den])
 
     def test_same_tables(self):
