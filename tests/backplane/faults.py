@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -13,15 +14,22 @@ from typing import Any
 from twisted.internet.task import deferLater
 
 from tests.backplane.redis.servers import RedisServer
-from tests.integration.processes import Process
+from tests.integration.processes import FOREGROUND, Process
 from tests.integration.proxy import Link, Proxy, Script, Step
 
-__all__ = ["Daemon", "Fallible", "Pace", "RedisFaults", "Wire"]
+__all__ = ["Daemon", "Fallible", "Pace", "Pause", "RedisFaults", "Wire", "at_once"]
 
 READY_S = 60.0
 """Limit on the time in which a daemon starts, in seconds."""
 TURN_S = 0.05
 TRACES = ("Traceback", "Unhandled error", "Unhandled Error")
+
+Pause = Callable[[], Awaitable[None]]
+"""Waits while a fault lasts."""
+
+
+async def at_once() -> None:
+    """Let a fault end at once."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +54,23 @@ class Pace:
 
 
 class Fallible:
-    """A part that fails at random.
+    """A part that fails.
+
+    Each of its `kinds` is a method that takes a `Pause`, fails, recovers, and returns a text that
+    says what happened; an empty text if nothing did.
 
     Args:
         reactor: The reactor.
         chance: The source of the choices.
-        pace: How often it fails.
+        pace: How often it fails at random.
 
     Attributes:
-        done: The number of its faults, by kind.
+        part: The name of parts of its class.
+        kinds: The names of its faults.
+        done: The number of faults that took place, by kind.
     """
 
+    part = ""
     kinds: Sequence[str] = ()
 
     def __init__(self, reactor: Any, chance: Random, pace: Pace) -> None:
@@ -71,9 +85,18 @@ class Fallible:
             await self.sleep(self._pace.calm(self._chance), is_over)
             if is_over():
                 return
-            kind = self._chance.choice(self.kinds)
-            self.done[kind] += 1
-            await getattr(self, kind)(self._pace.down(self._chance))
+            seconds = self._pace.down(self._chance)
+
+            async def pause(seconds: float = seconds) -> None:
+                await self.sleep(seconds)
+
+            await self.fail(self._chance.choice(self.kinds), pause)
+
+    async def fail(self, kind: str, pause: Pause) -> str:
+        """Fail and recover; return what happened."""
+        told: str = await getattr(self, kind)(pause)
+        self.done[kind] += bool(told)
+        return told
 
     async def sleep(self, seconds: float, is_over: Any = lambda: False) -> None:
         """Wait some seconds, or until it is over."""
@@ -91,22 +114,37 @@ class Daemon(Fallible):
         pace: How often it fails.
         path: The path of its socket.
         options: Its other options.
+        program: Runs `twistd`.
 
     Attributes:
         path: The path of its socket.
+        faults: What it did that no daemon may do.
     """
 
+    part = "daemon"
     kinds = ("kill", "freeze")
 
     def __init__(
-        self, reactor: Any, chance: Random, pace: Pace, path: str, options: Sequence[str]
+        self,
+        reactor: Any,
+        chance: Random,
+        pace: Pace,
+        path: str,
+        options: Sequence[str],
+        program: Sequence[str] = FOREGROUND,
     ) -> None:
         super().__init__(reactor, chance, pace)
         self.path = path
-        self._command = ("twistd", "-n", "--pidfile=", "chatd", "--endpoint", f"unix:{path}")
+        self._command = (*program, "chatd", "--endpoint", f"unix:{path}")
         self._options = options
         self._process: Process | None = None
         self._logs: list[str] = []
+        self.faults: list[str] = []
+
+    @property
+    def log(self) -> str:
+        """The log of its present process."""
+        return "" if self._process is None else self._process.output.text
 
     async def start(self) -> None:
         """Start it, and wait until it listens; try again while it cannot use Redis."""
@@ -145,21 +183,27 @@ class Daemon(Fallible):
         await self.sleep(READY_S, lambda: process.output.is_at_end)
         return self.end()
 
-    async def kill(self, seconds: float) -> None:
+    async def kill(self, pause: Pause) -> str:
         """Be killed, and start again later."""
-        self.end()
-        await self.sleep(seconds)
+        status = self.end()
+        if status != -signal.SIGKILL:
+            self.faults.append(f"{self.path} had ended by itself, with status {status}")
+        await pause()
         await self.start()
+        return f"{Path(self.path).stem} was killed (status {status}), and listens again"
 
-    async def freeze(self, seconds: float) -> None:
+    async def freeze(self, pause: Pause) -> str:
         """Stand still, and go on."""
         process = self._process
         assert process is not None
         process.send_signal(signal.SIGSTOP)
         try:
-            await self.sleep(seconds)
+            stopped = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            await pause()
         finally:
             process.send_signal(signal.SIGCONT)
+        has_stopped = stopped is not None and stopped.si_status == signal.SIGSTOP
+        return f"{Path(self.path).stem} stood still, and goes on" if has_stopped else ""
 
     def stop(self) -> None:
         """End the process at the end of a test, if it still runs."""
@@ -199,6 +243,7 @@ class Wire(Fallible, Proxy):
         there: The endpoint string of Redis.
     """
 
+    part = "link"
     kinds = ("cut", "drop", "delay", "be_silent", "silence_half")
 
     def __init__(self, reactor: Any, chance: Random, pace: Pace, there: str) -> None:
@@ -223,47 +268,52 @@ class Wire(Fallible, Proxy):
         self.links = [link for link in self.links if not link.is_over]
         return self.links
 
-    async def cut(self, seconds: float) -> None:
+    async def cut(self, pause: Pause) -> str:
         """Reset all connections once."""
-        for link in self._open_links():
+        links = self._open_links()
+        for link in links:
             link.reset()
+        await pause()
+        return f"{len(links)} connections to Redis were reset" if links else ""
 
-    async def drop(self, seconds: float) -> None:
+    async def drop(self, pause: Pause) -> str:
         """Reset all connections, and refuse new ones for some time."""
         self._is_down = True
-        await self.cut(seconds)
-        await self.sleep(seconds)
+        told = await self.cut(pause)
         self._is_down = False
+        return told
 
-    async def delay(self, seconds: float) -> None:
+    async def delay(self, pause: Pause) -> str:
         """Hold the data of all connections back for some time, and then pass it on."""
         links = list(self._open_links())
         for link in links:
             self._let_flow(link, "pauseProducing")
-        await self.sleep(seconds)
+        await pause()
         for link in links:
             self._let_flow(link, "resumeProducing")
+        return f"{len(links)} connections to Redis were late" if links else ""
 
     def _let_flow(self, link: Link, method: str) -> None:
         for end in (link.near, link.far):
             if end.transport is not None and not end.is_gone:
                 getattr(end.transport, method)()
 
-    async def be_silent(self, seconds: float) -> None:
+    async def be_silent(self, pause: Pause) -> str:
         """Swallow all data of the connections that there are; new ones work."""
-        await self._swallow(list(self._open_links()), seconds)
+        return await self._swallow(list(self._open_links()), pause)
 
-    async def silence_half(self, seconds: float) -> None:
+    async def silence_half(self, pause: Pause) -> str:
         """Swallow all data of one connection, such as the subscription."""
         links = self._open_links()
-        await self._swallow([self._chance.choice(links)] if links else [], seconds)
+        return await self._swallow([self._chance.choice(links)] if links else [], pause)
 
-    async def _swallow(self, links: list[Link], seconds: float) -> None:
+    async def _swallow(self, links: list[Link], pause: Pause) -> str:
         for link in links:
             link.swallow()
-        await self.sleep(seconds)
+        await pause()
         for link in links:
             link.reset()
+        return f"{len(links)} connections to Redis were silent" if links else ""
 
 
 class RedisFaults(Fallible):
@@ -276,22 +326,29 @@ class RedisFaults(Fallible):
         server: The server.
     """
 
-    kinds = ("kill", "freeze")
+    part = "redis"
+    kinds = ("kill", "restart", "freeze")
 
     def __init__(self, reactor: Any, chance: Random, pace: Pace, server: RedisServer) -> None:
         super().__init__(reactor, chance, pace)
         self._server = server
 
-    async def kill(self, seconds: float) -> None:
+    async def kill(self, pause: Pause) -> str:
         """Be killed, and start again later."""
         self._server.kill()
-        await self.sleep(min(seconds, self._chance.choice((0.0, seconds))))
+        await pause()
         self._server.start()
+        return "Redis was killed, and answers again"
 
-    async def freeze(self, seconds: float) -> None:
+    async def restart(self, pause: Pause) -> str:
+        """Be killed, and start again at once."""
+        return await self.kill(at_once)
+
+    async def freeze(self, pause: Pause) -> str:
         """Stand still, and go on."""
         self._server.freeze()
         try:
-            await self.sleep(seconds)
+            await pause()
         finally:
             self._server.thaw()
+        return "Redis stood still, and goes on"

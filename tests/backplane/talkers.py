@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -18,7 +18,7 @@ from chatd.client.results import Joined
 from chatd.errors import ErrorCode, SessionEnded
 from tests.backplane.verdict import Receipt, Stretch
 
-__all__ = ["ROOM", "AnyOf", "Talker"]
+__all__ = ["ROOM", "AnyOf", "InTurn", "Talker"]
 
 ROOM = "lobby"
 BURST = 20
@@ -26,24 +26,44 @@ RETRY_S = 0.2
 PAUSE_S = 0.2
 
 
+Choose = Callable[[Sequence[str]], str]
+"""Chooses one of several sockets."""
+
+
+class InTurn:
+    """Chooses one after the other, so that a client whose daemon fails goes to the next.
+
+    Args:
+        place: Where to begin.
+    """
+
+    def __init__(self, place: int) -> None:
+        self._place = place
+
+    def __call__(self, paths: Sequence[str]) -> str:
+        """Choose the next."""
+        self._place += 1
+        return paths[(self._place - 1) % len(paths)]
+
+
 @implementer(IStreamClientEndpoint)
 class AnyOf:
-    """Connects each time to one of several sockets, chosen at random.
+    """Connects each time to one of several sockets.
 
     Args:
         reactor: The reactor.
         paths: The paths of the sockets.
-        chance: The source of the choices.
+        choose: Chooses one of them, for each attempt.
     """
 
-    def __init__(self, reactor: Any, paths: Sequence[str], chance: Random) -> None:
+    def __init__(self, reactor: Any, paths: Sequence[str], choose: Choose) -> None:
         self._reactor = reactor
         self._paths = paths
-        self._chance = chance
+        self._choose = choose
 
     def connect(self, factory: Any) -> Deferred[Any]:
         """Connect to one of them."""
-        path = self._chance.choice(self._paths)
+        path = self._choose(self._paths)
         return UNIXClientEndpoint(self._reactor, path, timeout=5).connect(factory)
 
 
@@ -55,6 +75,7 @@ class Talker:
         name: Its name.
         paths: The sockets of the daemons.
         chance: The source of its choices.
+        choose: Chooses the socket of each attempt; None for one at random.
 
     Attributes:
         service: The library's service that keeps it connected.
@@ -67,7 +88,14 @@ class Talker:
         longest_s: The longest wait for a receipt, in seconds.
     """
 
-    def __init__(self, reactor: Any, name: str, paths: Sequence[str], chance: Random) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        name: str,
+        paths: Sequence[str],
+        chance: Random,
+        choose: Choose | None = None,
+    ) -> None:
         self.reactor = reactor
         self.name = name
         self.stretches: list[Stretch] = []
@@ -94,7 +122,7 @@ class Talker:
                 super().message_received(message, is_receipt)
 
         factory = ChatClientFactory(reactor, name=name, protocol=Noting)
-        there = AnyOf(reactor, paths, chance)
+        there = AnyOf(reactor, paths, choose or chance.choice)
         self.service = ChatClientService(reactor, there, factory, lambda _: RETRY_S)
 
     @property

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import Message, MessageType
 from chatd.wire.messages import ChatHeader
-from tests.backplane.verdict import Order, Receipt, Stretch
+from tests.backplane.verdict import Order, Receipt, Stretch, empty_parts
 
 
 def message(seq: int, id: str | None = None) -> Message:
@@ -80,3 +80,21 @@ class OrderTests(SynchronousTestCase):
         told = (Stretch("e", 0, messages(1)), Stretch("f", 0))
         self.assertIn("told of a loss", self.found(*told))
         self.assertEqual(self.found(*told, may_lose=True), "")
+
+
+class EmptyTests(SynchronousTestCase):
+    """The check that a run proves anything."""
+
+    def test_full(self):
+        """Nothing is wrong with a run in which everything took place."""
+        self.assertEqual(empty_parts(["daemon kill"], {"daemon kill": 1}, 5, {"ann": 2}), [])
+
+    def test_no_fault(self):
+        """A run fails if one of its faults never took place."""
+        found = empty_parts(["daemon kill", "link cut"], {"daemon kill": 0}, 5, {"ann": 2})
+        self.assertEqual(found, ["no daemon kill took place", "no link cut took place"])
+
+    def test_nothing_said(self):
+        """A run fails if nothing was delivered in it."""
+        found = empty_parts([], {}, 0, {"ann": 0})
+        self.assertEqual(found, ["no message was confirmed", "ann heard nothing"])

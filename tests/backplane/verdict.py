@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chatd import Message
 
-__all__ = ["Order", "Receipt", "Stretch"]
+__all__ = ["Order", "Receipt", "Stretch", "empty_parts"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,23 @@ class Order:
                 other = self._order.setdefault((stretch.epoch, message.seq), message)
                 if other != message:
                     self.violations.append(f"{name} heard {message}, others {other}")
+
+
+def empty_parts(
+    faults: Iterable[str], done: Mapping[str, int], receipts: int, heard: Mapping[str, int]
+) -> list[str]:
+    """Return why a run proves nothing: what did not take place in it.
+
+    Args:
+        faults: The kinds of faults that belong to the run.
+        done: How often each kind took place.
+        receipts: How many messages were confirmed.
+        heard: How many messages each client heard.
+    """
+    empty = [f"no {kind} took place" for kind in faults if not done.get(kind)]
+    if not receipts:
+        empty.append("no message was confirmed")
+    return empty + [f"{name} heard nothing" for name, count in heard.items() if not count]
 
 
 def _break(seqs: Sequence[int | None], after: int) -> str | None:
