@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from chatd.client.client import ChatClient, ClientT
 from chatd.client.endpoints import client_endpoint
 from chatd.client.factory import DEFAULT_MAX_CONTENT, ChatClientFactory
-from chatd.errors import ErrorCode, SessionEnded
+from chatd.errors import SessionEnded
 from chatd.transport.eventloop import check_runs
 from chatd.transport.promise import promised
 
@@ -74,9 +74,7 @@ async def connect(
     client = cast(ClientT, await promised(there.connect(factory)))
     try:
         return await client.when_established()
-    except SessionEnded as end:
-        if end.code == ErrorCode.HANDSHAKE_TIMEOUT:
-            client.abort()  # a server that is silent would not read the goodbye either
+    except SessionEnded:
         await client.when_ended()  # so that no connection stays open
         raise
     except (CancelledError, asyncio.CancelledError):

@@ -30,6 +30,7 @@ from chatd.connection.events import (
     Run,
     Welcomed,
 )
+from chatd.connection.states import Trigger
 from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
 from chatd.transport.eventloop import check_loop
 from chatd.transport.flush import Turn
@@ -43,6 +44,8 @@ __all__ = ["ClientSession", "SessionOwner"]
 
 T = TypeVar("T")
 
+_SILENT = frozenset({ErrorCode.HEARTBEAT_TIMEOUT, ErrorCode.HANDSHAKE_TIMEOUT})
+"""The codes of sessions that this side ends because the server is silent."""
 MAX_FETCHES = 100
 """Number of concurrent `history` commands at which no further gap is filled."""
 
@@ -129,6 +132,12 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
             self.connection.answer(event)
         elif isinstance(event, PongReceived):
             self._answers.take_pong(event.n, self._clock.seconds())
+
+    def close_timeout_s(self) -> float:
+        """Do not wait for a server that was silent for too long: it reads no goodbye either."""
+        end, trigger = self.connection.end_reason, self.connection.end_trigger
+        is_silent = trigger is Trigger.ENDED and end is not None and end.code in _SILENT
+        return 0.0 if is_silent else super().close_timeout_s()
 
     def session_ended(self, end_reason: SessionEnded) -> None:
         """Fail all pending answers, and tell the program."""

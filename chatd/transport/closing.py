@@ -19,6 +19,8 @@ CLOSE_TIMEOUT_S = 5.0
 class Closing:
     """Closes a transport after its last byte is written; calls `cut_off` if that takes too long.
 
+    With a timeout of 0, the system still gets the last bytes if it has room for them.
+
     If the transport allows it, only the sending half is closed, and bytes that still arrive are
     read and dropped. Closing a TCP socket with unread bytes would reset the connection, and the
     peer would lose the DISCONNECT with the reason.
@@ -27,7 +29,8 @@ class Closing:
         stream: The transport.
         outbuffer: Holds the bytes that are not written yet.
         clock: The reactor, or a test's clock.
-        cut_off: Called when the connection is still there after `CLOSE_TIMEOUT_S`.
+        cut_off: Called when the connection is still there after the timeout.
+        timeout_s: The timeout, in seconds.
     """
 
     def __init__(
@@ -36,11 +39,12 @@ class Closing:
         outbuffer: OutBuffer,
         clock: IReactorTime,
         cut_off: Callable[[], object],
+        timeout_s: float = CLOSE_TIMEOUT_S,
     ) -> None:
         self._stream = stream
         self._outbuffer = outbuffer
         self._timer = Timer(clock)
-        self._timer.start(CLOSE_TIMEOUT_S, cut_off)
+        self._timer.start(timeout_s, cut_off)
 
     def proceed(self, *, peer_has_finished: bool) -> None:
         """Close if all bytes are written; otherwise do nothing.

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from chatd.connection.connection import Connection
 from chatd.errors import ErrorCode, SessionEnded
-from chatd.transport.closing import Closing
+from chatd.transport.closing import CLOSE_TIMEOUT_S, Closing
 from chatd.transport.flush import Turn
 from chatd.transport.hooks import FAILED
 from chatd.transport.life import OVER, Life, Trigger, advance
@@ -168,6 +168,10 @@ class LifecycleProtocol(Protocol):
         """
         return False
 
+    def close_timeout_s(self) -> float:
+        """Return how long the peer may take to read the end of the session, in seconds."""
+        return CLOSE_TIMEOUT_S
+
     def session_ended(self, end_reason: SessionEnded) -> None:
         """Act on the end of the session, for any reason; called exactly once."""
         raise NotImplementedError
@@ -197,7 +201,7 @@ class LifecycleProtocol(Protocol):
         self._close_when_written()
 
     def _close(self) -> None:
-        """Close: the peer may still read the written bytes, for at most `CLOSE_TIMEOUT_S`."""
+        """Close: the peer may still read the written bytes, for at most `close_timeout_s`."""
         self._reading.drop()
         self._begin_closing()
         self._close_when_written()
@@ -210,7 +214,8 @@ class LifecycleProtocol(Protocol):
         self._life = advance(self._life, Trigger.CLOSED)
         self._proceed_later()
         self._handshake_timer.stop()
-        self._closing = Closing(self.stream, self._outbuffer, self._clock, self._abort)
+        timeout_s = self.close_timeout_s()
+        self._closing = Closing(self.stream, self._outbuffer, self._clock, self._abort, timeout_s)
         self._tell_end()
 
     def _tell_end(self) -> None:
