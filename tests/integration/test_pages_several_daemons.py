@@ -8,6 +8,8 @@ import pytest
 from twisted.internet import reactor
 
 import chatd
+from chatd.wire.channel import PREAMBLE
+from chatd.wire.envelope import MAGIC
 from tests.backplane.redis.servers import RedisServer
 from tests.docs.pages import ROOT, block
 from tests.integration.daemons import complaint_of, stop
@@ -152,6 +154,45 @@ async def test_behind_a_proxy(tmp_path, options, front_port):
             await leave(*clients)
         for process in (one, two):
             stop(process)
+
+
+async def test_frozen_behind_a_proxy(tmp_path, options, front_port):
+    """HAProxy ends the sessions of a daemon that stands still, and passes nobody on to it."""
+    program = tool("haproxy")
+    with started(tmp_path, "one", options) as one, started(tmp_path, "two", options) as two:
+        for process in (one, two):
+            process.output.wait_for("listening on")
+        words = {
+            "bind :9999": f"bind fd@{front_port.fileno()}",
+            "one.example.org:9999": f"unix@{path_of(tmp_path, 'one')}",
+            "two.example.org:9999": f"unix@{path_of(tmp_path, 'two')}",
+            "inter 2s": "inter 1s",
+        }
+        config = tmp_path / "haproxy.cfg"
+        config.write_text(with_words(HAPROXY, words))
+        with Process(program, "-db", "-f", config, pass_fds=[front_port.fileno()]):
+            key = chatd.load_key(tmp_path / "key")
+            there = f"tcp:127.0.0.1:{front_port.getsockname()[1]}"
+            clients = [await chatd.connect(reactor, there, name=f"c{n}", key=key) for n in range(2)]
+            name = one.output.wait_for(r" established: .*name='(\w+)'")[1]
+            left, stays = sorted(clients, key=lambda client: client.name != name)
+            one.send_signal(signal.SIGSTOP)
+            assert (await left.when_ended()).code == "connection-lost"
+            again = [await chatd.connect(reactor, there, name=f"d{n}", key=key) for n in range(2)]
+            sent = await again[1].send("still here")
+            assert (await anext(aiter(stays))).id == sent.id
+            assert two.output.text.count(": established: ") == 3
+            await leave(stays, *again)
+        one.send_signal(signal.SIGCONT)
+        for process in (one, two):
+            stop(process)
+
+
+def test_first_bytes():
+    """A daemon's first bytes are those that HAProxy expects, with and without a key."""
+    (expected,) = re.findall(r"expect binary (\w+)", HAPROXY)
+    for first in (PREAMBLE, MAGIC):
+        assert first.startswith(bytes.fromhex(expected))
 
 
 @pytest.fixture
