@@ -234,6 +234,12 @@ class IBackplaneListener(Interface):
     def heard_direct(message: Message) -> None:
         """Hear a direct message that another node appended, for sessions of its two names."""
 
+    def directs_missed(names: Sequence[str]) -> None:
+        """Hear that sessions of these folded names may have missed direct messages.
+
+        The messages are kept. The sessions must come back, to read them.
+        """
+
     def heard_for(name: str, event: Mapping[str, Any]) -> None:
         """Hear an EVENT for the sessions of a folded name."""
 

@@ -95,6 +95,13 @@ class Listener(Generic[M]):
         with self._noting_failures():
             self._hub.heard_direct(message)
 
+    def directs_missed(self, names: Sequence[str]) -> None:
+        """See `IBackplaneListener`."""
+        with self._noting_failures():
+            for name in names:
+                told = "this server missed direct messages; come back to get them"
+                self._send_back(self._roster.sessions_of(name), told)
+
     def heard_for(self, name: str, event: Mapping[str, Any]) -> None:
         """See `IBackplaneListener`."""
         with self._noting_failures():

@@ -104,6 +104,8 @@ class MemoryBackplane:
         self.is_deaf = False
         self.positions = {}
         self.calls = []
+        self.unheard: list[Any] = []  # the direct messages of the time without a link
+        self.has_lease = True
         self._waiting: deque[Any] = deque()
         self._pushed: deque[Any] = deque()
 
@@ -139,6 +141,7 @@ class MemoryBackplane:
 
     def lose_lease(self):
         """Free the names of this node's sessions, and take them out of their rooms."""
+        self.has_lease = False
         for claims in self.shared.names.values():
             for session in [id for id, claim in claims.items() if claim.node is self]:
                 del claims[session]
@@ -158,11 +161,24 @@ class MemoryBackplane:
             number = (next(self.shared.away_numbers), away) if away else None
             claims[session] = Claim(self, name, is_account, number)
         self.listener.names_lost(lost)
+        self._hear_directs()
         for stream, name in self.listener.rooms_inside():
             self._enter(stream, name)
         for stream in list(self.positions):
             self.fill(stream)
         self.listener.linked(LinkState(True))
+
+    def _hear_directs(self):
+        """Hear the direct messages of the meantime; without a lease, only that there were some."""
+        unheard, self.unheard = self.unheard, []
+        if self.has_lease:
+            for message in unheard:
+                self.listener.heard_direct(message)
+            return
+        self.has_lease = True
+        told = {fold(name) for each in unheard for name in (each.sender, each.to)}
+        here = {fold(name) for _, name, _, _ in self.listener.present()}
+        self.listener.directs_missed(sorted(told & here))
 
     # What others did
 
@@ -250,8 +266,10 @@ class MemoryBackplane:
             if node is not self:
                 if direct_names(stream)[0] is None:
                     node.push(lambda node=node: node.fill(stream))
-                else:
+                elif node.is_up:
                     node.push(lambda node=node: node.listener.heard_direct(message))
+                else:
+                    node.unheard.append(message)
 
     async def read(self, stream, **options):
         await self._ready("read")

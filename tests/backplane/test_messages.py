@@ -294,6 +294,27 @@ class DirectTests(DaemonsCase):
         self.pump()
         self.assertEqual(self.ann.take("absent"), [])
 
+    def test_short_loss(self):
+        """Sessions whose daemon keeps its lease hear the messages of the meantime."""
+        self.there.lose_link()
+        self.say(self.ann, "psst", to="bob")
+        self.there.restore_link()
+        self.pump()
+        self.assertEqual((self.bob.texts, self.other_ann.texts), (["psst"], ["psst"]))
+
+    def test_missed(self):
+        """Sessions that may have missed direct messages must come back; others go on."""
+        cat = self.connect(self.two, "guest-cat")
+        self.there.lose_link(lease=True)
+        self.say(self.ann, "psst", to="bob")
+        self.there.restore_link()
+        for client in (self.bob, self.other_ann):
+            self.assertEqual(self.end_of(client), ("not-stored", True))
+        self.assertTrue(cat.is_active)
+        bob = self.connect(self.two, "bob")
+        (kept,) = self.do(bob.conversations())
+        self.assertEqual((kept.other, kept.seq), ("ann", 1))
+
     def test_not_stored(self):
         """While the link is lost, messages are refused, and stored again when it is back."""
         self.here.lose_link()

@@ -37,6 +37,9 @@ class Attachment:
         generation: The generation to which the node is attached.
         unix_time: Returns the time that scripts take; None for the clock of Redis.
         ended: Called with the attachment and the reason, once, when the attachment ends.
+
+    Attributes:
+        had_lease: Whether the node's lease had not ended before; known once the lease is taken.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Attachment:
         self._unix_time = unix_time
         self._ended = ended
         self._has_ended = False
+        self.had_lease = False
         commands.on_lost = pushes.on_lost = lambda why: self.end(f"the connection is lost: {why}")
 
     async def call(
@@ -89,7 +93,9 @@ class Attachment:
         """Take the lease of the node; the answer has the work, and the other nodes' details."""
         names = [self.lease, keys.key("run"), keys.key("nodes")]
         args = self._node, self.generation, self._token, length_ms, details
-        work, others = await run(self.commands, _ATTACH, len(names), *names, *args)
+        reply = await run(self.commands, _ATTACH, len(names), *names, *args)
+        work, others, had_lease = reply
+        self.had_lease = bool(had_lease)
         return work, _details(others)
 
     async def renew_lease(self, length_ms: int) -> dict[str, bytes]:

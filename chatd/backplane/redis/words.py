@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 
 from chatd.backplane.interface import IBackplaneListener
 from chatd.backplane.redis import keys
-from chatd.backplane.redis.attachment import Attachment
+from chatd.backplane.redis.attachment import Attachment, in_parts
 from chatd.backplane.redis.link import Link
 from chatd.backplane.redis.script import load
 from chatd.errors import StoreError
@@ -30,7 +30,7 @@ __all__ = ["ANSWER_S", "Words"]
 ANSWER_S = 5.0
 """How long a node waits for the others' answers, in seconds."""
 
-_ASK, _TELL_NAME, _INBOX = map(load, ("ask", "tellname", "inbox"))
+_ASK, _TELL_NAME, _INBOX, _DIRECTS = map(load, ("ask", "tellname", "inbox", "directs"))
 _NUMBER = Struct(">Q")
 _AT_ONCE = 500
 _QUESTION, _ANSWER, _FOR_NAME, _DIRECT = b"Q", b"A", b"N", b"D"
@@ -64,6 +64,7 @@ class Words:
         self._fold = fold
         self._direct = direct
         self._heard = 0  # the number of the last word that was heard
+        self._heard_at = "0"  # the time of Redis at which no earlier word was unheard
         self._is_reading = False
         self._questions: dict[str, _Question] = {}
         self._inbox = [keys.key("b", link.node), keys.key("q", link.node)]
@@ -91,8 +92,11 @@ class Words:
         return list(asked.answers.values())
 
     async def attach(self, attachment: Attachment) -> None:
-        """Hear the words that came while there was no attachment."""
-        await self._read(attachment)
+        """Hear the words that came while there was no attachment.
+
+        A node whose lease has ended gets no words.
+        """
+        await self._read(attachment, is_lost=not attachment.had_lease)
 
     async def beat(self, attachment: Attachment) -> None:
         """Drop the heard words from the inbox, and hear the words whose pushes got lost."""
@@ -118,25 +122,49 @@ class Words:
                 read = Deferred.fromCoroutine(self._read(attachment))
                 read.addErrback(_only_lost)  # the next attachment reads
 
-    async def _read(self, attachment: Attachment) -> None:
+    async def _read(self, attachment: Attachment, *, is_lost: bool = False) -> None:
+        """Hear the words of the inbox.
+
+        Args:
+            attachment: The attachment.
+            is_lost: Whether there may be words that are not in the inbox.
+        """
         self._is_reading = True
+        since = self._heard_at
         try:
             while True:
                 heard = self._heard
-                last, first, words = await attachment.call(_INBOX, self._inbox, (heard, _AT_ONCE))
+                asked = heard, _AT_ONCE
+                last, first, words, now = await attachment.call(_INBOX, self._inbox, asked)
                 if last < heard:  # the inbox was begun anew
                     self._heard = first - 1
+                    is_lost = True
                 elif first > heard + 1:
                     self._log.warn("{n} words of other daemons are lost", n=first - 1 - heard)
                     self._heard = max(self._heard, first - 1)
+                    is_lost = True
                 for number, word in enumerate(words, first):
                     if number == self._heard + 1:
                         self._heard = number
                         self._take(word)
                 if len(words) < _AT_ONCE:
-                    return
+                    break
         finally:
             self._is_reading = False
+        self._heard_at = now.decode()
+        if is_lost:
+            await self._tell_missed(attachment, since)
+
+    async def _tell_missed(self, attachment: Attachment, since: str) -> None:
+        """Find the names here with direct messages from a time on, of which some were not heard."""
+        assert self.listener is not None
+        names = {self._fold(name): None for _, name, _, _ in self.listener.present()}
+        missed: list[str] = []
+        for part in in_parts(names):
+            found = await attachment.call(_DIRECTS, [keys.key("bans")], (since, *part))
+            missed += [name.decode() for name in found]
+        if missed:
+            self.listener.directs_missed(missed)
 
     def _take(self, word: bytes) -> None:
         listener = self.listener

@@ -25,6 +25,7 @@ class Notes:
         self.moves = []
         self.misses = []
         self.directs = []
+        self.missed_names = []
         self.events = []
         self.states = []
         self.lost = []
@@ -52,6 +53,10 @@ class Notes:
 
     def heard_direct(self, message):
         self.directs.append(message)
+        self._look()
+
+    def directs_missed(self, names):
+        self.missed_names.extend(names)
         self._look()
 
     def heard_for(self, name, event):

@@ -70,7 +70,7 @@ class Connection:
             "INFO replication": REPLICATION,
             "CONFIG GET": ALWAYS,
             "generation": b"g",
-            "attach": [0, []],
+            "attach": [0, [], 1],
             "renew": [],
             "rights": [[], b""],
         }

@@ -1,6 +1,10 @@
 """What nodes tell and ask each other, over inboxes in Redis."""
 
+import pytest
+
 from chatd.backplane.redis.times import Times
+from chatd.errors import StoreError
+from chatd.storage.streamkeys import direct_stream
 from tests.backplane.redis.nodes import QUIET
 from tests.storage.stores import DIRECT, entry
 
@@ -62,6 +66,38 @@ async def test_direct(redis, attach):
     assert one.notes.directs == three.notes.directs == []
 
 
+async def test_direct_missed(redis, attach):
+    """A node whose lease had ended learns which names may have missed direct messages."""
+    one, two = [await attach(redis, times=QUIET) for _ in range(2)]
+    _, author, receiver = DIRECT.split(" ")
+    names = [receiver, author, "cat", *(f"n{number}" for number in range(300))]
+    await one.append([entry("old", stream=direct_stream("cat", "dan"))])
+    for number, name in enumerate(names):
+        await two.claim([name], str(number), is_account=False, bans=())
+    two.notes.sessions = [(str(n), name, "", False) for n, name in enumerate(names)]
+    await two.people_beat()
+    dead_lease(redis, two)
+    await one.append([entry("new", stream=DIRECT)])
+    with pytest.raises(StoreError, match="FENCED"):
+        await two.find(["ann"])
+    await two.notes.until(lambda: len(two.notes.states) == 2)
+    assert two.notes.directs == []
+    assert sorted(two.notes.missed_names) == sorted([author, receiver])
+
+
+async def test_direct_not_missed(redis, attach):
+    """A node that attaches anew under its old lease hears the direct messages of the meantime."""
+    one, two = [await attach(redis, times=QUIET) for _ in range(2)]
+    receiver = DIRECT.split(" ")[2]
+    await two.claim([receiver], "1", is_account=False, bans=())
+    two.notes.sessions = [("1", receiver, "", False)]
+    two.cut()
+    await one.append([entry("new", stream=DIRECT)])
+    await two.notes.until(lambda: len(two.notes.states) == 2)
+    assert [message.id for message in two.notes.directs] == ["new"]
+    assert two.notes.missed_names == []
+
+
 async def test_lost_pushes(redis, attach):
     """Words whose pushes got lost are heard at the next heartbeat, in order, each once."""
     one, two = await attach(redis), await attach(redis, times=BRIEF)
@@ -108,8 +144,11 @@ async def test_full_inbox(redis, attach):
     for number in range(10_010):
         one.tell_name("ann", {"event": "n", "n": number})
     await one.find(["ann"])
+    two.notes.sessions = [("1", "ann", "", False)]
+    await one.append([entry("new", stream=DIRECT)])
     await two.people_beat()
-    assert [event["n"] for _, event in two.notes.events] == list(range(10, 10_010))
+    assert [event["n"] for _, event in two.notes.events] == list(range(11, 10_010))
+    assert two.notes.missed_names == ["ann"]
 
 
 async def test_begun_anew(redis, attach):
