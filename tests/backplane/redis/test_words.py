@@ -1,7 +1,9 @@
 """What nodes tell and ask each other, over inboxes in Redis."""
 
 import pytest
+from twisted.internet.defer import Deferred
 
+from chatd.backplane.redis import keys, words
 from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
 from chatd.storage.streamkeys import direct_stream
@@ -31,11 +33,18 @@ async def test_nobody_to_ask(redis, attach):
     assert await one.ask_all({"kind": "end"}) == []
 
 
-async def test_dies_while_asked(redis, attach):
+async def test_dies_while_asked(redis, attach, monkeypatch):
     """The answer of a node that dies meanwhile is not waited for."""
-    one, two = await attach(redis, times=BRIEF), await attach(redis, times=QUIET)
+    monkeypatch.setattr(words, "ANSWER_S", 3600.0)
+    one = await attach(redis, times=BRIEF)
+    known: Deferred[dict[str, bytes]] = Deferred()
+    one.hear_others(lambda others: None if known.called else known.callback(others))
+    two = await attach(redis, times=QUIET)
+    assert list(await known) == [two.link.node]
     two.lose_pushes()  # it stands still
-    asked = one.ask_all({"kind": "end"})
+    asked = Deferred.fromCoroutine(one.ask_all({"kind": "end"}))
+    await one.find(["ann"])  # calls are done in order
+    assert redis.command("LLEN", keys.key("q", two.link.node)) == 1
     dead_lease(redis, two)
     assert await asked == []
 
