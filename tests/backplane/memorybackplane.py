@@ -16,6 +16,7 @@ from chatd.chat.names import fold
 from chatd.errors import RequestError, StoreError
 from chatd.storage.memory import MEMORY_RETENTION, MemoryStore
 from chatd.storage.streamkeys import ROOM_PREFIX, direct_names, is_room
+from tests.chat.slowstore import SlowStore
 
 
 class Claim(NamedTuple):
@@ -32,20 +33,31 @@ class SharedMemory:
 
     Args:
         retention: How much of a stream is kept.
+        store: Keeps the messages; by default a new store.
+        unix_time: Returns the backplane's time in Unix seconds; by default `now`.
+        is_late: Whether every call, and whatever others did, waits until `carry_on`.
 
     Attributes:
         now: The backplane's time, in Unix seconds.
+        store: Keeps the messages. If it has a `failure`, every call fails.
     """
 
-    def __init__(self, retention=MEMORY_RETENTION):
+    def __init__(
+        self, retention=MEMORY_RETENTION, *, store=None, unix_time=None, is_late=False
+    ):
         self.retention = retention
         self.now = 1_000_000.0
-        self.store = self._new_store()
+        self.unix_time = unix_time or (lambda: self.now)
+        self.store = store or self._new_store()
+        self.store.is_held = self.is_open
+        self.is_late = is_late
         self.nodes = []
         self.names = {}  # the claims of each folded name, by session
         self.inside = {}  # the names in each stream's room: by the folded name, then by node
         self.bans = {}
         self.away_numbers = count(1)
+        self._waiting: deque[Any] = deque()
+        self._is_carrying_on = False
 
     def node(self):
         """Return the backplane of another daemon."""
@@ -53,11 +65,42 @@ class SharedMemory:
         self.nodes.append(node)
         return node
 
+    def is_open(self, stream):
+        """Return whether a node has a stream open."""
+        return any(stream in node.positions for node in self.nodes)
+
+    # What is late
+
+    @property
+    def owes(self):
+        """Whether something waits for `carry_on`."""
+        return bool(self._waiting)
+
+    def soon(self, act):
+        """Do something, after all that waits."""
+        if self.is_late:
+            self._waiting.append(act)
+        else:
+            act()
+
+    def carry_on(self):
+        """Do all that waits, in its order, and all that comes of it."""
+        if not self._is_carrying_on:
+            self._is_carrying_on = True
+            while self._waiting:
+                self.carry_one()
+            self._is_carrying_on = False
+
+    def carry_one(self):
+        """Do the first thing that waits."""
+        self._waiting.popleft()()
+
     def lose_messages(self):
         """Lose all messages: each room gets another epoch."""
         open_rooms = {key for node in self.nodes for key in node.positions}
         names = {key: self.head_of(key).name for key in open_rooms}
         self.store = self._new_store()
+        self.store.is_held = self.is_open
         for key, name in names.items():
             now(self.store.open_stream(key, name))
         for node in self.nodes:
@@ -76,10 +119,15 @@ class SharedMemory:
 
     def head_of(self, stream):
         """Return where a stream stands."""
-        return now(self.store.read(stream, limit=1, max_bytes=1)).head
+        return now(MemoryStore.read(self.store, stream, limit=1, max_bytes=1)).head
+
+    def is_banned(self, key):
+        """Return whether a ban with a key is in force."""
+        ban = self.bans.get(key)
+        return ban is not None and (ban.until is None or ban.until > self.unix_time())
 
     def _new_store(self):
-        return MemoryStore(self.retention, unix_time=lambda: self.now)
+        return SlowStore(self.retention, unix_time=self.unix_time)
 
 
 @implementer(IBackplane)
@@ -187,31 +235,46 @@ class MemoryBackplane:
             if self.is_slow:
                 self._pushed.append(hear)
             else:
-                hear()
+                self.shared.soon(hear)
 
-    def fill(self, stream):
-        """Hear what the node has not heard of an open stream."""
+    def hear(self, stream, message):
+        """Hear a message of another node, and before it what was not heard yet."""
+        self.fill(stream, message.seq)
+
+    def fill(self, stream, last=None):
+        """Hear what the node has not heard of an open stream, up to a place or to its end."""
         if stream not in self.positions:
             return
         epoch, seq = self.positions[stream]
-        page = now(self.shared.store.read(stream, after=seq, limit=10_000, max_bytes=2**30))
-        self.positions[stream] = page.head.epoch, page.head.seq
+        most = 10_000 if last is None else last - seq
+        if most <= 0:
+            return
+        page = now(
+            MemoryStore.read(self.shared.store, stream, after=seq, limit=most, max_bytes=2**30)
+        )
         if page.head.epoch != epoch:
+            self.positions[stream] = page.head.epoch, page.head.seq
             self.listener.moved(stream, page.head)
             return
         if page.head.oldest > seq + 1:
             self.listener.missed(stream, page.head.oldest - 1)
         if page.messages:
+            self.positions[stream] = epoch, page.messages[-1].seq
             self.listener.heard(stream, page.messages)
 
     async def _ready(self, call):
         self.calls.append(call)
-        if self.is_held:
+        if self.is_held or self.shared.is_late:
             waiting: Deferred[None] = Deferred()
-            self._waiting.append(waiting)
+            if self.is_held:
+                self._waiting.append(waiting)
+            else:
+                self.shared.soon(lambda: waiting.callback(None))
             await waiting
         if not self.is_up:
             raise StoreError("the backplane does not answer")
+        if self.shared.store.failure is not None:
+            raise self.shared.store.failure
 
     def _later(self, call, act, *args):
         """Do something after all earlier calls."""
@@ -221,7 +284,7 @@ class MemoryBackplane:
         if self.is_held:
             self._waiting.append(done)
         else:
-            done.callback(None)
+            self.shared.soon(lambda: done.callback(None))
 
     # The store
 
@@ -245,18 +308,19 @@ class MemoryBackplane:
 
     async def append(self, entries):
         await self._ready("append")
-        for entry in entries:
-            self.fill(entry.stream)
         stamped = [
             msgspec.structs.replace(
-                entry, header=msgspec.structs.replace(entry.header, time=self.shared.now)
+                entry, header=msgspec.structs.replace(entry.header, time=self.shared.unix_time())
             )
             for entry in entries
         ]
         outcomes = await self.shared.store.append(stamped)
         for entry, outcome in zip(entries, outcomes, strict=True):
-            if not isinstance(outcome, RequestError) and outcome.is_new:
-                self._tell_others(entry.stream, outcome.message)
+            if not isinstance(outcome, RequestError):
+                seq = outcome.message.seq
+                self.fill(entry.stream, seq - outcome.is_new)
+                if outcome.is_new:
+                    self._tell_others(entry.stream, outcome.message)
         return outcomes
 
     def _tell_others(self, stream, message):
@@ -265,7 +329,7 @@ class MemoryBackplane:
         for node in self.shared.nodes:
             if node is not self:
                 if direct_names(stream)[0] is None:
-                    node.push(lambda node=node: node.fill(stream))
+                    node.push(lambda node=node: node.hear(stream, message))
                 elif node.is_up:
                     node.push(lambda node=node: node.listener.heard_direct(message))
                 else:
@@ -273,8 +337,9 @@ class MemoryBackplane:
 
     async def read(self, stream, **options):
         await self._ready("read")
+        page = await self.shared.store.read(stream, **options)
         self.fill(stream)
-        return await self.shared.store.read(stream, **options)
+        return page
 
     async def set_topic(self, stream, topic):
         await self._ready("set_topic")
@@ -283,7 +348,7 @@ class MemoryBackplane:
     async def release(self, stream):
         await self._ready("release")
         self.positions.pop(stream, None)
-        if not any(stream in node.positions for node in self.shared.nodes):
+        if not self.shared.is_open(stream):
             await self.shared.store.release(stream)
 
     async def rooms(self, after="", *, limit):
@@ -314,10 +379,8 @@ class MemoryBackplane:
 
     async def claim(self, names, session, *, is_account, bans):
         await self._ready("claim")
-        for key in bans:
-            ban = self.shared.bans.get(key)
-            if ban is not None and (ban.until is None or ban.until > self.shared.now):
-                raise RequestError("banned", "you are banned from this server")
+        if any(map(self.shared.is_banned, bans)):
+            raise RequestError("banned", "you are banned from this server")
         for name in names:
             claims = self.shared.names.setdefault(fold(name), {})
             if may_claim(claims, is_account):
@@ -416,16 +479,26 @@ class MemoryBackplane:
 
     async def keep_ban(self, ban):
         await self._ready("keep_ban")
+        ended = [key for key in self.shared.bans if not self.shared.is_banned(key)]
+        for key in ended:
+            del self.shared.bans[key]
         self.shared.bans[ban.key] = ban
 
     async def drop_ban(self, key):
         await self._ready("drop_ban")
-        return self.shared.bans.pop(key, None) is not None
+        was_banned = self.shared.is_banned(key)
+        self.shared.bans.pop(key, None)
+        return was_banned
 
     # Words between nodes
 
     def tell_room(self, stream, event, *, but=""):
         self._later("tell_room", self.shared.announce, stream, event, but)
+
+    async def tell_topic(self, stream, event):
+        await self._ready("tell_topic")
+        await self.shared.store.set_topic(stream, event["topic"])
+        self.shared.announce(stream, event)
 
     def tell_name(self, name, event):
         for node in self.shared.nodes:
@@ -435,7 +508,18 @@ class MemoryBackplane:
     async def ask_all(self, question):
         await self._ready("ask_all")
         others = [node for node in self.shared.nodes if node is not self and node.is_up]
-        return [json_copy(await node.listener.asked(json_copy(question))) for node in others]
+        return [await answer for answer in [node.answer(question) for node in others]]
+
+    def answer(self, question):
+        """Return a Deferred of this node's answer to another's question."""
+        answered: Deferred[Any] = Deferred()
+
+        async def ask():
+            told = json_copy(await self.listener.asked(json_copy(question)))
+            self.shared.soon(lambda: answered.callback(told))
+
+        self.shared.soon(lambda: Deferred.fromCoroutine(ask()).addErrback(answered.errback))
+        return answered
 
 
 def may_claim(claims, is_account):
