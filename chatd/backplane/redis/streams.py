@@ -12,9 +12,10 @@ from chatd.backplane.redis import keys
 from chatd.backplane.redis.attachment import Attachment
 from chatd.backplane.redis.batch import batches_of
 from chatd.backplane.redis.connections import all_of
+from chatd.backplane.redis.directmessages import DirectMessages
 from chatd.backplane.redis.link import Link
 from chatd.backplane.redis.openrooms import OpenRoom, OpenRooms, read_head
-from chatd.backplane.redis.packing import read_push, unpack
+from chatd.backplane.redis.packing import unpack
 from chatd.backplane.redis.script import load
 from chatd.errors import StoreError
 from chatd.storage.paging import read_page
@@ -55,6 +56,7 @@ class Streams:
         self._link = link
         self._retention = retention
         self._rooms = OpenRooms(link.node, self._heard_by, self._fill, event)
+        self._direct = DirectMessages(self._heard_by, self._fill)
         self._released: set[str] = set()  # not known to Redis yet
 
     async def attach(self, attachment: Attachment) -> None:
@@ -152,7 +154,7 @@ class Streams:
 
     async def set_topic(self, stream: str, topic: str) -> None:
         """See `IMessageStore`."""
-        args = stream, self._max_age, topic
+        args = stream, self._max_age, topic, ""
         await self._link.call(_TOPIC, [keys.key("m", stream)], args)
 
     async def release(self, stream: str) -> None:
@@ -245,24 +247,7 @@ class Streams:
 
     def direct_pushed(self, data: bytes) -> None:
         """Take a push of direct messages."""
-        push = read_push(data)
-        if push.elements:
-            for seq, each in enumerate(push.elements, push.first):
-                self._heard_by().heard_direct(unpack(each, seq))
-        else:
-            read = self._read_direct(push.stream, push.epoch, push.first, push.last)
-            Deferred.fromCoroutine(read).addErrback(lambda failure: failure.trap(StoreError))
-
-    async def _read_direct(self, stream: str, epoch: str, first: int, last: int) -> None:
-        """Read large direct messages that a push announced."""
-        while first <= last:
-            head, elements = await self._fill(stream, first - 1)
-            if head.epoch != epoch or not elements:
-                return
-            first = max(first, head.oldest)
-            for each in elements[: last - first + 1]:
-                self._heard_by().heard_direct(unpack(each, first))
-                first += 1
+        self._direct.pushed(data)
 
 
 def _channel(stream: str) -> str:

@@ -363,6 +363,17 @@ async def test_direct_gone(redis, attach):
     assert [message.id for message in bob.notes.directs] == ["2"]
 
 
+async def test_direct_order(redis, attach):
+    """Direct messages come in order, although large ones must be read."""
+    ann, bob = [await attach(redis) for _ in range(2)]
+    await bob.claim([DIRECT.split(" ")[1]], "1", is_account=False, bans=())
+    contents = [b"x" * (MAX_PUSH_BYTES + 1), b"small"] * 3
+    said = [entry(f"{n}", content, stream=DIRECT) for n, content in enumerate(contents)]
+    await gatherResults([Deferred.fromCoroutine(ann.append([each])) for each in said])
+    await bob.notes.until(lambda: len(bob.notes.directs) == 6)
+    assert [message.seq for message in bob.notes.directs] == [1, 2, 3, 4, 5, 6]
+
+
 async def test_expire(redis, attach):
     """Many old streams end in several steps, but none that a node has open."""
     ann = await attach(redis, retention=Retention(max_age_s=0.001))

@@ -1,0 +1,78 @@
+"""`DirectMessages`: tells the listener the direct messages that other nodes appended, in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+
+from chatd.backplane.interface import IBackplaneListener
+from chatd.backplane.redis.openrooms import Fill
+from chatd.backplane.redis.packing import Push, read_push, unpack
+from chatd.errors import StoreError
+
+__all__ = ["DirectMessages"]
+
+
+class DirectMessages:
+    """Takes the pushes of direct messages.
+
+    Large messages are only announced, and must be read. Until that is done, the later pushes of the
+    same stream wait.
+
+    Args:
+        listener: Returns the listener.
+        fill: Reads messages.
+    """
+
+    def __init__(self, listener: Callable[[], IBackplaneListener], fill: Fill) -> None:
+        self._listener = listener
+        self._fill = fill
+        self._waiting: dict[str, deque[Push]] = {}  # of the streams that are being read
+
+    def pushed(self, data: bytes) -> None:
+        """Take a push."""
+        push = read_push(data)
+        waiting = self._waiting.get(push.stream)
+        if waiting is not None:
+            waiting.append(push)
+        elif push.elements:
+            self._tell(push)
+        else:
+            self._waiting[push.stream] = deque([push])
+            Deferred.fromCoroutine(self._tell_waiting(push.stream))
+
+    def _tell(self, push: Push) -> None:
+        for seq, each in enumerate(push.elements, push.first):
+            self._listener().heard_direct(unpack(each, seq))
+
+    async def _tell_waiting(self, stream: str) -> None:
+        """Tell all that waits of a stream; what cannot be read is left out."""
+        waiting = self._waiting[stream]
+        while waiting:
+            push = waiting.popleft()
+            try:
+                if push.elements:
+                    self._tell(push)
+                else:
+                    await self._read(push)
+            except StoreError:
+                continue
+        del self._waiting[stream]
+
+    async def _read(self, push: Push) -> None:
+        """Read the messages that a push announced, and tell them.
+
+        Raises:
+            StoreError: They cannot be read.
+        """
+        first = push.first
+        while first <= push.last:
+            head, elements = await self._fill(push.stream, first - 1)
+            if head.epoch != push.epoch or not elements:
+                return
+            first = max(first, head.oldest)
+            for each in elements[: push.last - first + 1]:
+                self._listener().heard_direct(unpack(each, first))
+                first += 1
