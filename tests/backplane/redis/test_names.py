@@ -121,6 +121,16 @@ async def test_changed_by_others(redis, attach):
     assert await claim(two, "bob", "3", bans=["bob"]) == "bob"
 
 
+async def test_ended_bans(redis, attach):
+    """The next ban that is kept drops the bans that have ended; they cannot be lifted any more."""
+    node = await attach(redis, unix_time=lambda: 100.0)
+    for key in ("ann", "bob"):
+        await node.keep_ban(KeptBan(key, 99.5, b"over"))
+    assert [ban.key for ban in await node.bans()] == ["bob"]
+    assert not await node.drop_ban("bob")
+    assert await node.bans() == []
+
+
 async def test_dead_node(redis, attach):
     """The name of a session is free when the lease of its node has ended."""
     one, two = await attach(redis), await attach(redis)
