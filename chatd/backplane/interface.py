@@ -170,15 +170,21 @@ class IBackplane(IMessageStore):
         """Return all bans."""
 
     def keep_ban(ban: KeptBan) -> Awaitable[None]:
-        """Keep a ban; every later claim checks it."""
+        """Keep a ban, which every later claim checks; drop the bans that have ended."""
 
     def drop_ban(key: str) -> Awaitable[bool]:
-        """Lift a ban, and return whether there was a ban with this key."""
+        """Lift a ban, and return whether a ban with this key was in force."""
 
     # Words between nodes
 
     def tell_room(stream: str, event: Mapping[str, Any], *, but: str = "") -> None:
         """Send an EVENT for a room to every node's listener; see `IBackplaneListener`."""
+
+    def tell_topic(stream: str, event: Mapping[str, Any]) -> Awaitable[None]:
+        """Set a room's topic, and send the EVENT `topic` about it to every node's listener.
+
+        The EVENTs come in the order in which the topics were set.
+        """
 
     def tell_name(name: str, event: Mapping[str, Any]) -> None:
         """Send an EVENT for the sessions of a name to the other nodes that have some."""

@@ -211,12 +211,9 @@ class Commands(Generic[M]):
         topic = fields.topic
         if topic is not None and topic != room.topic:
             _check_line(topic, MAX_TOPIC, "a topic")
-            await self._roster.store.set_topic(room.stream, topic)
-            room.topic = topic
-            self._roster.shared.tell_room(
-                room.key, presence.topic_set(room.name, topic, member.name)
-            )
-        answer({"room": room.name, "topic": room.topic})
+            event = presence.topic_set(room.name, topic, member.name)
+            await self._roster.shared.set_topic(room, event)
+        answer({"room": room.name, "topic": room.topic if topic is None else topic})
 
     async def _name(self, member: M, fields: _Name, answer: Answer[M]) -> None:
         name = check_name(fields.name)

@@ -65,6 +65,14 @@ class OneDaemon(Generic[M]):
         if room is not None and room.members:
             self._roster.publish(room, (event,))
 
+    async def set_topic(self, room: Room[M], event: Message) -> None:
+        """See `Shared`."""
+        assert isinstance(event.header, dict)
+        topic = event.header["topic"]
+        await self._roster.store.set_topic(room.stream, topic)
+        room.topic = topic
+        self.tell_room(room.key, event)
+
     async def elsewhere(self, room: Room[M], member: M) -> int:
         """See `Shared`."""
         return 0

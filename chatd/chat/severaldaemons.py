@@ -127,6 +127,11 @@ class SeveralDaemons(Generic[M]):
         assert isinstance(event.header, dict)
         self.backplane.tell_room(room_stream(key), event.header)
 
+    async def set_topic(self, room: Room[M], event: Message) -> None:
+        """See `Shared`; the room has the topic when this daemon hears the EVENT."""
+        assert isinstance(event.header, dict)
+        await self.backplane.tell_topic(room.stream, event.header)
+
     async def elsewhere(self, room: Room[M], member: M) -> int:
         """See `Shared`."""
         found = await self.backplane.inside(room.stream, _just_before(member.key), limit=1)

@@ -128,6 +128,9 @@ class Shared(Protocol[M]):
     def tell_room(self, key: str, event: Message) -> None:
         """Send an EVENT to all members of a room, by its folded name."""
 
+    def set_topic(self, room: Room[M], event: Message) -> Awaitable[None]:
+        """Set a room's topic, and send its members the EVENT `topic` that tells it."""
+
     def elsewhere(self, room: Room[M], member: M) -> Awaitable[int]:
         """Return how many names are in a room on other daemons, and not on this daemon.
 

@@ -138,6 +138,24 @@ class MessageTests(DaemonsCase):
         cat = self.connect(self.two, "cat", rooms=())
         self.assertEqual(self.do(cat.join("lobby")).topic, "tea")
 
+    def test_two_topics(self):
+        """Of two topics that are set at once, everybody gets that one last which the room has."""
+        set_topic = self.shared.store.set_topic
+
+        async def set_and_hold(stream, topic):
+            await set_topic(stream, topic)
+            self.here.is_held = topic == "tea"
+
+        self.shared.store.set_topic = set_and_hold
+        self.do(self.ann.topic("lobby", "tea"))
+        self.do(self.bob.topic("lobby", "cocoa"))
+        self.here.go_on()
+        self.pump()
+        for client in (self.ann, self.bob):
+            told = [each["topic"] for each in client.take("topic")]
+            self.assertEqual(told, ["tea", "cocoa"])
+            self.assertEqual(self.do(client.topic("lobby")), "cocoa")
+
 
 class MissedTests(DaemonsCase):
     """A daemon that hears nothing for longer than the rooms keep messages."""

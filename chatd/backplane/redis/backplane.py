@@ -232,6 +232,10 @@ class RedisBackplane:
         """See `IBackplane`."""
         self._people.presence.tell_room(stream, event, but=but)
 
+    async def tell_topic(self, stream: str, event: Mapping[str, Any]) -> None:
+        """See `IBackplane`."""
+        await self._people.presence.tell_topic(stream, event)
+
     def tell_name(self, name: str, event: Mapping[str, Any]) -> None:
         """See `IBackplane`."""
         self._people.words.tell_name(name, event)

@@ -19,7 +19,8 @@ from chatd.storage.values import Head
 __all__ = ["Presence"]
 
 _ENTER, _QUIT, _COUNT = map(load, ("enter", "quit", "count"))
-_INSIDE, _PEOPLED, _TELL = map(load, ("inside", "peopled", "tellroom"))
+_INSIDE, _PEOPLED = map(load, ("inside", "peopled"))
+_TELL, _TOPIC = map(load, ("tellroom", "topic"))
 _SILENT = -1
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -57,7 +58,7 @@ class Presence:
     ) -> None:
         """See `IBackplane`."""
         limit = _SILENT if is_silent else self.limit
-        args = limit, _encode(dict(why)), stream, self._fold(name)
+        args = limit, _encode(dict(why)), stream, self._fold(name), name
         self._link.cast(_QUIT, _keys(stream), args)
 
     async def count(self, streams: Sequence[str]) -> list[int]:
@@ -79,8 +80,13 @@ class Presence:
 
     def tell_room(self, stream: str, event: Mapping[str, Any], *, but: str = "") -> None:
         """See `IBackplane`."""
-        push = EVENT_MARK + _encode((stream, but, dict(event)))
+        push = _packed(stream, but, event)
         self._link.cast(_TELL, _keys(stream), (stream, push))
+
+    async def tell_topic(self, stream: str, event: Mapping[str, Any]) -> None:
+        """See `IBackplane`."""
+        args = stream, self._max_age, event["topic"], _packed(stream, "", event)
+        await self._link.call(_TOPIC, _keys(stream), args)
 
     def pushed(self, data: bytes) -> None:
         """Take a push that begins with `EVENT_MARK`."""
@@ -98,7 +104,7 @@ class Presence:
         assert self.listener is not None
         inside = {f"{s}\0{self._fold(name)}": (s, name) for s, name in self.listener.rooms_inside()}
         there = {each.decode() for each in kept}
-        gone = (each.split("\0") for each in there - inside.keys())
+        gone = ((*each.split("\0"), "") for each in there - inside.keys())
         for part in in_parts(gone):
             args: list[str | int | bytes] = [self.limit, _encode({}), *_joined(part)]
             await attachment.call(_QUIT, _keys(part[0][0]), args)
@@ -113,3 +119,8 @@ def _joined(groups: Iterable[Iterable[str]]) -> list[str]:
 
 def _keys(stream: str) -> list[str]:
     return [keys.key("m", stream)]
+
+
+def _packed(stream: str, but: str, event: Mapping[str, Any]) -> bytes:
+    """Return the push of an EVENT for a room."""
+    return EVENT_MARK + _encode((stream, but, dict(event)))

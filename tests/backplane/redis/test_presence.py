@@ -1,6 +1,9 @@
 """Presence in Redis: which names are in which rooms, and who is told."""
 
+from twisted.internet.defer import Deferred
+
 from chatd.backplane.interface import Inside
+from chatd.backplane.redis.connections import all_of
 from tests.backplane.redis.nodes import QUIET
 from tests.storage.stores import LOBBY
 
@@ -111,6 +114,22 @@ async def test_told(redis, attach):
     expected = [(LOBBY, {"event": "topic", "topic": "tea", "n": [1, None]}, "ann")]
     assert one.notes.events == two.notes.events == expected
     assert other.notes.events == []
+
+
+async def test_topics(redis, attach):
+    """A topic and its EVENT go together: all nodes hear last of the topic that the room has."""
+    nodes = await opened(redis, attach, 2)
+    told = [
+        Deferred.fromCoroutine(node.tell_topic(LOBBY, {"event": "topic", "topic": f"{n}"}))
+        for n in range(20)
+        for node in nodes
+    ]
+    await all_of(told)
+    for node in nodes:
+        await node.notes.until(lambda node=node: len(node.notes.events) == len(told))
+    assert nodes[0].notes.events == nodes[1].notes.events
+    head = await nodes[0].open_stream(LOBBY, "lobby")
+    assert nodes[0].notes.events[-1][1]["topic"] == head.topic
 
 
 async def test_dead_node(redis, attach):
