@@ -39,7 +39,7 @@ async def test_joined_and_left(redis, attach):
     for node in (one, two):
         await node.notes.until(lambda node=node: len(node.notes.events) == 2)
     joined = (LOBBY, {"event": "joined", "room": "Lobby", "name": "Ann"}, "ann")
-    left = {"event": "left", "room": "Lobby", "name": "Ann", "by": "eve", "reason": "spam"}
+    left = {"event": "left", "room": "Lobby", "name": "ann", "by": "eve", "reason": "spam"}
     assert one.notes.events == two.notes.events == [joined, (LOBBY, left, "")]
     assert await one.count([LOBBY]) == [1]
 

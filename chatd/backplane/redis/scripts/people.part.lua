@@ -67,8 +67,8 @@ local function announce(stream, but, event)
   redis.call('PUBLISH', PREFIX .. 'stream ' .. stream, word)
 end
 
--- Take a folded name on a node out of a room.
-local function quit(id, stream, key, limit, why)
+-- Take a folded name on a node out of a room; the members are told of it as `name`, if given.
+local function quit(id, stream, key, limit, why, name)
   redis.call('SREM', name_of('p', id), stream .. '\0' .. key)
   local inside, order = name_of('w', stream), name_of('o', stream)
   local found = redis.call('HGET', inside, key)
@@ -98,7 +98,7 @@ local function quit(id, stream, key, limit, why)
     redis.call('ZREM', TAG .. 'peopled', room_key(stream))
   elseif count <= limit then
     local event = why or {}
-    event.event, event.name = 'left', there[1]
+    event.event, event.name = 'left', name ~= '' and name or there[1]
     announce(stream, '', event)
   end
 end
