@@ -18,16 +18,17 @@ import msgspec
 from chatd.chat.fairorder import FairOrder
 from chatd.chat.rooms import M, Room
 from chatd.errors import ErrorCode, RequestError, StoreError
-from chatd.storage.interface import IMessageStore
 from chatd.storage.values import Entry, Outcome
 
-__all__ = ["MAX_BATCH", "GroupCommit", "Pending", "Start"]
+__all__ = ["MAX_BATCH", "Append", "GroupCommit", "Pending", "Start"]
 
 MAX_BATCH = 1_000
 """The most messages in one transaction."""
 
 Start = Callable[[Awaitable[None]], object]
 """Starts something without waiting for it; an error that it raises is logged."""
+Append = Callable[[Sequence[Entry]], Awaitable[Sequence[Outcome]]]
+"""Stores messages, and returns the outcome of each."""
 
 
 class Pending(msgspec.Struct, Generic[M], eq=False):
@@ -52,7 +53,7 @@ class GroupCommit(Generic[M]):
     """Stores messages, and reports the outcomes in the order in which they were stored.
 
     Args:
-        store: Keeps the messages.
+        append: Stores messages; see `chatd.chat.shared.Shared.append`.
         stored: Called with the runs of a transaction, and the outcome of each of their messages.
         failed: Called with the error when the store fails.
         start: Runs a coroutine; see `Start`.
@@ -60,12 +61,12 @@ class GroupCommit(Generic[M]):
 
     def __init__(
         self,
-        store: IMessageStore,
+        append: Append,
         stored: Callable[[Sequence[Pending[M]], Sequence[Outcome]], None],
         failed: Callable[[Exception], None],
         start: Start,
     ) -> None:
-        self._store = store
+        self._append = append
         self._stored = stored
         self._failed = failed
         self._start = start
@@ -115,7 +116,7 @@ class GroupCommit(Generic[M]):
                 if len(batch) > 1:
                     entries = [entry for pending in batch for entry in pending.entries]
                 try:
-                    outcomes = await self._store.append(entries)
+                    outcomes = await self._append(entries)
                     if len(outcomes) != len(entries):
                         raise StoreError(f"{len(outcomes)} outcomes for {len(entries)} entries")
                 except Exception as error:  # from any store: authors must get their answers

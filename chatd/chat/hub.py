@@ -19,7 +19,6 @@ from chatd.chat.names import check_name, fold
 from chatd.chat.rooms import M, Member, Room
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError
-from chatd.storage.interface import IMessageStore
 from chatd.storage.streamkeys import direct_stream
 from chatd.storage.values import Entry, Outcome, Stored
 from chatd.wire.messages import DEFAULT_CONTENT_TYPE, ChatHeader, Message
@@ -32,7 +31,6 @@ class Hub(Generic[M]):
 
     Args:
         roster: The members and the rooms; it publishes messages to rooms.
-        store: Keeps the messages.
         delivery: Sends answers and direct messages to members.
         start: Runs a coroutine; see `chatd.chat.commits.Start`.
         failed: Called with the error when the store or a delivery fails.
@@ -46,7 +44,6 @@ class Hub(Generic[M]):
     def __init__(
         self,
         roster: Roster[M],
-        store: IMessageStore,
         delivery: Delivery[M],
         start: Start,
         failed: Callable[[Exception], None],
@@ -54,7 +51,9 @@ class Hub(Generic[M]):
         unix_time: Callable[[], float],
     ) -> None:
         self.roster = roster
-        self.commits: GroupCommit[M] = GroupCommit(store, self._stored, failed, start)
+        self.commits: GroupCommit[M] = GroupCommit(
+            roster.shared.append, self._stored, failed, start
+        )
         self.unix_time = unix_time
         self._delivery = delivery
         self._failed = failed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from heapq import nsmallest
 from typing import Generic
 
@@ -15,6 +15,7 @@ from chatd.chat.names import LocalClaims
 from chatd.chat.rooms import M, Room
 from chatd.chat.roster import Roster
 from chatd.chat.shared import AccessChange, Ending, ListedRoom, RoomNames
+from chatd.storage.values import Entry, Outcome
 from chatd.wire.messages import Message
 
 __all__ = ["OneDaemon"]
@@ -32,6 +33,12 @@ class OneDaemon(Generic[M]):
         self.claims = LocalClaims()
         self._roster = roster
         self._bans = bans
+
+    # Messages
+
+    def append(self, entries: Sequence[Entry]) -> Awaitable[Sequence[Outcome]]:
+        """See `Shared`."""
+        return self._roster.store.append(entries)
 
     # Rooms
 

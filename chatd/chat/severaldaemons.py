@@ -7,8 +7,7 @@ from typing import Generic, NamedTuple
 
 import msgspec
 
-from chatd.backplane.interface import Found, IBackplane, KeptBan
-from chatd.chat import presence
+from chatd.backplane.interface import IBackplane, KeptBan
 from chatd.chat.commits import Start
 from chatd.chat.interfaces import Person
 from chatd.chat.lists import LIST_BYTES, MAX_LISTED
@@ -24,11 +23,13 @@ from chatd.chat.questions import (
     Returned,
     sessions_in,
 )
+from chatd.chat.receivers import Receivers
 from chatd.chat.rooms import M, Room
 from chatd.chat.roster import Roster
 from chatd.chat.shared import AccessChange, Ending, ListedRoom, RoomNames
 from chatd.chat.sharedclaims import SharedClaims
 from chatd.storage.streamkeys import room_stream
+from chatd.storage.values import Entry, Outcome
 from chatd.wire.messages import Message
 
 __all__ = ["SeveralDaemons"]
@@ -66,8 +67,7 @@ class SeveralDaemons(Generic[M]):
         self._bans = bans
         self.backplane = backplane
         self._start = start
-        self._unread: list[tuple[M, Message]] = []
-        self._is_finding = False
+        self._receivers = Receivers(roster, backplane, start)
 
     async def read_again(self) -> None:
         """Read the bans and the private rooms again, after the link was lost.
@@ -78,6 +78,12 @@ class SeveralDaemons(Generic[M]):
         await self.bans()
         await self.refresh_access()
         self._roster.remove_strangers()
+
+    # Messages
+
+    async def append(self, entries: Sequence[Entry]) -> Sequence[Outcome]:
+        """See `Shared`."""
+        return await self.backplane.append(await self._receivers.address(entries))
 
     # Rooms
 
@@ -174,36 +180,8 @@ class SeveralDaemons(Generic[M]):
         self._start(self._tell(Returned(member.key)))
 
     def tell_if_unread(self, author: M, message: Message) -> None:
-        """See `Shared`; the messages of the meantime are looked up together."""
-        self._unread.append((author, message))
-        if not self._is_finding:
-            self._is_finding = True
-            self._start(self._find())
-
-    async def _find(self) -> None:
-        try:
-            while self._unread:
-                batch, self._unread = self._unread, []
-                keys = list({fold(message.to or ""): None for _, message in batch})
-                found = dict(zip(keys, await self.backplane.find(keys), strict=True))
-                for author, message in batch:
-                    self._tell_found(author, message, found[fold(message.to or "")])
-        finally:
-            self._is_finding = False
-
-    def _tell_found(self, author: M, message: Message, found: Found) -> None:
-        assert message.to is not None
-        assert message.id is not None
-        if not found.sessions:
-            event = presence.absent(message.to, message.id)
-        elif found.away is not None and self._roster.away.is_news(
-            author, fold(message.to), found.away[0]
-        ):
-            event = presence.away(message.to, found.away[1], message.id)
-        else:
-            return
-        if self._roster.is_here(author):
-            self._roster.delivery.tell(author, (event,))
+        """See `Shared`."""
+        self._receivers.tell_if_unread(author, message)
 
     # Operators
 

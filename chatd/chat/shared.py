@@ -19,6 +19,7 @@ from chatd.chat.moderation import Ban, Target
 from chatd.chat.names import Claims
 from chatd.chat.rooms import M, Room
 from chatd.storage.privateroom import PrivateRoom
+from chatd.storage.values import Entry, Outcome
 from chatd.wire.messages import Message
 
 __all__ = ["AccessChange", "Ending", "ListedRoom", "RoomNames", "Shared"]
@@ -97,6 +98,14 @@ class Shared(Protocol[M]):
     @property
     def claims(self) -> Claims:
         """Which session has which name."""
+
+    # Messages
+
+    def append(self, entries: Sequence[Entry]) -> Awaitable[Sequence[Outcome]]:
+        """Store messages; see `IMessageStore.append`.
+
+        A direct message to a name with sessions on other daemons gets their spelling of the name.
+        """
 
     # Rooms
 

@@ -144,9 +144,7 @@ class Engine(Generic[S]):
             share=lambda roster: share(store, roster, bans, start),
             has_accounts=has_accounts,
         )
-        self.hub: Hub[S] = Hub(
-            roster, store, delivery, start, self.failures.failed, unix_time=unix_time
-        )
+        self.hub: Hub[S] = Hub(roster, delivery, start, self.failures.failed, unix_time=unix_time)
         listen(self.hub, bans, self.link, start, self.failures.failed)
         return roster
 

@@ -13,11 +13,11 @@ from chatd.chat.hub import Hub
 from chatd.chat.listener import Listener
 from chatd.chat.moderation import Bans
 from chatd.chat.onedaemon import OneDaemon
+from chatd.chat.rooms import M
 from chatd.chat.roster import Roster
 from chatd.chat.severaldaemons import SeveralDaemons
 from chatd.chat.shared import Shared
 from chatd.errors import ErrorCode
-from chatd.server.served import S
 from chatd.storage.interface import IMessageStore
 from chatd.transport.timer import Timer
 
@@ -57,7 +57,7 @@ class Link:
         self._end_all(ErrorCode.NOT_STORED, "this server has lost its link to the others")
 
 
-def share(store: IMessageStore, roster: Roster[S], bans: Bans, start: Start) -> Shared[S]:
+def share(store: IMessageStore, roster: Roster[M], bans: Bans, start: Start) -> Shared[M]:
     """Return the part that the daemons of a chat have in common, or that of a single daemon."""
     if IBackplane.providedBy(store):
         return SeveralDaemons(roster, bans, store, start)
@@ -65,7 +65,7 @@ def share(store: IMessageStore, roster: Roster[S], bans: Bans, start: Start) -> 
 
 
 def listen(
-    hub: Hub[S], bans: Bans, link: Link, start: Start, failed: Callable[[Exception], None]
+    hub: Hub[M], bans: Bans, link: Link, start: Start, failed: Callable[[Exception], None]
 ) -> None:
     """Listen to the other daemons of the chat, if there are others."""
     shared = hub.roster.shared

@@ -244,6 +244,12 @@ class DirectTests(DaemonsCase):
             self.assertEqual(client.texts, ["psst", "what?"])
         self.assertEqual((self.ann.events, self.bob.events), ([], []))
 
+    def test_spelling(self):
+        """A direct message has the receiver's own spelling of the name, also at another daemon."""
+        bea = self.connect(self.two, "guest-Bea")
+        self.assertEqual(self.say(self.ann, "psst", to="GUEST-BEA").to, "guest-Bea")
+        self.assertEqual(bea.texts, ["psst"])
+
     def test_absent(self):
         """The author hears `absent` only if no daemon has a session of the name."""
         self.say(self.ann, "hello?", to="cat", id="1")
@@ -275,35 +281,50 @@ class DirectTests(DaemonsCase):
         self.say(self.ann, "hello?", to="bob")
         self.assertEqual(self.ann.take("away"), [])
 
-    def test_together(self):
-        """Names of messages that arrive while others are looked up are looked up together."""
+    def hold_second_look(self):
+        """Hold the call that finds out whether somebody has come since a message was stored.
+
+        Returns:
+            The names of each call, and the Deferred that lets the call go on.
+        """
         asked: list[list[str]] = []
         gate: Deferred[None] = Deferred()
         find = self.here.find
 
         async def find_slowly(names):
             asked.append(names)
-            await gate
+            if len(asked) == 2:
+                await gate
             return await find(names)
 
         self.here.find = find_slowly
+        return asked, gate
+
+    def test_together(self):
+        """Names of messages that arrive while others are looked up are looked up together."""
+        asked, gate = self.hold_second_look()
         for name in ("cat", "dan", "eve"):
             self.say(self.ann, "hello?", to=name)
         gate.callback(None)
         self.pump()
         self.assertEqual([each["name"] for each in self.ann.take("absent")], ["cat", "dan", "eve"])
-        self.assertEqual(asked, [["cat"], ["dan", "eve"]])
+        self.assertEqual(asked, [["cat"], ["cat"], ["dan"], ["eve"], ["dan", "eve"]])
+
+    def test_come_meanwhile(self):
+        """A receiver that comes just before the message is stored gets it, and is not absent."""
+        append = self.here.append
+
+        async def append_later(entries):
+            self.cat = self.connect(self.two, "guest-cat")
+            return await append(entries)
+
+        self.here.append = append_later
+        self.say(self.ann, "hello?", to="guest-cat")
+        self.assertEqual((self.cat.texts, self.ann.take("absent")), (["hello?"], []))
 
     def test_left_meanwhile(self):
         """An author that leaves before the receiver is looked up hears nothing more."""
-        gate: Deferred[None] = Deferred()
-        find = self.here.find
-
-        async def find_slowly(names):
-            await gate
-            return await find(names)
-
-        self.here.find = find_slowly
+        _, gate = self.hold_second_look()
         self.say(self.ann, "hello?", to="cat")
         (session,) = self.one.factory.hub.roster.sessions_of("ann")
         session.end()

@@ -84,7 +84,7 @@ class NameTests(DaemonsCase):
         self.assertEqual(ann.take("renamed"), [])
         self.assertEqual(self.do(bob.who("lobby")), ["Anna", "bob", "cat"])
         self.say(bob, "hello?", to="anna", id="1")
-        self.assertEqual(bob.take("away"), [{"name": "anna", "text": "lunch", "ref": "1"}])
+        self.assertEqual(bob.take("away"), [{"name": "Anna", "text": "lunch", "ref": "1"}])
         failed = bob.rename("ANNA")
         self.pump()
         self.assertEqual(self.failureResultOf(failed, RequestError).value.code, "name-taken")

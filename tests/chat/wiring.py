@@ -65,7 +65,6 @@ class Chat:
         )
         self.hub = Hub(
             self.roster,
-            self.store,
             self.delivery,
             self._start,
             self.store_failures.append,

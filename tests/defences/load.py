@@ -166,7 +166,7 @@ LOAD = (
         "A confirmed message is stored: nobody sees a message before.",
         "tests/chat/test_commits.py::BatchTests::test_not_before_it_is_stored",
         "chatd/chat/commits.py",
-        "await self._store.append(entries)",
+        "await self._append(entries)",
         "[values.Stored(values.place(each.entry, 1), True) for values in "
         "[__import__('sys').modules['chatd.storage.values']] for each in entries]",
     ),
