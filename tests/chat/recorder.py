@@ -24,10 +24,11 @@ class End(NamedTuple):
 class Person(Member):
     """A member that records its messages in order, and does its next step when it is answered."""
 
-    __slots__ = ("is_over", "then", "told")
+    __slots__ = ("daemon", "is_over", "then", "told")
 
     def __init__(self, id, name):
         super().__init__(id, name)
+        self.daemon: Any = None
         self.told = []
         self.is_over = False
         self.then = None
@@ -59,6 +60,7 @@ class Recorder:
     Attributes:
         counts: The calls of each method, and the `deliveries` of broadcasts.
         draining: The members that others wait for, if `is_slow`.
+        drained_one: Called after `drain_next`.
     """
 
     def __init__(self):
@@ -66,6 +68,7 @@ class Recorder:
         self.is_slow = False
         self.draining: deque[Any] = deque()
         self.depart: Any = None
+        self.drained_one = lambda: None
         self._broadcasts = {}
 
     def broadcast(self, audience, messages):
@@ -129,6 +132,7 @@ class Recorder:
     def drain_next(self):
         """Let a member that others wait for have read all its messages."""
         self.draining.popleft()[1].callback(None)
+        self.drained_one()
 
     def end_turn(self):
         """Deliver the broadcasts to the present members."""

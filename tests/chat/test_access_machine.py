@@ -22,6 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.errors import RequestError
 from chatd.wire.messages import Message, MessageType
 from tests.chat.recorder import Person
+from tests.chat.twodaemons import TwoDaemonsChat
 from tests.chat.wiring import Chat
 
 ROOMS = ["den"]
@@ -41,9 +42,11 @@ operators = st.sampled_from(["op", "op", "op", "ann"])
 class AccessMachine(RuleBasedStateMachine):
     """Random commands, over a store that answers late; each person's messages are read at once."""
 
+    chat_class: type[Chat] = Chat
+
     def __init__(self) -> None:
         super().__init__()
-        self.chat = Chat(operators=["op"], needs_account=True, has_accounts=True)
+        self.chat = self.chat_class(operators=["op"], needs_account=True, has_accounts=True)
         self.chat.store.page = 1
         self.people: dict[str, Person] = {}
         for name in PEOPLE:
@@ -61,7 +64,9 @@ class AccessMachine(RuleBasedStateMachine):
 
     def arrive(self, name: str) -> None:
         is_account = not name.startswith("guest")
+        was_slow, self.chat.store.is_slow = self.chat.store.is_slow, False
         self.people[name] = self.chat.arrive(name, rooms=["lobby"], account=is_account)
+        self.chat.store.is_slow = was_slow
 
     # What may happen
 
@@ -197,7 +202,17 @@ class AccessMachine(RuleBasedStateMachine):
 bounded = settings(max_examples=100, stateful_step_count=40)
 
 
+class TwoDaemonsAccessMachine(AccessMachine):
+    """The same over two daemons."""
+
+    chat_class = TwoDaemonsChat
+
+
 class AccessMachineTests(SynchronousTestCase):
     def test_machine(self) -> None:
         """Without an invitation, no member is in a private room or gets its messages."""
         run_state_machine_as_test(AccessMachine, settings=bounded)
+
+    def test_over_two_daemons(self) -> None:
+        """So it is over two daemons."""
+        run_state_machine_as_test(TwoDaemonsAccessMachine, settings=bounded)

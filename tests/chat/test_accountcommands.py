@@ -1,7 +1,7 @@
 """Tests of the command `password`."""
 
 from chatd.chat.accountcommands import _Password
-from tests.chat.wiring import ChatCase
+from tests.chat.cases import ChatCase
 
 
 class PasswordTests(ChatCase):

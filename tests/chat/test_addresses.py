@@ -4,7 +4,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat import presence
 from chatd.chat.addresses import plain_address, plain_ip, site_of
-from tests.chat.wiring import HERE, THERE, ModerationCase
+from tests.chat.cases import ModerationCase
+from tests.chat.wiring import HERE, THERE
 
 
 class AddressTests(SynchronousTestCase):
@@ -52,6 +53,8 @@ class SiteTests(SynchronousTestCase):
 
 class HiddenTests(ModerationCase):
     """Ann and bob have the same address, and the operator has another."""
+
+    is_over_redis = True
 
     def test_others(self):
         """No member learns the address of another, also when an operator bans it."""

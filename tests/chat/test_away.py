@@ -9,8 +9,9 @@ from chatd.chat import away, presence
 from chatd.chat.away import MAX_AWAY, AwayTexts, away_of
 from chatd.chat.lists import LIST_BYTES
 from chatd.wire.messages import MessageType
+from tests.chat.cases import ChatCase
 from tests.chat.recorder import Person
-from tests.chat.wiring import ChatCase, is_said, texts
+from tests.chat.wiring import is_said, texts
 
 
 def is_event(item):
@@ -69,6 +70,8 @@ class AwayTextsTests(SynchronousTestCase):
 
 
 class AwayTests(ChatCase):
+    is_over_redis = True
+
     def setUp(self):
         super().setUp()
         self.ann = self.chat.arrive("ann")

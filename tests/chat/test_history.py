@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 
 from chatd.chat.history import DEFAULT_LIMIT, MAX_PAGE
 from chatd.errors import StoreError
-from chatd.storage.streamkeys import direct_stream
 from chatd.storage.values import Retention
-from tests.chat.wiring import ChatCase, PrivateCase, is_result, is_said, seqs, texts
+from tests.chat.cases import ChatCase, PrivateCase
+from tests.chat.wiring import is_result, is_said, seqs, texts
 
 
 class HistoryCase(ChatCase):
@@ -34,6 +34,8 @@ class HistoryCase(ChatCase):
 
 
 class RoomTests(HistoryCase):
+    is_over_redis = True
+
     def setUp(self):
         super().setUp()
         self.say(9)
@@ -66,13 +68,13 @@ class RoomTests(HistoryCase):
         """The RESULT names the room and the epoch."""
         _, result = self.read(room="LOBBY", limit=2)
         del result["id"]
-        epoch = self.hub.roster.rooms["lobby"].epoch
+        epoch = self.chat.rooms["lobby"].epoch
         told = {"room": "lobby", "epoch": epoch, "count": 2, "complete": False}
         self.assertEqual(result, told)
 
     def test_position(self):
         """With the epoch or the id of the place, the RESULT says whether the order is the same."""
-        epoch = self.hub.roster.rooms["lobby"].epoch
+        epoch = self.chat.rooms["lobby"].epoch
         ids = [each.id for each in self.bob.take() if is_said(each)]
         for fields, first, is_recovered in (
             ({"epoch": epoch}, 8, True),
@@ -126,14 +128,10 @@ class RoomTests(HistoryCase):
         self.assert_refused("not-in-room", cat, "history", room="lobby")
         self.assert_refused("not-in-room", cat, "history", room="")
 
-    def test_broken_store(self):
-        """If the store cannot read, the server refuses the command."""
-        self.store.failure = StoreError("the disk is broken")
-        self.assert_refused("not-stored", self.bob, "history", room="lobby")
-        self.assertEqual(len(self.chat.store_failures), 1)
-
 
 class BoundTests(HistoryCase):
+    is_over_redis = True
+
     def test_bytes(self):
         """An answer has up to a mebibyte of content, and at least one message."""
         self.say(3, bytes(512 * 1024))
@@ -162,6 +160,8 @@ class BoundTests(HistoryCase):
 
 
 class DirectTests(HistoryCase):
+    is_over_redis = True
+
     def test_both_ends(self):
         """Only the two names can read their direct messages."""
         self.say(3, to="bob")
@@ -170,7 +170,8 @@ class DirectTests(HistoryCase):
         self.chat.end_turn()
         places, result = self.read(**{"with": "ANN", "after": 1})
         self.assertEqual((places, result["with"]), ([2, 3], "ANN"))
-        self.assertEqual(result["epoch"], self.store.epoch_of(direct_stream("ann", "bob")))
+        (with_bob,) = self.ask(self.ann, "conversations")["conversations"]
+        self.assertEqual(result["epoch"], with_bob["epoch"])
         self.assertEqual(self.ask(self.ann, "history", **{"with": "bob"})["count"], 3)
         for name in ("ann", "bob"):
             self.assertEqual(self.ask(cat, "history", **{"with": name})["count"], 0)
@@ -201,6 +202,8 @@ class DirectTests(HistoryCase):
 class AccountTests(PrivateCase):
     """A server with accounts, an operator and a guest."""
 
+    is_over_redis = True
+
     def test_operator(self):
         """An operator gets no direct messages of other accounts, and cannot read them."""
         self.chat.say(self.ann, "psst", to="bob")
@@ -219,3 +222,13 @@ class AccountTests(PrivateCase):
         guest = self.chat.arrive("guest-1", rooms=["lobby"])
         self.assertEqual(self.ask(guest, "history", **{"with": "ann"})["count"], 1)
         self.assertEqual(texts(guest.take()), ["psst"])
+
+
+class BrokenStoreTests(HistoryCase):
+    """A store that cannot read."""
+
+    def test_broken_store(self):
+        """If the store cannot read, the server refuses the command."""
+        self.store.failure = StoreError("the disk is broken")
+        self.assert_refused("not-stored", self.bob, "history", room="lobby")
+        self.assertEqual(len(self.chat.store_failures), 1)

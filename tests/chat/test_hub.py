@@ -6,13 +6,16 @@ from chatd.chat import presence
 from chatd.chat.names import fold
 from chatd.errors import RequestError
 from chatd.storage.streamkeys import direct_stream
-from tests.chat.wiring import ChatCase, at_once, codes, is_said, seqs, texts
+from tests.chat.cases import ChatCase
+from tests.chat.wiring import at_once, codes, is_said, seqs, texts
 
 ZOE = "Zo\u00eb"
 ALIKE = (ZOE, unicodedata.normalize("NFD", ZOE), ZOE.upper(), ZOE.casefold())
 
 
 class NamesTests(ChatCase):
+    is_over_redis = True
+
     def test_taken(self):
         """The server refuses a name in use, in any case or form, until it is free."""
         zoe = self.chat.arrive(ZOE)
@@ -30,30 +33,32 @@ class NamesTests(ChatCase):
         for name in ("", "x" * 33, "a b", "a\n", "x" * 60_000):
             self.assert_refused("bad-name", ann, "name", name=name)
             with self.assertRaises(RequestError):
-                at_once(self.hub.roster.rename(ann, name))
+                at_once(ann.daemon.roster.rename(ann, name))
         self.assertEqual(fold.cache_info().misses, folded)
-        self.assertEqual((ann.name, self.hub.roster.sessions_of("ann")), ("ann", [ann]))
+        self.assertEqual((ann.name, self.chat.sessions_of("ann")), ("ann", [ann]))
 
     def test_sessions(self):
         """The server finds the sessions of a name under each spelling, until they depart."""
         zoe = self.chat.arrive(ZOE)
         for name in ALIKE:
-            self.assertEqual(self.hub.roster.sessions_of(name), [zoe])
-        self.assertIs(self.hub.roster.is_here(zoe), True)
+            self.assertEqual(self.chat.sessions_of(name), [zoe])
+        self.assertEqual(self.chat.people, [zoe])
         self.delivery.vanish(zoe)
-        self.assertEqual(self.hub.roster.sessions_of(ZOE), [])
-        self.assertIs(self.hub.roster.is_here(zoe), False)
+        self.assertEqual(self.chat.sessions_of(ZOE), [])
+        self.assertEqual(self.chat.people, [])
 
     def test_no_way_back(self):
         """A member that has departed cannot enter a room."""
         ann = self.chat.arrive("ann")
         bob = self.chat.arrive("bob")
         self.delivery.vanish(ann)
-        self.hub.roster.enter(ann, bob.rooms["lobby"])
+        ann.daemon.roster.enter(ann, bob.rooms["lobby"])
         self.assertEqual(list(bob.rooms["lobby"].members), [bob.id])
 
 
 class PresenceTests(ChatCase):
+    is_over_redis = True
+
     def setUp(self):
         super().setUp()
         self.ann = self.chat.arrive("ann")
@@ -76,18 +81,10 @@ class PresenceTests(ChatCase):
         self.assertEqual(self.hear(self.ann), left)
         self.assertEqual(bob.take(), [])
 
-    def test_silent(self):
-        """When all members depart, no member gets an event."""
-        bob = self.chat.arrive("bob")
-        self.hear(self.ann)
-        self.hub.roster.depart(bob, is_silent=True)
-        self.assertEqual(self.hear(self.ann), [])
-        self.assertEqual(list(self.hub.roster.rooms["lobby"].members), [self.ann.id])
-
     def test_said_before_coming(self):
         """A new member gets the later messages of the same turn, but not the earlier ones."""
         self.chat.say(self.ann, "before")
-        self.hub.commits.begin()
+        self.chat.begin()
         bob = self.chat.arrive("bob")
         self.chat.say(self.ann, "after")
         self.assertEqual(texts(self.hear(bob)), ["after"])
@@ -97,8 +94,8 @@ class PresenceTests(ChatCase):
         """A member that leaves gets the earlier messages of the same turn, but not later ones."""
         bob = self.chat.arrive("bob")
         self.chat.say(self.ann, "before")
-        self.hub.commits.begin()
-        self.hub.roster.quit(bob, bob.rooms["lobby"])
+        self.chat.begin()
+        bob.daemon.roster.quit(bob, bob.rooms["lobby"])
         self.chat.say(self.ann, "after")
         self.assertEqual(texts(self.hear(bob)), ["before"])
 
@@ -123,7 +120,21 @@ class PresenceTests(ChatCase):
             self.chat.arrive("ann", account=True)
 
 
+class StoppingTests(ChatCase):
+    only_one_daemon = "the members at other daemons get events when a daemon stops"
+
+    def test_silent(self):
+        """When all members depart, no member gets an event."""
+        ann, bob = self.chat.arrive("ann"), self.chat.arrive("bob")
+        self.hear(ann)
+        bob.daemon.roster.depart(bob, is_silent=True)
+        self.assertEqual(self.hear(ann), [])
+        self.assertEqual(self.chat.rooms["lobby"].members, [ann.id])
+
+
 class PresenceLimitTests(ChatCase):
+    is_over_redis = True
+
     def test_limit(self):
         """Members get events about arrivals, departures and renames only up to the limit."""
         chat = self.make_chat(presence_limit=3)
@@ -145,6 +156,8 @@ class PresenceLimitTests(ChatCase):
 
 
 class RenameTests(ChatCase):
+    is_over_redis = True
+
     def setUp(self):
         super().setUp()
         self.ann = self.chat.arrive("ann", rooms=("tea", "coffee"))
@@ -179,12 +192,12 @@ class RenameTests(ChatCase):
         (said,) = [each for each in self.hear(self.bob) if is_said(each)]
         self.assertEqual(said.sender, "anna")
         self.delivery.vanish(self.ann)
-        self.assertEqual(self.hub.roster.rooms["tea"].count, 1)
+        self.assertEqual(self.chat.rooms["tea"].count, 1)
 
     def test_old_name_is_free(self):
         """The old name is free, and no session has it any more."""
         self.ask(self.ann, "name", name="anna")
-        self.assertEqual(self.hub.roster.sessions_of("ann"), [])
+        self.assertEqual(self.chat.sessions_of("ann"), [])
         self.assertEqual(self.ask(self.bob, "name", name="Ann"), {"name": "Ann"})
 
     def test_other_spelling(self):
@@ -202,18 +215,20 @@ class RenameTests(ChatCase):
         """An account keeps its name."""
         cat = self.chat.arrive("cat", account=True)
         self.assert_refused("not-allowed", cat, "name", name="kit")
-        self.assertEqual(self.hub.roster.sessions_of("cat"), [cat])
+        self.assertEqual(self.chat.sessions_of("cat"), [cat])
 
     def test_what_was_said_to_the_old_name(self):
         """A message to a name in the same turn reaches the member, even if it is renamed then."""
         self.chat.say(self.bob, "psst", to="ann")
-        self.hub.commits.begin()
+        self.chat.begin()
         for person, name in ((self.ann, "anna"), (self.bob, "bert")):
             self.chat.command(person, "name", name=name)
             self.assertEqual(texts(self.hear(person)), ["psst"])
 
 
 class DirectTests(ChatCase):
+    is_over_redis = True
+
     def setUp(self):
         super().setUp()
         self.ann = self.chat.arrive("ann")

@@ -6,6 +6,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import RequestError, StoreError
+from tests.chat.twodaemons import TwoDaemonsChat
 from tests.chat.wiring import Chat, is_result, is_said
 
 ROOMS = ("lobby", "tea")
@@ -18,7 +19,7 @@ class Ear:
 
     Attributes:
         next: The place of the next message in each room that the person is in.
-        is_busy: Whether a command is running; the session's next command is read after that.
+        is_busy: Whether a command is running; what the session says next is read after that.
     """
 
     def __init__(self, person, record):
@@ -74,12 +75,13 @@ class Interleaving:
 
     Args:
         seed: Decides the steps and their order.
+        chat: The chat.
     """
 
-    def __init__(self, seed):
+    def __init__(self, seed, chat):
         self.random = Random(seed)
         self.steps = []
-        self.chat = Chat()
+        self.chat = chat
         self.record: dict[Any, Any] = {}
         self.ears = {}
         self.said = {}
@@ -89,6 +91,7 @@ class Interleaving:
         for room in ROOMS:
             self.chat.say(self.keeper.person, "welcome", room=room)
         self.chat.end_turn()
+        self.chat.begin_late()
         self.chat.store.page = PAGE
         self.chat.store.is_slow = True
         self.chat.delivery.is_slow = True
@@ -97,6 +100,8 @@ class Interleaving:
         """Take some steps, with a check after each; then let everything finish."""
         steps = [self.say] * 4 + [self.answer] * 8 + [self.end_turn] * 3 + [self.drain] * 3
         steps += [self.join] * 4 + [self.leave, self.vanish, self.fail]
+        if self.chat.is_late:
+            steps += [self.carry] * 12
         for _ in range(count):
             step = self.random.choice(steps)
             step(self._ear(), self.random.choice(ROOMS))
@@ -104,7 +109,7 @@ class Interleaving:
         self.finish()
 
     def say(self, ear, room):
-        if room in ear.person.rooms:
+        if room in ear.person.rooms and not ear.is_busy:
             for _ in range(self.random.randint(1, 3)):
                 id = f"{len(self.said[ear])} of {ear.person.id}"
                 self.said[ear].append(id)
@@ -115,7 +120,7 @@ class Interleaving:
         last = ear.next.get(room, 1) - 1
         fields = {"room": room, "after": self.random.choice((None, last, last, last + 1, 0))}
         if self.random.random() < 0.5:
-            epochs = (self.chat.hub.roster.rooms[room].epoch, "another")
+            epochs = (self.chat.rooms[room].epoch, "another")
             fields["epoch"] = self.random.choices(epochs, (3, 1))[0]
         self._command(ear, "join", fields)
 
@@ -135,6 +140,11 @@ class Interleaving:
         if self.chat.store.owes_answers:
             self.steps.append(f"{self.chat.store.asked_first} is answered: {error}")
             self.chat.store.answer_next(error)
+
+    def carry(self, *_):
+        if self.chat.shared.owes:
+            self.steps.append("one thing is carried between the daemons")
+            self.chat.shared.carry_one()
 
     def fail(self, *_):
         self.answer(error=StoreError("the disk is full"))
@@ -179,13 +189,15 @@ class Interleaving:
     def finish(self):
         """Answer, store and read everything, and check that no work remains."""
         chat = self.chat
+        chat.end_late()
         chat.finish()
         self.check()
         assert chat.failures == []
-        assert set(chat.hub.roster.rooms) == set(ROOMS)
-        for key, room in chat.hub.roster.rooms.items():
+        assert set(chat.rooms) == set(ROOMS)
+        for key, room in chat.rooms.items():
             inside = {ear.person for ear in self.ears.values() if key in ear.person.rooms}
-            assert set(room.members.values()) == inside | {self.keeper.person}
+            ids = {person.id for person in inside} | {self.keeper.person.id}
+            assert set(room.members) == ids
             assert (room.holds, room.count) == (0, len(inside) + 1)
             for ear in [*self.ears.values(), self.keeper]:
                 assert (key in ear.next) == (key in ear.person.rooms)
@@ -196,12 +208,19 @@ class Interleaving:
 
 
 class InterleavingTests(SynchronousTestCase):
-    def test_any_interleaving(self):
-        """Each member gets each message once and in order, and every command gets an answer."""
-        for seed in range(1_000):
-            interleaving = Interleaving(seed)
+    def check(self, seeds, make_chat):
+        for seed in seeds:
+            interleaving = Interleaving(seed, make_chat())
             try:
                 interleaving.run(150)
             except AssertionError as error:
                 steps = "\n".join(interleaving.steps)
                 raise self.failureException(f"seed {seed}: {error!r} after\n{steps}") from error
+
+    def test_any_interleaving(self):
+        """Each member gets each message once and in order, and every command gets an answer."""
+        self.check(range(1_000), Chat)
+
+    def test_over_two_daemons(self):
+        """So it is over two daemons, however late they hear of each other."""
+        self.check(range(1_000), TwoDaemonsChat)

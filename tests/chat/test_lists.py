@@ -7,7 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.lists import LIST_BYTES, MAX_LISTED, items_after
 from chatd.chat.moderation import Ban
-from tests.chat.wiring import NOW, ChatCase
+from tests.chat.cases import ChatCase
+from tests.chat.wiring import NOW
 
 MANY = 3_000
 
@@ -124,7 +125,7 @@ class ListedTests(ChatCase):
         """Thousands of bans come in parts, each once."""
         bans = [Ban(name=f"troll-{number}", by="op", made=NOW) for number in range(MANY // 2)]
         bans += [Ban(address=f"uid:{number}", until=NOW + 60) for number in range(MANY // 2)]
-        self.chat.bans.replace(bans)
+        self.chat.replace_bans(bans)
         found, count = self.read("bans", "bans")
         told = [Ban(**each) for each in found]
         self.assertEqual(sorted(map(repr, told)), sorted(map(repr, bans)))

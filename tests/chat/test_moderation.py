@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.chat.moderation import Ban, Bans, Operators, Target
 from chatd.chat.rooms import Member
 from chatd.errors import ConfigurationError, RequestError, StoreError
-from tests.chat.wiring import HERE, NOW, THERE, ModerationCase, codes, is_result
+from tests.chat.cases import ModerationCase
+from tests.chat.wiring import HERE, NOW, THERE, codes, is_result
 
 
 class OperatorTests(ModerationCase):
@@ -44,6 +45,8 @@ class OperatorTests(ModerationCase):
 class SavingTests(ModerationCase):
     """Bans that are saved slowly."""
 
+    only_one_daemon = "a backplane keeps the bans of several daemons"
+
     def setUp(self):
         super().setUp()
         self.gates: list[Deferred[Any]] = [Deferred(), Deferred(), Deferred()]
@@ -53,7 +56,7 @@ class SavingTests(ModerationCase):
         return self.chat.command(self.op, "ban", name=name)
 
     def names(self):
-        return [ban.name for ban in self.chat.bans.in_force()]
+        return [ban.name for ban in self.chat.only.bans.in_force()]
 
     def go_on(self):
         """Finish the save under way; the next save waits."""
@@ -113,7 +116,7 @@ class SavingTests(ModerationCase):
             read.append(self.chat.saved[-1])
             return [*read[-1], Ban(name="mallory")]
 
-        reloaded = Deferred.fromCoroutine(self.chat.bans.reload(load))
+        reloaded = Deferred.fromCoroutine(self.chat.only.bans.reload(load))
         last = self.ban("eve")
         self.assertEqual(read, [])
         self.go_on()
@@ -132,16 +135,16 @@ class SavingTests(ModerationCase):
         def load():
             raise ConfigurationError("nonsense")
 
-        reloaded = Deferred.fromCoroutine(self.chat.bans.reload(load))
+        reloaded = Deferred.fromCoroutine(self.chat.only.bans.reload(load))
         self.failureResultOf(reloaded, ConfigurationError)
         self.successResultOf(self.ban("eve"))
         self.assertEqual(self.names(), ["bob", "eve"])
 
     def test_settle(self):
         """A caller that waits until the server has saved all bans waits for the earlier changes."""
-        self.successResultOf(Deferred.fromCoroutine(self.chat.bans.finish_saving()))
+        self.successResultOf(Deferred.fromCoroutine(self.chat.only.bans.finish_saving()))
         asked = [self.ban("bob"), self.ban("eve")]
-        settled = Deferred.fromCoroutine(self.chat.bans.finish_saving())
+        settled = Deferred.fromCoroutine(self.chat.only.bans.finish_saving())
         self.go_on()
         self.assertNoResult(settled)
         self.go_on()

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from chatd.chat import presence
 from chatd.errors import StoreError
 from chatd.storage.streamkeys import room_stream
-from tests.chat.wiring import Chat, ChatCase, codes, moderate
+from tests.chat.cases import ChatCase
+from tests.chat.wiring import codes, moderate
 
 
 class OpeningTests(ChatCase):
@@ -21,8 +22,8 @@ class OpeningTests(ChatCase):
         for person in (self.ann, self.bob):
             self.chat.command(person, "join", room="tea")
         self.chat.finish()
-        self.assertIs(self.ann.rooms["tea"], self.bob.rooms["tea"])
-        self.assertEqual(self.hub.roster.rooms["tea"].holds, 0)
+        room = self.chat.rooms["tea"]
+        self.assertEqual((room.members, room.holds), ([self.ann.id, self.bob.id], 0))
 
     def test_left_while_another_comes(self):
         """If the last member leaves a room while another joins, the order stays."""
@@ -41,7 +42,7 @@ class OpeningTests(ChatCase):
         self.chat.command(self.ann, "leave", room="tea")
         self.store.answer_next(StoreError("the disk is full"))
         self.chat.finish()
-        self.assertEqual(self.hub.roster.rooms, {})
+        self.assertEqual(self.chat.rooms, {})
         self.assertFalse(self.store.has(room_stream("tea")))
 
     def test_cannot_be_opened(self):
@@ -49,13 +50,13 @@ class OpeningTests(ChatCase):
         self.chat.command(self.ann, "join", room="tea")
         self.store.answer_next(StoreError("the disk is full"))
         self.assertEqual(codes(self.ann.take()), ["not-stored"])
-        self.assertEqual((self.hub.roster.rooms, self.ann.rooms), ({}, {}))
+        self.assertEqual((self.chat.rooms, self.ann.rooms), ({}, {}))
 
     @moderate
     @given(st.lists(st.sampled_from(["ann", "bob", "answer", "fail"]), max_size=24))
     def test_any_coming_and_going(self, steps):
         """Rooms have their streams' order, however members come and the store answers."""
-        chat = Chat()
+        chat = self.make_chat()
         people = {name: chat.arrive(name, rooms=()) for name in ("ann", "bob")}
         chat.store.is_slow = True
         busy = dict.fromkeys(people, False)
@@ -72,7 +73,7 @@ class OpeningTests(ChatCase):
                 chat.store.answer_next(StoreError("the disk is full") if fails else None)
         chat.finish()
         self.assertEqual(chat.failures, [])
-        rooms = {key: room.epoch for key, room in chat.hub.roster.rooms.items()}
+        rooms = {key: room.epoch for key, room in chat.rooms.items()}
         inside = any(person.rooms for person in people.values())
         self.assertEqual(set(rooms), {"tea"} if inside else set())
         self.assertEqual(chat.store.has(room_stream("tea")), inside)
@@ -80,18 +81,22 @@ class OpeningTests(ChatCase):
             self.assertEqual(chat.store.epoch_of(room_stream(key)), epoch)
 
     def assert_order_kept(self):
-        room = self.hub.roster.rooms["tea"]
-        self.assertEqual(self.store.epoch_of(room.stream), room.epoch)
-        self.assertEqual((list(room.members), room.holds), ([self.bob.id], 0))
+        room = self.chat.rooms["tea"]
+        self.assertEqual(self.store.epoch_of(room_stream("tea")), room.epoch)
+        self.assertEqual((room.members, room.holds), ([self.bob.id], 0))
 
 
-class TopicTests(ChatCase):
+class TopicCase(ChatCase):
     def setUp(self):
         super().setUp()
         self.ann = self.chat.arrive("ann")
         self.bob = self.chat.arrive("bob")
         self.chat.end_turn()
         self.ann.take()
+
+
+class TopicTests(TopicCase):
+    is_over_redis = True
 
     def test_set(self):
         """A room's members get a new topic once; a later member gets it in its RESULT."""
@@ -116,6 +121,10 @@ class TopicTests(ChatCase):
             self.assert_refused("bad-request", self.ann, "topic", room="lobby", topic=topic)
         for topic in ("x" * 256, ""):
             self.assertEqual(self.ask(self.ann, "topic", room="lobby", topic=topic)["topic"], topic)
+
+
+class BrokenStoreTests(TopicCase):
+    """Topics that the store does not keep."""
 
     def test_not_kept(self):
         """A topic that the store cannot keep is not set."""

@@ -3,16 +3,21 @@
 from typing import ClassVar
 
 from chatd.errors import StoreError
+from tests.chat.cases import ResumeCase
 from tests.chat.recorder import End
 from tests.chat.slowstore import UnorderedStore
-from tests.chat.wiring import ResumeCase, codes, is_result, seqs, texts
+from tests.chat.wiring import codes, is_result, seqs, texts
 
 
-class RejoinTests(ResumeCase):
+class RejoinCase(ResumeCase):
     def setUp(self):
         super().setUp()
         self.join()
         self.ann.take()
+
+
+class RejoinTests(RejoinCase):
+    is_over_redis = True
 
     def test_without_a_place(self):
         """A member that joins again gets the state of the room; no other member gets an event."""
@@ -33,39 +38,17 @@ class RejoinTests(ResumeCase):
     def test_what_was_broadcast_before(self):
         """Earlier messages of the same turn come before the RESULT, and the page still has them."""
         self.chat.say(self.ann, "six")
-        self.hub.commits.begin()
+        self.chat.begin()
         self.chat.command(self.bob, "join", room="lobby", after=5)
         told = self.hear(self.bob)
         self.assertEqual([is_result(each) for each in told], [False, True, False])
         self.assertEqual(seqs(told), [6, 6])  # once live, once on the page
 
-    def test_meanwhile(self):
-        """A message that arrives while a member catches up is on a page, and comes only once."""
-        self.store.page = 2
-        self.delivery.is_slow = True
-        self.chat.command(self.bob, "join", room="lobby", after=1)
-        self.chat.say(self.ann, "six")
-        self.assertEqual(seqs(self.hear(self.bob)), [2, 3])
-        self.chat.finish()
-        self.assertEqual(seqs(self.bob.take()), [4, 5, 6])
-
-    def test_leaves_by_vanishing(self):
-        """A member that vanishes while it catches up has left, and the others get an event."""
-        self.store.page = 2
-        self.delivery.is_slow = True
-        cat = self.chat.arrive("cat")
-        self.chat.end_turn()
-        cat.take()
-        self.chat.command(self.bob, "join", room="lobby", after=1)
-        self.delivery.vanish(self.bob)
-        room = self.hub.roster.rooms["lobby"]
-        self.assertEqual((set(room.members), room.count), ({self.ann.id, cat.id}, 2))
-        (left,) = self.hear(cat)
-        self.assertEqual(left.header, {"event": "left", "room": "lobby", "name": "bob"})
-
 
 class UnorderedTests(ResumeCase):
     """A store that answers in another order than it works."""
+
+    only_one_daemon = "a backplane puts its answers in order; tests of `Merge` show that"
 
     options: ClassVar = {"store_class": UnorderedStore}
 
@@ -86,7 +69,7 @@ class UnorderedTests(ResumeCase):
         self.successResultOf(done)
         self.chat.say(self.ann, "seven")
         self.chat.finish()
-        self.assertEqual(self.hub.roster.rooms["lobby"].ahead, {})
+        self.assertEqual(self.chat.rooms["lobby"].ahead, {})
 
     def test_read_before_it_is_published(self):
         """A message that was on a page before it is published does not come to its reader again."""
@@ -148,7 +131,7 @@ class UnorderedTests(ResumeCase):
         self.store.answer("read")
         self.successResultOf(done)
         self.delivery.vanish(self.bob)
-        self.assertEqual(self.hub.roster.rooms["lobby"].ahead, {})
+        self.assertEqual(self.chat.rooms["lobby"].ahead, {})
         self.store.answer("append")
         self.assertEqual(seqs(self.hear(self.ann)), [6])
 
@@ -174,18 +157,19 @@ class BrokenStoreTests(ResumeCase):
         self.assertEqual(codes(self.bob.take()), ["not-stored"])
         self.assertNotIn("lobby", self.bob.rooms)
         self.assertEqual(len(self.chat.store_failures), 1)
-        self.assertEqual(self.hub.roster.rooms["lobby"].holds, 0)
+        self.assertEqual(self.chat.rooms["lobby"].holds, 0)
 
     def test_after_the_result(self):
         """If reading fails after the RESULT, the session ends, and the client may come back."""
         self.start(0)
+        self.answer_until_read()
         self.store.answer_next()
         self.assertEqual(texts(self.bob.take()), ["one", "two"])
         self.answer_badly()
         self.assertEqual(
             [(each.code, each.retry) for each in self.bob.take()], [("not-stored", True)]
         )
-        self.assertEqual(list(self.hub.roster.rooms["lobby"].members), [self.ann.id])
+        self.assertEqual(self.chat.rooms["lobby"].members, [self.ann.id])
 
     def test_in_already(self):
         """If reading fails, a member of the room that missed no message stays in it."""
@@ -212,3 +196,31 @@ class BrokenStoreTests(ResumeCase):
         (end,) = self.hear(self.bob)
         self.assertIsInstance(end, End)
         self.assertEqual((end.code, end.retry), ("not-stored", True))
+
+
+class SlowRejoinTests(RejoinCase):
+    """A member that joins again, and reads slowly."""
+
+    def test_meanwhile(self):
+        """A message that arrives while a member catches up is on a page, and comes only once."""
+        self.store.page = 2
+        self.delivery.is_slow = True
+        self.chat.command(self.bob, "join", room="lobby", after=1)
+        self.chat.say(self.ann, "six")
+        self.assertEqual(seqs(self.hear(self.bob)), [2, 3])
+        self.chat.finish()
+        self.assertEqual(seqs(self.bob.take()), [4, 5, 6])
+
+    def test_leaves_by_vanishing(self):
+        """A member that vanishes while it catches up has left, and the others get an event."""
+        self.store.page = 2
+        self.delivery.is_slow = True
+        cat = self.chat.arrive("cat")
+        self.chat.end_turn()
+        cat.take()
+        self.chat.command(self.bob, "join", room="lobby", after=1)
+        self.delivery.vanish(self.bob)
+        room = self.chat.rooms["lobby"]
+        self.assertEqual((set(room.members), room.count), ({self.ann.id, cat.id}, 2))
+        (left,) = self.hear(cat)
+        self.assertEqual(left.header, {"event": "left", "room": "lobby", "name": "bob"})

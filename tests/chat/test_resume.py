@@ -4,10 +4,13 @@ from typing import ClassVar
 
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Retention
-from tests.chat.wiring import ResumeCase, is_said, seqs
+from tests.chat.cases import ResumeCase
+from tests.chat.wiring import is_said, seqs
 
 
 class RecoveredTests(ResumeCase):
+    is_over_redis = True
+
     def test_nothing_asked_for(self):
         """A member that joins without `after` gets no messages, but the state of the room."""
         result, missed = self.join()
@@ -117,8 +120,8 @@ class ForgottenTests(ResumeCase):
         self.assert_nothing_left_of_bob()
 
     def assert_nothing_left_of_bob(self):
-        room = self.hub.roster.rooms["lobby"]
-        self.assertEqual((list(room.members), room.holds), ([self.ann.id], 0))
+        room = self.chat.rooms["lobby"]
+        self.assertEqual((room.members, room.holds), ([self.ann.id], 0))
 
 
 class PagesTests(ResumeCase):
@@ -151,7 +154,7 @@ class PagesTests(ResumeCase):
         self.chat.say(self.ann, "six")
         self.chat.end_turn()  # appended before the page is read: on it
         self.chat.command(self.bob, "join", room="lobby", after=4)
-        self.store.answer_next()
+        self.answer_until_read()
         self.assertEqual(self.bob.take(), [])  # ann has it already, or gets it at the turn's end
         self.chat.say(self.ann, "seven")
         self.chat.end_turn()  # after the page: live
@@ -195,9 +198,9 @@ class PagesTests(ResumeCase):
             self.chat.finish()
             self.store.is_slow = False
             self.successResultOf(done)
-            self.assertEqual(list(self.hub.roster.rooms), ["lobby"])
+            self.assertEqual(list(self.chat.rooms), ["lobby"])
             self.assertFalse(self.store.has(room_stream("tea")))
 
     def assert_nothing_left(self):
-        room = self.hub.roster.rooms["lobby"]
-        self.assertEqual((list(room.members), room.holds, room.count), ([self.ann.id], 0, 1))
+        room = self.chat.rooms["lobby"]
+        self.assertEqual((room.members, room.holds, room.count), ([self.ann.id], 0, 1))

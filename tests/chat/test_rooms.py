@@ -11,7 +11,8 @@ from chatd.chat.rooms import Member, Room
 from chatd.errors import StoreError
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Head, Retention
-from tests.chat.wiring import Chat, ChatCase, codes, is_said, moderate, seqs, texts
+from tests.chat.cases import ChatCase
+from tests.chat.wiring import codes, is_said, moderate, seqs, texts
 
 ANGSTROM = "\u00c5ngstr\u00f6m"
 ALIKE = (ANGSTROM, unicodedata.normalize("NFD", ANGSTROM), ANGSTROM.upper(), ANGSTROM.casefold())
@@ -54,6 +55,8 @@ class RoomTests(SynchronousTestCase):
 
 
 class JoiningTests(ChatCase):
+    is_over_redis = True
+
     def setUp(self):
         super().setUp()
         self.ann = self.chat.arrive("ann", rooms=())
@@ -82,7 +85,7 @@ class JoiningTests(ChatCase):
         """A name with ß and a name with ss are the same room."""
         self.ask(self.ann, "join", room="stra\u00dfe")
         self.ask(self.bob, "join", room="STRASSE")
-        self.assertEqual(len(self.hub.roster.rooms), 1)
+        self.assertEqual(len(self.chat.rooms), 1)
 
     def test_long_in_another_form(self):
         """Members can join, use and leave a room whose name is too long only before composition."""
@@ -96,21 +99,21 @@ class JoiningTests(ChatCase):
         """A room's name has 1 to 64 characters, none of them a space or a control character."""
         for name in ("", "x" * 65, "a b", "a\0", "a\n", "\u200b", "a\u00a0b", "e\u0301" * 65):
             self.assert_refused("bad-room", self.ann, "join", room=name)
-        self.assertEqual(self.hub.roster.rooms, {})
+        self.assertEqual(self.chat.rooms, {})
         self.ask(self.ann, "join", room="x" * 64)
 
     @moderate
     @given(st.text(max_size=70))
     def test_any_name(self, name):
         """The server refuses a name, or makes a room that its member finds under all spellings."""
-        chat = Chat()
+        chat = self.make_chat()
         ann = chat.arrive("ann", rooms=())
         chat.command(ann, "join", room=name)
         if "bad-room" in codes(ann.take()):
-            self.assertEqual(chat.hub.roster.rooms, {})
+            self.assertEqual(chat.rooms, {})
             return
         for form in ("NFC", "NFD"):
-            room = chat.hub.roster.room_of(ann, unicodedata.normalize(form, name))
+            room = ann.daemon.roster.room_of(ann, unicodedata.normalize(form, name))
             self.assertIs(room, ann.rooms[room.key])
 
     def test_not_in_the_room(self):
@@ -144,6 +147,8 @@ class JoiningTests(ChatCase):
 
 
 class LimitTests(ChatCase):
+    is_over_redis = True
+
     def test_default(self):
         """A session may be in a hundred rooms, and in another room after it has left one."""
         ann = self.chat.arrive("ann", rooms=())
@@ -151,7 +156,7 @@ class LimitTests(ChatCase):
             self.ask(ann, "join", room=f"room-{number}")
         for after in (None, 0):
             self.assert_refused("too-many-rooms", ann, "join", room="tea", after=after)
-        self.assertEqual((len(ann.rooms), len(self.hub.roster.rooms)), (100, 100))
+        self.assertEqual((len(ann.rooms), len(self.chat.rooms)), (100, 100))
         self.ask(ann, "join", room="room-0")  # it is in this room already
         self.ask(ann, "leave", room="room-0")
         self.ask(ann, "join", room="tea")
@@ -166,18 +171,18 @@ class LimitTests(ChatCase):
         (failure,) = chat.failures
         self.assertEqual(failure.value.code, "too-many-rooms")
         chat.failures.clear()
-        self.assertEqual(set(chat.hub.roster.rooms), {"one", "two"})
-        self.assertEqual({room.holds for room in chat.hub.roster.rooms.values()}, {0})
+        self.assertEqual(set(chat.rooms), {"one", "two"})
+        self.assertEqual({room.holds for room in chat.rooms.values()}, {0})
 
     def test_first_rooms_alike(self):
         """Rooms in which a session begins count once if their names are the same."""
         chat = self.make_chat(max_rooms=1)
         ann = chat.arrive("ann", rooms=("Tea", "tea", "TEA"))
         self.assertEqual(list(ann.rooms), ["tea"])
-        self.assertEqual(chat.hub.roster.rooms["tea"].holds, 0)
+        self.assertEqual(chat.rooms["tea"].holds, 0)
 
 
-class ForgottenTests(ChatCase):
+class ForgottenCase(ChatCase):
     options: ClassVar = {"retention": Retention(max_age_s=60.0)}
 
     def setUp(self):
@@ -187,9 +192,13 @@ class ForgottenTests(ChatCase):
 
     def leave_and_join(self):
         self.ask(self.ann, "leave", room="tea")
-        self.assertEqual(self.hub.roster.rooms, {})
+        self.assertEqual(self.chat.rooms, {})
         self.ann.take()
         return self.ask(self.ann, "join", room="tea")
+
+
+class ForgottenTests(ForgottenCase):
+    is_over_redis = True
 
     def test_nothing_kept(self):
         """A room without members and kept messages ends; a new room has another order."""
@@ -218,8 +227,12 @@ class ForgottenTests(ChatCase):
     def test_vanishing(self):
         """A room also ends when its last member vanishes."""
         self.delivery.vanish(self.ann)
-        self.assertEqual((self.hub.roster.rooms, self.hub.roster.here), ({}, {}))
+        self.assertEqual((self.chat.rooms, self.chat.people), ({}, []))
         self.assertFalse(self.store.has(room_stream("tea")))
+
+
+class StoreTests(ForgottenCase):
+    """A store that is slow, or broken."""
 
     def test_what_was_said_is_waited_for(self):
         """A room with a message that is not stored yet stays, and keeps its order."""
@@ -227,9 +240,9 @@ class ForgottenTests(ChatCase):
         self.chat.say(self.ann, "hello")
         self.chat.end_turn()
         self.delivery.vanish(self.ann)
-        self.assertIn("tea", self.hub.roster.rooms)
+        self.assertIn("tea", self.chat.rooms)
         self.chat.finish()
-        self.assertEqual(self.hub.roster.rooms, {})
+        self.assertEqual(self.chat.rooms, {})
         self.store.is_slow = False
         bob = self.chat.arrive("bob", rooms=())
         result = self.ask(bob, "join", room="tea", after=0)
@@ -242,4 +255,4 @@ class ForgottenTests(ChatCase):
         self.chat.command(self.ann, "leave", room="tea")
         self.assertEqual(len(self.chat.failures), 1)
         self.chat.failures.clear()
-        self.assertEqual(self.hub.roster.rooms, {})
+        self.assertEqual(self.chat.rooms, {})

@@ -1,23 +1,18 @@
 """The setup that the tests of the chat share: a whole chat, without bytes or sockets."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from hypothesis import settings
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.access import RoomAccess
-from chatd.chat.commands import Commands
-from chatd.chat.hub import Hub
-from chatd.chat.moderation import Bans, Operators
-from chatd.chat.onedaemon import OneDaemon
+from chatd.chat.moderation import Operators
 from chatd.chat.policy import Policy
-from chatd.chat.roster import Roster
 from chatd.errors import RequestError, SessionEnded
 from chatd.storage.memory import MEMORY_RETENTION
 from chatd.wire.messages import Message, MessageType
-from tests.chat.recorder import End, Person, Recorder
+from tests.chat.daemons import Daemon, room_of
+from tests.chat.recorder import Person, Recorder
 from tests.chat.slowstore import SlowStore
 
 NOW = 1_000_000.0
@@ -29,6 +24,7 @@ class Chat:
     """A whole chat, with a clock that tests set, and no work that a test does not start.
 
     Attributes:
+        daemons: Its daemons; members arrive at them in turn.
         saving: A Deferred that each save of bans waits for; None to save at once.
         saved: The bans of each save.
     """
@@ -44,64 +40,128 @@ class Chat:
         **policy,
     ):
         self.now = NOW
+        self.retention = retention
         self.store = store_class(retention, unix_time=lambda: self.now)
         self.delivery = Recorder()
         self.store_failures: list[Any] = []
-        self.failures = []
+        self.failures: list[Any] = []
         self.notes: list[Any] = []
-        self.saved = []
+        self.saved: list[Any] = []
         self.operators = Operators(operators, needs_account=needs_account)
         self.saving = None
-        self.bans = Bans(save=self._save, lock=DeferredLock(), unix_time=lambda: self.now)
-        self.access = RoomAccess(self.store, self.operators, DeferredLock(), self.notes.append)
-        self.roster = Roster(
-            self.store,
-            self.delivery,
-            self._start,
-            policy=Policy(**policy),
-            access=self.access,
-            share=lambda roster: OneDaemon(roster, self.bans),
-            has_accounts=has_accounts,
-        )
-        self.hub = Hub(
-            self.roster,
-            self.delivery,
-            self._start,
-            self.store_failures.append,
-            unix_time=lambda: self.now,
-        )
-        self.delivery.depart = self.hub.roster.depart
-        self.commands = Commands(
-            self.roster,
-            self.bans,
-            self.operators,
-            self.notes.append,
-            self.store_failures.append,
-            lambda: self.now,
-            self._change_password,
-        )
-        self.passwords = {}  # of each name, for those who have one
+        self.daemons = [
+            Daemon(self, store, Policy(**policy), has_accounts=has_accounts)
+            for store in self.make_stores()
+        ]
+        self.delivery.depart = self._depart
+        self.delivery.drained_one = self.store.answered = self.carry_on
+        self.passwords: dict[str, str] = {}  # of each name, for those who have one
+        self._arrivals = 0
         self._last = 0
+        self.open()
+
+    # Replaced where there are several daemons
+
+    def make_stores(self):
+        """Return the store of each daemon."""
+        return [self.store]
+
+    def open(self):
+        """Begin."""
+
+    def close(self):
+        """End."""
+
+    def carry_on(self):
+        """Do what waits for nothing but the way between the daemons."""
+
+    is_late = False
+    """Whether a test says when the next thing goes its way between the daemons."""
+
+    def begin_late(self):
+        """Let a test say that from now on, if there are several daemons."""
+
+    def end_late(self):
+        """Do what is late, and be late no more."""
+
+    @property
+    def kept_bans(self):
+        """The bans that are in force after a restart."""
+        return self.saved[-1] if self.saved else []
+
+    def replace_bans(self, bans):
+        """Put bans in force that were kept."""
+        self.only.bans.replace(bans)
+
+    # What tests look at
+
+    @property
+    def only(self):
+        """The only daemon."""
+        (daemon,) = self.daemons
+        return daemon
+
+    @property
+    def rooms(self):
+        """The open rooms, by their folded names."""
+        parts: dict[str, list[Any]] = {}
+        for daemon in self.daemons:
+            for key, room in daemon.roster.rooms.items():
+                parts.setdefault(key, []).append(room)
+        return {key: room_of(rooms) for key, rooms in parts.items()}
+
+    @property
+    def people(self):
+        """The members."""
+        return [
+            person
+            for daemon in self.daemons
+            for sessions in daemon.roster.here.values()
+            for person in sessions.values()
+        ]
+
+    def sessions_of(self, name):
+        """Return the members with a name."""
+        return [each for daemon in self.daemons for each in daemon.roster.sessions_of(name)]
+
+    def is_banned(self, name=None, address="198.51.100.1"):
+        """Return whether each daemon refuses a name or an address."""
+        refusals = {_refusal_of(daemon.bans, name, address) for daemon in self.daemons}
+        (code,) = refusals
+        return code == "banned"
+
+    # What tests do
 
     def use_operators(self, names):
-        """Replace the operators, as a server does."""
+        """Replace the operators, as the servers do."""
         self.operators.replace(names)
-        self.roster.remove_strangers()
+        for daemon in self.daemons:
+            daemon.roster.remove_strangers()
+        self.carry_on()
 
-    def arrive(self, name, *, rooms=("lobby",), account=False, address="192.0.2.1"):
+    def arrive(self, name, *, rooms=("lobby",), account=False, address=HERE):
         """Add a member that has got no messages yet; the store must not be slow."""
-        claims = self.hub.roster.shared.claims
-        given = at_once(claims.claim([name], "", is_account=account, address=address))
+        daemon = self.daemons[self._arrivals % len(self.daemons)]
+        self._arrivals += 1
         self._last += 1
-        person = Person(f"session {self._last}", given)
+        id = f"session {self._last}"
+        claimed = daemon.roster.shared.claims.claim([name], id, is_account=account, address=address)
+        person = Person(id, at_once(claimed, self.carry_on))
+        person.daemon = daemon
         person.has_account = account
         person.address = address
-        Deferred.fromCoroutine(self._admit(person, rooms)).addErrback(self.failures.append)
+        self.start(self._admit(person, rooms))
+        self.carry_on()
         return person
 
     async def _admit(self, person, rooms):
-        await self.roster.access.load()
-        self.roster.arrive(person, await self.roster.open_all(rooms))
+        roster = person.daemon.roster
+        await roster.access.load()
+        roster.arrive(person, await roster.open_all(rooms))
+
+    def _depart(self, person):
+        person.daemon.roster.depart(person)
+        self.carry_on()
 
     @property
     def next_ref(self):
@@ -112,25 +172,35 @@ class Chat:
         """Give a command; return the Deferred of its end, and answer a refusal as a server does."""
         ref = self.next_ref
         self._last += 1
+        daemon = person.daemon
 
         def refused(failure):
             failure.trap(RequestError)
             error = failure.value
-            self.hub.refuse(person, RequestError(error.code, error.message, ref=error.ref or ref))
+            error = RequestError(error.code, error.message, ref=error.ref or ref)
+            daemon.hub.refuse(person, error)
 
-        run = self.commands.run(person, {"id": ref, "command": command, **fields})
+        run = daemon.commands.run(person, {"id": ref, "command": command, **fields})
         done = Deferred.fromCoroutine(run)
         done.addErrback(refused).addErrback(lambda failure: failure.trap(SessionEnded))
-        return done.addErrback(self.failures.append)
+        done.addErrback(self.failures.append)
+        self.carry_on()
+        return done
 
     def say(self, person, content, *, id=None, **place):
         """Say something, as a MESSAGE that has arrived."""
         self._last += 1
         message = Message.chat(content, id=id or f"message {self._last}", **place)
-        self.hub.say(person, (message,))
+        person.daemon.hub.say(person, (message,))
+
+    def begin(self):
+        """Begin to store what was said."""
+        for daemon in self.daemons:
+            daemon.hub.commits.begin()
+        self.carry_on()
 
     def end_turn(self):
-        self.hub.commits.begin()
+        self.begin()
         self.delivery.end_turn()
 
     def finish(self):
@@ -143,15 +213,17 @@ class Chat:
                 self.delivery.drain_next()
             self.end_turn()
 
-    def _start(self, awaitable):
+    # What the daemons need
+
+    def start(self, awaitable):
         Deferred.fromCoroutine(awaitable).addErrback(self.failures.append)
 
-    async def _change_password(self, person, old, new):
+    async def change_password(self, person, old, new):
         if self.passwords.get(person.key) != old:
             raise RequestError("auth-failed", "wrong")
         self.passwords[person.key] = new
 
-    async def _save(self, bans):
+    async def save(self, bans):
         if self.saving is not None:
             await self.saving
         if self.store.failure is not None:
@@ -159,92 +231,12 @@ class Chat:
         self.saved.append(bans)
 
 
-class ChatCase(SynchronousTestCase):
-    """A test with a chat; an unexpected failure of the chat fails the test."""
-
-    options: ClassVar[dict[str, Any]] = {}
-
-    def setUp(self):
-        self.chat = self.make_chat(**self.options)
-        self.hub = self.chat.hub
-        self.store = self.chat.store
-        self.delivery = self.chat.delivery
-
-    def make_chat(self, **options):
-        chat = Chat(**options)
-        self.addCleanup(lambda: self.assertEqual(chat.failures, []))
-        return chat
-
-    def ask(self, person, command, /, **fields):
-        """Give a command and return its RESULT alone; the other messages stay."""
-        self.successResultOf(self.chat.command(person, command, **fields))
-        self.chat.end_turn()
-        (result,) = [each for each in person.told if is_result(each)]
-        person.told.remove(result)
-        return {key: value for key, value in result.header.items() if key != "id"}
-
-    def assert_refused(self, code, person, command, /, **fields):
-        """Send a command that the server refuses, with no other answer."""
-        self.chat.end_turn()
-        person.take()
-        self.successResultOf(self.chat.command(person, command, **fields))
-        self.chat.end_turn()
-        (error,) = person.take()
-        self.assertIsInstance(error, RequestError)
-        self.assertEqual(error.code, code)
-        return error
-
-    def hear(self, person):
-        """End the turn, and return a member's messages since the last time."""
-        self.chat.end_turn()
-        return person.take()
-
-
-class ModerationCase(ChatCase):
-    """A test with an operator, and two others that share another address."""
-
-    options: ClassVar = {"operators": ("Op",)}
-
-    def setUp(self):
-        super().setUp()
-        self.op = self.chat.arrive("OP", address=HERE)
-        self.ann = self.chat.arrive("ann", address=THERE)
-        self.bob = self.chat.arrive("bob", address=THERE)
-        self.chat.end_turn()
-        for person in (self.op, self.ann, self.bob):
-            person.take()
-
-    def assert_ended(self, code, *people):
-        """Check that the sessions ended with this code, and without `retry`."""
-        for person in people:
-            (end,) = [each for each in person.take() if isinstance(each, End)]
-            self.assertEqual((end.code, end.retry, person.is_over), (code, False, True))
-
-
-class PrivateCase(ChatCase):
-    """An operator, two accounts and a guest, all in the room `den`."""
-
-    options: ClassVar = {"operators": ("op",), "needs_account": True, "has_accounts": True}
-
-    def setUp(self):
-        super().setUp()
-        self.op = self.chat.arrive("Op", rooms=["Den"], account=True)
-        self.ann = self.chat.arrive("Ann", rooms=["Den"], account=True)
-        self.bob = self.chat.arrive("Bob", rooms=["lobby"], account=True)
-        self.guest = self.chat.arrive("guest-1", rooms=["Den"])
-        self.people = [self.op, self.ann, self.bob, self.guest]
-        self.forget()
-
-    def forget(self):
-        """End the turn, and forget the events of all members."""
-        self.chat.end_turn()
-        for person in self.people:
-            person.take()
-
-    def close_den(self):
-        """Make the room private; ann, who is in it, is invited."""
-        self.ask(self.op, "private", room="den")
-        self.forget()
+def _refusal_of(bans, name, address):
+    try:
+        bans.check(name, address)
+    except RequestError as error:
+        return error.code
+    return None
 
 
 def is_result(item):
@@ -270,31 +262,21 @@ def codes(told):
     return [item.code for item in told if isinstance(item, RequestError)]
 
 
-class ResumeCase(ChatCase):
-    def setUp(self):
-        super().setUp()
-        self.ann = self.chat.arrive("ann")
-        self.bob = self.chat.arrive("bob", rooms=())
-        for text in ("one", "two", "three", "four", "five"):
-            self.chat.say(self.ann, text)
-        self.chat.end_turn()
-        self.epoch = self.hub.roster.rooms["lobby"].epoch
+def at_once(awaitable, carry_on=lambda: None):
+    """Return the result of an awaitable that is done at once, or raise its error.
 
-    def join(self, **fields):
-        """Let bob join; return the RESULT, which comes first, and the places of the messages."""
-        self.bob.take()
-        self.successResultOf(self.chat.command(self.bob, "join", room="lobby", **fields))
-        result, *missed = self.hear(self.bob)
-        self.assertTrue(is_result(result))
-        self.assertTrue(all(map(is_said, missed)))
-        return result.header, seqs(missed)
+    Args:
+        awaitable: The awaitable.
+        carry_on: Called before the result is taken.
+    """
 
+    async def wait():
+        return await awaitable
 
-def at_once(awaitable):
-    """Return the result of an awaitable that is done at once, or raise its error."""
-    done: Deferred[Any] = Deferred.fromCoroutine(awaitable)
+    done: Deferred[Any] = Deferred.fromCoroutine(wait())
     results: list[Any] = []
     done.addBoth(results.append)
+    carry_on()
     (result,) = results
     if isinstance(result, Failure):
         result.raiseException()

@@ -164,7 +164,7 @@ LOAD = (
     ),
     Defence(
         "A confirmed message is stored: nobody sees a message before.",
-        "tests/chat/test_commits.py::BatchTests::test_not_before_it_is_stored",
+        "tests/chat/test_commits.py::StoredTests::test_not_before_it_is_stored",
         "chatd/chat/commits.py",
         "await self._append(entries)",
         "[values.Stored(values.place(each.entry, 1), True) for values in "

@@ -185,7 +185,7 @@ PEOPLE = (
     ),
     Defence(
         "The server sets the sender of each message; the client cannot.",
-        "tests/chat/test_commits.py::BatchTests::test_header",
+        "tests/chat/test_commits.py::StoredTests::test_header",
         "chatd/chat/hub.py",
         "                sender=sender,\n",
         "                sender=header.sender or sender,\n",

@@ -1,0 +1,56 @@
+"""A chat of two daemons, which share a backplane in memory."""
+
+import msgspec
+
+from chatd.backplane.interface import KeptBan
+from chatd.chat.moderation import Ban
+from tests.backplane.memorybackplane import SharedMemory
+from tests.chat.wiring import Chat
+
+
+class TwoDaemonsChat(Chat):
+    """A chat of two daemons, at which members arrive in turn.
+
+    The backplane keeps everything in the store of the chat, which may be slow. Whatever the daemons
+    ask the backplane, and whatever it tells them, goes its way later, in one order. A step of a
+    test ends when nothing of that is under way, except between `begin_late` and `end_late`.
+
+    Attributes:
+        shared: What the daemons share; its `carry_one` lets the next thing go its way.
+    """
+
+    def make_stores(self):
+        self.shared = SharedMemory(self.store, lambda: self.now, is_late=True)
+        return [self.shared.node(), self.shared.node()]
+
+    def carry_on(self):
+        if not self.is_late:
+            self.shared.carry_on()
+
+    def begin_late(self):
+        for daemon in self.daemons:  # members arrive when the store is slow
+            self.start(daemon.access.load())
+        self.carry_on()
+        self.is_late = True
+
+    def end_late(self):
+        self.is_late = False
+        self.carry_on()
+
+    def arrive(self, name, **options):
+        was_late = self.is_late
+        self.end_late()
+        try:
+            return super().arrive(name, **options)
+        finally:
+            self.is_late = was_late
+
+    @property
+    def kept_bans(self):
+        return [msgspec.json.decode(ban.value, type=Ban) for ban in self.shared.bans.values()]
+
+    def replace_bans(self, bans):
+        for ban in bans:
+            (target,) = ban.targets
+            kept = KeptBan(target.text, ban.until, msgspec.json.encode(ban))
+            self.shared.bans[target.text] = kept
