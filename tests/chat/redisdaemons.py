@@ -26,10 +26,12 @@ class BlockingTransport:
 
     Attributes:
         sent: How often something was sent, except by `read_all`.
+        is_for_pushes: Whether it is the connection that hears channels.
     """
 
     def __init__(self, path, protocol):
         self.sent = 0
+        self.is_for_pushes = isinstance(protocol, Pushes)
         self._protocol = protocol
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(path)
@@ -49,7 +51,7 @@ class BlockingTransport:
         if not protocol.connected:
             return
         answered: list[Any] = []
-        if isinstance(protocol, Pushes):
+        if self.is_for_pushes:
             asked = protocol.subscribe(["end of what was pushed"])
         else:
             asked = protocol.execute_command("PING")
@@ -97,17 +99,37 @@ class RedisChat(Chat):
             at_once(node.first_attempt(), self.carry_on)
 
     def close(self):
+        self.end_late()
         for node in self._nodes:
             at_once(node.close(), self.carry_on)
 
+    def begin_late(self):
+        self.is_late = True
+
+    def carry_one(self, random):
+        random.choice(self._transports).read_all()
+
+    def end_late(self):
+        self.is_late = False
+        self.carry_on()
+
+    def arrive(self, name, **options):
+        was_late = self.is_late
+        self.end_late()
+        try:
+            return super().arrive(name, **options)
+        finally:
+            self.is_late = was_late
+
     def carry_on(self):
-        if self._is_carrying_on:
+        if self._is_carrying_on or self.is_late:
             return
         self._is_carrying_on = True
         sent = -1
         while sent != self._sent:
             sent = self._sent
-            for each in list(self._transports):
+            # The pushes last: what a command pushes is there when the command is answered.
+            for each in sorted(self._transports, key=lambda each: each.is_for_pushes):
                 each.read_all()
         self._is_carrying_on = False
 

@@ -16,7 +16,7 @@ class TwoDaemonsChat(Chat):
     test ends when nothing of that is under way, except between `begin_late` and `end_late`.
 
     Attributes:
-        shared: What the daemons share; its `carry_one` lets the next thing go its way.
+        shared: What the daemons share.
     """
 
     def make_stores(self):
@@ -32,6 +32,10 @@ class TwoDaemonsChat(Chat):
             self.start(daemon.access.load())
         self.carry_on()
         self.is_late = True
+
+    def carry_one(self, random):
+        if self.shared.owes:
+            self.shared.carry_one()
 
     def end_late(self):
         self.is_late = False

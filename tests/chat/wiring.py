@@ -81,6 +81,9 @@ class Chat:
     def begin_late(self):
         """Let a test say that from now on, if there are several daemons."""
 
+    def carry_one(self, random):
+        """Let one thing that is late go its way."""
+
     def end_late(self):
         """Do what is late, and be late no more."""
 
