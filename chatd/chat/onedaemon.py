@@ -61,7 +61,7 @@ class OneDaemon(Generic[M]):
             for name in names:
                 self._roster.publish(room, (presence.left(room.name, name, **why),))
 
-    def renamed(self, member: M, old_name: str) -> None:
+    async def renamed(self, member: M, old_name: str) -> None:
         """See `Shared`."""
         rooms = [room for room in member.rooms.values() if self._announces(len(room.members))]
         self._roster.tell_renamed(rooms, old_name, member.name, but=member.id)

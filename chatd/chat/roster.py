@@ -137,7 +137,7 @@ class Roster(OpenRooms[M]):
         for room in member.rooms.values():
             room.add(member)
         if name != old_name:
-            self.shared.renamed(member, old_name)
+            await self.shared.renamed(member, old_name)
         return name
 
     def tell_renamed(

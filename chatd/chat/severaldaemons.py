@@ -28,6 +28,7 @@ from chatd.chat.rooms import M, Room
 from chatd.chat.roster import Roster
 from chatd.chat.shared import AccessChange, Ending, ListedRoom, RoomNames
 from chatd.chat.sharedclaims import SharedClaims
+from chatd.errors import StoreError
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Entry, Outcome
 from chatd.wire.messages import Message
@@ -105,8 +106,8 @@ class SeveralDaemons(Generic[M]):
         for name in names:
             self.backplane.quit(room.stream, name, why=given)
 
-    def renamed(self, member: M, old_name: str) -> None:
-        """See `Shared`."""
+    async def renamed(self, member: M, old_name: str) -> None:
+        """See `Shared`; all daemons hear of it before the next messages of the member."""
         rooms = list(member.rooms.values())
         for room in rooms:
             self.backplane.quit(room.stream, old_name, why={}, is_silent=True)
@@ -114,19 +115,19 @@ class SeveralDaemons(Generic[M]):
         if member.away is not None:
             text = member.away.text
             self._start(self.backplane.set_away(member.id, member.name, text))
-        # At once, so that the members of this daemon hear the new name before its messages.
         limit = self._roster.policy.presence_limit
         near = [room for room in rooms if room.count <= limit]
         self._roster.tell_renamed(near, old_name, member.name, but=member.id)
-        if rooms:
-            self._start(self._tell_renamed(rooms, old_name, member.name))
-
-    async def _tell_renamed(self, rooms: Sequence[Room[M]], old_name: str, name: str) -> None:
-        counts = await self.backplane.count([room.stream for room in rooms])
-        limit = self._roster.policy.presence_limit
+        if not rooms:
+            return
+        name = member.name
+        try:
+            counts = await self.backplane.count([room.stream for room in rooms])
+        except StoreError:
+            return  # no other daemon can be told; the member has the name all the same
         keys = [room.key for room, count in zip(rooms, counts, strict=True) if count <= limit]
         if keys:
-            await self._tell(Renamed(keys, old_name, name))
+            self._start(self._tell(Renamed(keys, old_name, name)))
 
     def tell_room(self, key: str, event: Message) -> None:
         """See `Shared`."""

@@ -131,8 +131,11 @@ class Shared(Protocol[M]):
             is_silent: Whether all sessions of this daemon leave, so that no session must be told.
         """
 
-    def renamed(self, member: M, old_name: str) -> None:
-        """Tell the members of a member's rooms about its new name."""
+    def renamed(self, member: M, old_name: str) -> Awaitable[None]:
+        """Tell the members of a member's rooms about its new name.
+
+        It raises no `StoreError`.
+        """
 
     def tell_room(self, key: str, event: Message) -> None:
         """Send an EVENT to all members of a room, by its folded name."""

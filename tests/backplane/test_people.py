@@ -111,6 +111,20 @@ class NameTests(DaemonsCase):
         self.assertEqual(bob.take("renamed"), [])
         self.assertEqual(self.shared.names["ann"], {})
 
+    def test_rename_without_a_link(self):
+        """A member gets its new name, even if no other daemon can be told of it."""
+        ann = self.connect(self.one, "ann")
+        bob = self.connect(self.two, "bob")
+        count = self.here.count
+
+        async def count_unlinked(streams):
+            self.here.is_up = False
+            return await count(streams)
+
+        self.here.count = count_unlinked
+        self.assertEqual(self.do(ann.rename("Anna")), "Anna")
+        self.assertEqual(bob.take("renamed"), [])
+
     def test_rename_while_gone(self):
         """A new name that is answered when the session has ended is given up, like the old."""
         ann = self.connect(self.one, "ann")

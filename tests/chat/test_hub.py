@@ -1,5 +1,6 @@
 """Tests of the hub: the members and their names, and direct messages."""
 
+import random
 import unicodedata
 
 from chatd.chat import presence
@@ -7,7 +8,7 @@ from chatd.chat.names import fold
 from chatd.errors import RequestError
 from chatd.storage.streamkeys import direct_stream
 from tests.chat.cases import ChatCase
-from tests.chat.wiring import at_once, codes, is_said, seqs, texts
+from tests.chat.wiring import at_once, codes, is_result, is_said, seqs, texts
 
 ZOE = "Zo\u00eb"
 ALIKE = (ZOE, unicodedata.normalize("NFD", ZOE), ZOE.upper(), ZOE.casefold())
@@ -193,6 +194,18 @@ class RenameTests(ChatCase):
         self.assertEqual(said.sender, "anna")
         self.delivery.vanish(self.ann)
         self.assertEqual(self.chat.rooms["tea"].count, 1)
+
+    def test_before_its_messages(self):
+        """The others hear of the new name before what the member says after the RESULT."""
+        self.chat.begin_late()
+        self.chat.command(self.ann, "name", name="anna")
+        while not any(map(is_result, self.ann.told)):
+            self.chat.carry_one(random)
+        self.chat.say(self.ann, "hello")
+        self.chat.begin()
+        self.chat.end_late()
+        event, said = self.hear(self.bob)
+        self.assertEqual((event, said.sender), (presence.renamed("ann", "anna"), "anna"))
 
     def test_old_name_is_free(self):
         """The old name is free, and no session has it any more."""
