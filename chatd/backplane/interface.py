@@ -231,6 +231,12 @@ class IBackplaneListener(Interface):
         to learn what they miss. The kept messages after the place are heard next.
         """
 
+    def stands(stream: str, head: Head) -> None:
+        """Hear where an open room stands, when the backplane has attached anew.
+
+        Its messages up to there were heard before, but perhaps no EVENT of the meantime.
+        """
+
     def heard_event(stream: str, event: Mapping[str, Any], but: str) -> None:
         """Hear an EVENT for the members of an open room, except those with the folded name `but`.
 

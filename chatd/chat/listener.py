@@ -81,6 +81,13 @@ class Listener(Generic[M]):
                 self._send_back(room.behind(seq), told)
                 room.skip_to(seq)
 
+    def stands(self, stream: str, head: Head) -> None:
+        """See `IBackplaneListener`."""
+        with self._noting_failures():
+            room = self._roster.room_at(stream)
+            if room is not None:
+                room.topic = head.topic
+
     def heard_event(self, stream: str, event: Mapping[str, Any], but: str) -> None:
         """See `IBackplaneListener`."""
         with self._noting_failures():

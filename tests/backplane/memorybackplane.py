@@ -214,6 +214,7 @@ class MemoryBackplane:
             self._enter(stream, name)
         for stream in list(self.positions):
             self.fill(stream)
+            self.listener.stands(stream, self.shared.store._streams[stream].head)
         self.listener.linked(LinkState(True))
 
     def _hear_directs(self):

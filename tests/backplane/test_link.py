@@ -59,6 +59,13 @@ class LinkTests(DaemonsCase):
         self.say(self.bob, "hello?", to="ann")
         self.assertEqual([each["text"] for each in self.bob.take("away")], ["lunch"])
 
+    def test_topic_of_the_meantime(self):
+        """A topic that was set while the link was lost is the room's topic afterwards."""
+        self.here.lose_link()
+        self.do(self.bob.topic("lobby", "tea"))
+        self.here.restore_link()
+        self.assertEqual(self.do(self.ann.topic("lobby")), "tea")
+
     def test_name_lost(self):
         """A session whose name was taken while the lease was lost ends; the new one goes on."""
         cat = self.connect(self.one, "cat")

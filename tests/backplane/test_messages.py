@@ -55,7 +55,9 @@ class MessageTests(DaemonsCase):
         self.assertEqual(self.bob.texts, [])
         self.assertNotIn("room attic", self.there.positions)
         self.there.listener.heard("room attic", [])
-        self.there.listener.moved("room attic", Head(name="attic", epoch="1", seq=0, oldest=1))
+        head = Head(name="attic", epoch="1", seq=0, oldest=1)
+        self.there.listener.moved("room attic", head)
+        self.there.listener.stands("room attic", head)
         self.there.listener.heard_event("room attic", {"event": "topic", "topic": ""}, "")
 
     def test_server(self):

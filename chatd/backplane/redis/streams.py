@@ -64,12 +64,16 @@ class Streams:
         waiting: list[Deferred[Any]] = []
         for stream, room in list(self._rooms.items()):
             if room.merge is not None:
-                opened = self._open(attachment, stream, room)
-                waiting.append(Deferred.fromCoroutine(opened))
+                compared = self._compare(attachment, stream, room)
+                waiting.append(Deferred.fromCoroutine(compared))
         for stream in list(self._released):
             released = self._let_go(attachment, stream)
             waiting.append(Deferred.fromCoroutine(released))
         await all_of(waiting)
+
+    async def _compare(self, attachment: Attachment, stream: str, room: OpenRoom) -> None:
+        head = await self._open(attachment, stream, room)
+        self._heard_by().stands(stream, head)
 
     async def leave(self, attachment: Attachment) -> None:
         """Let go of every open room."""

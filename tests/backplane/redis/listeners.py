@@ -16,6 +16,8 @@ class Notes:
         messages: The messages of each stream.
         moves: The streams with another epoch, with their heads.
         misses: The streams with missed messages, with the last place of them.
+
+        heads: The open streams at each new attachment, with their heads.
         directs: The direct messages.
         states: The states of the link.
     """
@@ -24,6 +26,8 @@ class Notes:
         self.messages = {}
         self.moves = []
         self.misses = []
+
+        self.heads = []
         self.directs = []
         self.missed_names = []
         self.events = []
@@ -46,6 +50,9 @@ class Notes:
     def missed(self, stream, seq):
         self.misses.append((stream, seq))
         self._look()
+
+    def stands(self, stream, head):
+        self.heads.append((stream, head))
 
     def heard_event(self, stream, event, but):
         self.events.append((stream, event, but))

@@ -276,6 +276,15 @@ async def test_cut(redis, attach):
     await bob.notes.until(heard(bob, 1, 3))
 
 
+async def test_stands(redis, attach):
+    """A node that attaches anew hears where its open rooms stand, with their topics."""
+    ann, bob = await opened(redis, attach)
+    await ann.set_topic(LOBBY, "tea")
+    bob.cut()
+    await bob.notes.until(lambda: [state.is_up for state in bob.notes.states] == [False, True])
+    assert [(stream, head.topic) for stream, head in bob.notes.heads] == [(LOBBY, "tea")]
+
+
 async def test_answer_lost(redis, attach):
     """A message whose answer was lost is heard at the next attachment."""
     ann, bob = await opened(redis, attach)
