@@ -1,6 +1,7 @@
 """Tests of names: which are allowed, which count as the same, and which are in use."""
 
 import unicodedata
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.names import MAX_NAME, LocalClaims, Names, check_name, fold, fold_known
 from chatd.errors import RequestError
+from tests.chat.twodaemons import ClaimsInTurn
 from tests.chat.wiring import at_once, moderate
 
 COMPOSED = "Zo\u00eb"
@@ -122,10 +124,10 @@ class FoldTests(SynchronousTestCase):
 
 
 class GivenNames:
-    """The names of one daemon, whose claims are done at once."""
+    """Names whose claims are done at once."""
 
-    def __init__(self, *, has_accounts=False):
-        self._names = Names(LocalClaims(), has_accounts=has_accounts)
+    def __init__(self, claims, *, has_accounts=False):
+        self._names = Names(claims, has_accounts=has_accounts)
         self.reserve = self._names.reserve
 
     def claim(self, *args, **options):
@@ -138,10 +140,26 @@ class GivenNames:
         self._names.release(name, SESSION)
 
 
-class NamesTests(SynchronousTestCase):
-    def setUp(self):
-        self.names = GivenNames()
+class NamesCase(SynchronousTestCase):
+    """Names of one daemon."""
 
+    claims_class: type[Any] = LocalClaims
+    has_accounts = False
+
+    def setUp(self):
+        self.names = self.make_names()
+
+    def make_names(self):
+        return GivenNames(self.claims_class(), has_accounts=self.has_accounts)
+
+
+class OverTwoDaemons:
+    """Names of two daemons, which are claimed at them in turn."""
+
+    claims_class = ClaimsInTurn
+
+
+class NamesTests(NamesCase):
     def assert_refused(self, code, name):
         with self.assertRaises(RequestError) as caught:
             self.names.claim(name, SESSION)
@@ -215,7 +233,7 @@ class NamesTests(SynchronousTestCase):
     @given(st.lists(st.text("0123456789abcdef", min_size=32, max_size=32), unique=True))
     def test_any_guests(self, guests):
         """No two guests have the same name, however alike their session ids are."""
-        names = GivenNames()
+        names = self.make_names()
         prefix = guests[0][:20] if guests else ""
         alike = {prefix + guest[20:] for guest in guests}
         given = [names.claim(None, guest) for guest in sorted(alike)]
@@ -225,7 +243,7 @@ class NamesTests(SynchronousTestCase):
     @given(ALIKE, ALIKE)
     def test_any_two(self, first, second):
         """The server refuses a second name exactly if it equals the first after folding."""
-        names = GivenNames()
+        names = self.make_names()
         names.claim(first, SESSION)
         if fold(first) == fold(second):
             self.assertRaises(RequestError, names.claim, second, SESSION)
@@ -233,10 +251,11 @@ class NamesTests(SynchronousTestCase):
             self.assertEqual(names.claim(second, SESSION), check_name(second))
 
 
-class AccountTests(SynchronousTestCase):
-    def setUp(self):
-        self.names = GivenNames()
+class NamesOverTwoDaemonsTests(OverTwoDaemons, NamesTests):
+    pass
 
+
+class AccountTests(NamesCase):
     def assert_taken(self, name, **options):
         with self.assertRaises(RequestError) as caught:
             self.names.claim(name, SESSION, **options)
@@ -265,10 +284,11 @@ class AccountTests(SynchronousTestCase):
         self.assert_taken("alice", is_account=True)
 
 
-class LikeTests(SynchronousTestCase):
-    def setUp(self):
-        self.names = GivenNames()
+class AccountOverTwoDaemonsTests(OverTwoDaemons, AccountTests):
+    pass
 
+
+class LikeTests(NamesCase):
     def claim(self, name):
         return self.names.claim_like(name, SESSION)
 
@@ -293,11 +313,14 @@ class LikeTests(SynchronousTestCase):
         self.assertEqual(self.claim("root"), f"guest-{SESSION[:6]}")
 
 
-class GuestTests(SynchronousTestCase):
+class LikeOverTwoDaemonsTests(OverTwoDaemons, LikeTests):
+    pass
+
+
+class GuestTests(NamesCase):
     """Names on a server with accounts."""
 
-    def setUp(self):
-        self.names = GivenNames(has_accounts=True)
+    has_accounts = True
 
     def test_guests(self):
         """The name of a member without an account begins with guest-, in any spelling."""
@@ -315,6 +338,10 @@ class GuestTests(SynchronousTestCase):
         with self.assertRaises(RequestError) as caught:
             self.names.claim("Server", "1", is_account=True)
         self.assertEqual(caught.exception.code, "name-taken")
+
+
+class GuestOverTwoDaemonsTests(OverTwoDaemons, GuestTests):
+    pass
 
 
 class KnownTests(SynchronousTestCase):

@@ -4,6 +4,8 @@ import msgspec
 
 from chatd.backplane.interface import KeptBan
 from chatd.chat.moderation import Ban
+from chatd.chat.names import fold
+from chatd.chat.sharedclaims import SharedClaims
 from tests.backplane.memorybackplane import SharedMemory
 from tests.chat.wiring import Chat
 
@@ -58,3 +60,26 @@ class TwoDaemonsChat(Chat):
             (target,) = ban.targets
             kept = KeptBan(target.text, ban.until, msgspec.json.encode(ban))
             self.shared.bans[target.text] = kept
+
+
+class ClaimsInTurn:
+    """The claims of two daemons in turn, each by a session of its own."""
+
+    def __init__(self):
+        shared = SharedMemory()
+        self._daemons = [SharedClaims(shared.node()) for _ in range(2)]
+        self._held = []
+        self._claims = 0
+
+    async def claim(self, names, session, **options):
+        daemon = self._daemons[self._claims % 2]
+        self._claims += 1
+        session = f"{session} {self._claims}"
+        name = await daemon.claim(names, session, **options)
+        self._held.append((daemon, session, name))
+        return name
+
+    def depart(self, session, name):
+        for held in [each for each in self._held if fold(each[2]) == fold(name)][:1]:
+            self._held.remove(held)
+            held[0].depart(*held[1:])
