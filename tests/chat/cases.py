@@ -15,13 +15,13 @@ from tests.chat.wiring import HERE, THERE, Chat, is_result, is_said, seqs
 class OverTwoDaemons:
     """Makes a case's chat one of two daemons."""
 
-    chat_class = TwoDaemonsChat
+    chat_class: type[Chat] = TwoDaemonsChat
 
 
 class OverRedis:
     """Makes a case's chat one of two daemons that share a redis-server."""
 
-    chat_class = RedisChat
+    chat_class: type[Chat] = RedisChat
 
 
 class ChatCase(SynchronousTestCase):

@@ -109,6 +109,24 @@ class RedisChat(Chat):
     def carry_one(self, random):
         random.choice(self._transports).read_all()
 
+    def carry_to(self, daemon):
+        """Let a daemon hear what Redis has sent it until now."""
+        for each in self._transports_of(daemon):
+            each.read_all()
+
+    def kill(self, daemon):
+        """Kill a daemon: its members hear no more, and others arrive at the other daemon."""
+        for person in self.people:
+            if person.daemon is daemon:
+                person.is_over = True
+        for each in self._transports_of(daemon):
+            each.abortConnection()
+        self.daemons.remove(daemon)
+
+    def _transports_of(self, daemon):
+        at = 2 * self._nodes.index(daemon.roster.store)
+        return self._transports[at : at + 2]
+
     def end_late(self):
         self.is_late = False
         self.carry_on()
