@@ -16,6 +16,7 @@ from chatd.backplane.redis.times import Times
 from chatd.chat.moderation import Ban
 from chatd.chat.names import fold
 from tests.backplane.redis.servers import PROGRAM, RedisServer
+from tests.chat.twodaemons import kept_ban
 from tests.chat.wiring import Chat, at_once
 
 _LEASE_S = 600.0  # longer than any test
@@ -155,6 +156,10 @@ class RedisChat(Chat):
     def kept_bans(self):
         kept = at_once(self._nodes[0].bans(), self.carry_on)
         return [msgspec.json.decode(ban.value, type=Ban) for ban in kept]
+
+    def replace_bans(self, bans):
+        for ban in bans:
+            at_once(self._nodes[0].keep_ban(kept_ban(ban)), self.carry_on)
 
     @property
     def _sent(self):

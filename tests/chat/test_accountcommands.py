@@ -5,6 +5,8 @@ from tests.chat.cases import ChatCase
 
 
 class PasswordTests(ChatCase):
+    is_over_redis = True
+
     def setUp(self):
         super().setUp()
         self.ann = self.chat.arrive("Ann", account=True)

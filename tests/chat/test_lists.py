@@ -49,6 +49,7 @@ class ItemsAfterTests(SynchronousTestCase):
 class ListedTests(ChatCase):
     """The commands whose lists are too long for one RESULT."""
 
+    is_over_redis = True
     options: ClassVar = {"operators": ("op",), "max_rooms": 10_000}
 
     def setUp(self):

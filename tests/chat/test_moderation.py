@@ -13,6 +13,8 @@ from tests.chat.wiring import HERE, NOW, THERE, codes, is_result
 
 
 class OperatorTests(ModerationCase):
+    is_over_redis = True
+
     def test_account_needed(self):
         """On a server with accounts, an operator must have logged in."""
         chat = self.make_chat(operators=("op",), needs_account=True)

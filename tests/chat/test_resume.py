@@ -90,8 +90,12 @@ class RecoveredTests(ResumeCase):
         self.assertEqual((self.hear(self.ann), self.hear(one)), ([], []))
 
 
-class ForgottenTests(ResumeCase):
+class ForgottenCase(ResumeCase):
     options: ClassVar = {"retention": Retention(max_messages=3)}
+
+
+class ForgottenTests(ForgottenCase):
+    is_over_redis = True
 
     def test_too_old(self):
         """With a place before the oldest kept message, all kept messages come, not recovered."""
@@ -105,6 +109,8 @@ class ForgottenTests(ResumeCase):
         self.assertIs(result["recovered"], True)
         self.assertEqual(missed, [3, 4, 5])
 
+
+class SlowReaderTests(ForgottenCase):
     def test_faster_than_it_is_read(self):
         """If a room drops messages before the read, the session ends, and may come back."""
         self.store.page = 2

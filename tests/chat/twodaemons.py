@@ -57,9 +57,14 @@ class TwoDaemonsChat(Chat):
 
     def replace_bans(self, bans):
         for ban in bans:
-            (target,) = ban.targets
-            kept = KeptBan(target.text, ban.until, msgspec.json.encode(ban))
-            self.shared.bans[target.text] = kept
+            kept = kept_ban(ban)
+            self.shared.bans[kept.key] = kept
+
+
+def kept_ban(ban):
+    """Return a ban as a backplane keeps it."""
+    (target,) = ban.targets
+    return KeptBan(target.text, ban.until, msgspec.json.encode(ban))
 
 
 class ClaimsInTurn:
