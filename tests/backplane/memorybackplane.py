@@ -42,9 +42,7 @@ class SharedMemory:
         store: Keeps the messages. If it has a `failure`, every call fails.
     """
 
-    def __init__(
-        self, retention=MEMORY_RETENTION, *, store=None, unix_time=None, is_late=False
-    ):
+    def __init__(self, retention=MEMORY_RETENTION, *, store=None, unix_time=None, is_late=False):
         self.retention = retention
         self.now = 1_000_000.0
         self.unix_time = unix_time or (lambda: self.now)

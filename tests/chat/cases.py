@@ -135,9 +135,9 @@ class PrivateCase(ChatCase):
 
     def answer_change(self):
         """Answer the calls for a change of a private room, before all other calls."""
-        for method in ("private_rooms", "keep_private"):
-            if self.store.owes(method):  # one daemon alone knows the rooms
-                self.store.answer(method)
+        methods = ("private_rooms", "keep_private")  # one daemon alone need not read the rooms
+        while owed := [method for method in methods if self.store.owes(method)]:
+            self.store.answer(owed[0])
 
 
 class ResumeCase(ChatCase):

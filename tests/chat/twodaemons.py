@@ -22,7 +22,7 @@ class TwoDaemonsChat(Chat):
     """
 
     def make_stores(self):
-        self.shared = SharedMemory(self.store, lambda: self.now, is_late=True)
+        self.shared = SharedMemory(store=self.store, unix_time=lambda: self.now, is_late=True)
         return [self.shared.node(), self.shared.node()]
 
     def carry_on(self):
