@@ -51,7 +51,8 @@ class AccessMachine(RuleBasedStateMachine):
         self.people: dict[str, Person] = {}
         for name in PEOPLE:
             self.arrive(name)
-        self.private: dict[str, set[str]] = {}
+        self.states: list[dict[str, set[str]]] = [{}]  # each may be in force at some daemon
+        self.changing: set[str] = set()  # the changes that are not answered yet
         self.operators = {"op"}
         self.asked: dict[str, tuple[str, str]] = {}  # each command and its room
         self.inside: dict[str, set[str]] = {}  # the rooms that each person was in at the last look
@@ -144,13 +145,17 @@ class AccessMachine(RuleBasedStateMachine):
     def give(self, person: str, room: str, command: str, **fields: Any) -> None:
         if room:
             fields["room"] = room
+        if command in CHANGES:
+            self.changing.add(self.chat.next_ref)
         self.asked[self.chat.next_ref] = command, room
         self.chat.command(self.people[person], command, **fields)
 
     @invariant()
     def read(self) -> None:
         """Note the changes that took place, and read the events of every member."""
-        self.private = {room.key: set(room.invited) for room in self.chat.store._private.values()}
+        self.states = self.in_force(
+            {room.key: set(room.invited) for room in self.chat.store._private.values()}
+        )
         assert self.chat.failures == []
         for name, person in self.people.items():
             # What was said before somebody is removed comes before the news of that.
@@ -163,12 +168,17 @@ class AccessMachine(RuleBasedStateMachine):
             assert not leaving, (name, leaving, "is not told")
         self.inside = {name: set(person.rooms) for name, person in self.people.items()}
 
+    def in_force(self, kept: dict[str, set[str]]) -> list[dict[str, set[str]]]:
+        """Return the states that may be in force, by what is kept."""
+        return [kept]
+
     def is_event(self, told: Any, event: str) -> bool:
         is_any = isinstance(told, Message) and told.type == MessageType.EVENT
         return is_any and dict(told.header)["event"] == event
 
     def check(self, name: str, told: Any, leaving: set[str]) -> None:
         if isinstance(told, RequestError):
+            self.changing.discard(told.ref or "")
             # Only the refusal of a `join` names a room: the room that the person asked for.
             _, asked = self.asked.get(told.ref or "", ("", ""))
             named = {room for room in ROOMS if room in told.message}
@@ -178,11 +188,12 @@ class AccessMachine(RuleBasedStateMachine):
         if told.type == MessageType.MESSAGE and self.own.get(told.id or "") == name:
             return  # a receipt
         if told.type == MessageType.RESULT and self.asked[header["id"]][0] in CHANGES:
+            self.changing.discard(header["id"])
             return  # it repeats what the person asked for when that was allowed
         text = f"{header} {told.content.decode()}"
         for room in ROOMS:
             if room in text:
-                assert self.may_know(name, room) or room in leaving, (name, self.private, told)
+                assert self.may_know(name, room) or room in leaving, (name, self.states, told)
 
     @invariant()
     def nobody_is_inside(self) -> None:
@@ -192,20 +203,26 @@ class AccessMachine(RuleBasedStateMachine):
                 assert self.may_know(name, room), (name, room)
 
     def may_know(self, name: str, room: str) -> bool:
-        if room not in self.private:
+        return any(self.may_know_in(state, name, room) for state in self.states)
+
+    def may_know_in(self, state: dict[str, set[str]], name: str, room: str) -> bool:
+        if room not in state:
             return True
         if name.startswith("guest"):
             return False
-        return name in self.operators or name in self.private[room]
+        return name in self.operators or name in state[room]
 
 
 bounded = settings(max_examples=100, stateful_step_count=40)
 
 
 class TwoDaemonsAccessMachine(AccessMachine):
-    """The same over two daemons."""
+    """The same over two daemons: both have put a change in force when it is answered."""
 
     chat_class = TwoDaemonsChat
+
+    def in_force(self, kept: dict[str, set[str]]) -> list[dict[str, set[str]]]:
+        return [*self.states, kept] if self.changing else [kept]
 
 
 class AccessMachineTests(SynchronousTestCase):
