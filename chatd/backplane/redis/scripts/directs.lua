@@ -7,7 +7,7 @@
 local since, found = tonumber(ARGV[1]), {}
 for n = 2, #ARGV do
   local name = ARGV[n]
-  for _, other in ipairs(redis.call('ZRANGE', name_of('d', name), 0, -1)) do
+  for _, other in ipairs(redis.call('ZRANGEBYLEX', name_of('d', name), '-', '+')) do
     local newest = redis.call('LINDEX', name_of('l', 'direct ' .. name .. ' ' .. other), -1)
       or redis.call('LINDEX', name_of('l', 'direct ' .. other .. ' ' .. name), -1)
     if newest and time_size_key(newest) >= since then
