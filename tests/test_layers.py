@@ -19,7 +19,7 @@ ROWS = [
     {"chatd"},
     {"public"},
     {"daemon"},
-    {"listening"},
+    {"listening", "web"},
     {"server", "client"},
     {"transport"},
     {"config"},

@@ -48,6 +48,7 @@ class ServerProtocol(SessionProtocol):
         self._takes_runs = False
         self._pace = Pace(factory.clock, factory.limits)
         self._held_bytes = 0
+        self._carried_bytes = 0
         self._has_noted_error = False
 
     def dataReceived(self, data: bytes) -> None:
@@ -90,6 +91,19 @@ class ServerProtocol(SessionProtocol):
         """Forget the connection, and stop its pauses."""
         self._pace.stop()
         super().connection_closed()
+
+    def note_carried(self, small_frames: int, held_bytes: int) -> None:
+        """Count what a WebSocket below took to carry bytes; called before `dataReceived`.
+
+        Args:
+            small_frames: How many frames arrived that are too small to carry a message. Each counts
+                as a message.
+            held_bytes: How many bytes of an incomplete frame have arrived.
+        """
+        if not self.connection.is_over:
+            self._pace.count_messages(small_frames)
+            self._carried_bytes = held_bytes
+            self._note_held()
 
     def begin_answers(self) -> bool:
         """Start storing if messages of the client wait for it; return whether any still wait."""
@@ -139,6 +153,7 @@ class ServerProtocol(SessionProtocol):
         # Bytes that wait for the store or a hook are not the peer's fault, and at most one read.
         is_its_own = self._work is None or self._pace.is_waiting
         held_bytes = connection.held_bytes if is_its_own else connection.gathered_bytes
+        held_bytes += self._carried_bytes
         if held_bytes != self._held_bytes:
             self._held_bytes = held_bytes
             self._engine.shedder.arriving(self, held_bytes)

@@ -13,7 +13,17 @@ import chatd
 
 ROOT = Path(chatd.__file__).parent
 CHECKSUMS = {"crc32", "adler32"}
-ALLOWED = {f"{module}.{name}" for module in ("zlib", "isal.isal_zlib") for name in CHECKSUMS}
+HTTP = {
+    f"twisted.web.{name}"
+    for name in (
+        "http.HTTPChannel",
+        "http.Request",
+        "http.datetimeToString",
+        "http_headers.Headers",
+    )
+}
+"""Twisted's reading of requests, which decodes no `Content-Encoding`: a decoder is another name."""
+ALLOWED = HTTP | {f"{module}.{name}" for module in ("zlib", "isal.isal_zlib") for name in CHECKSUMS}
 COMPRESSION = {
     "brotli",
     "brotlicffi",
@@ -27,6 +37,9 @@ COMPRESSION = {
     "snappy",
     "tarfile",
     "twisted.web",
+    "websockets.asyncio",
+    "websockets.extensions",
+    "websockets.sync",
     "zipfile",
     "zipimport",
     "zlib",
@@ -97,6 +110,9 @@ class NoCompressionTests(SynchronousTestCase):
             "def read(data):\n    import zipfile",
             "try:\n    import zstandard\nexcept ImportError:\n    pass",
             "from twisted.web.client import GzipDecoder",
+            "from twisted.web.http import HTTPChannel, HTTPFactory",
+            "from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory",
+            "from websockets.sync.client import connect",
             "import codecs\ncodecs.decode(data, 'zlib')",
         ):
             self.assertEqual(len(decompressors_in(source)), 1, source)
@@ -107,6 +123,8 @@ class NoCompressionTests(SynchronousTestCase):
             "from zlib import crc32",
             "from isal.isal_zlib import crc32",
             "import zlib\nzlib.crc32(b'')",
+            "from twisted.web.http import HTTPChannel",
+            "from websockets.server import ServerProtocol",
             "import os",
         ):
             self.assertEqual(decompressors_in(source), [], source)

@@ -1,0 +1,46 @@
+"""`Asked`: a request, as the front sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from twisted.internet.interfaces import IAddress
+from twisted.web.http_headers import Headers
+
+__all__ = ["Asked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request without a body.
+
+    Attributes:
+        method: The method, such as `GET`.
+        target: The path and the query.
+        headers: The header fields.
+        peer: The peer of the connection.
+        host: The address to which the connection was made.
+    """
+
+    method: bytes
+    target: bytes
+    headers: Headers
+    peer: IAddress
+    host: IAddress
+
+    @property
+    def path(self) -> bytes:
+        """The path, without the query."""
+        return self.target.partition(b"?")[0]
+
+    def values(self, name: str) -> list[str]:
+        """Return the values of the header fields with a name."""
+        found = self.headers.getRawHeaders(name.encode(), [])
+        return [value.decode("latin-1") for value in found]
+
+    def fields(self) -> Iterator[tuple[str, str]]:
+        """Yield the name and the value of each header field."""
+        for name, values in self.headers.getAllRawHeaders():
+            for value in values:
+                yield name.decode("latin-1"), value.decode("latin-1")

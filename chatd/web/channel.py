@@ -1,0 +1,216 @@
+"""`WebChannel`: an HTTP connection, until it closes or becomes a WebSocket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IProtocol, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.protocols.policies import ProtocolWrapper
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel, Request, datetimeToString
+
+from chatd.transport.streams import peer_of
+from chatd.transport.timer import Timer
+from chatd.web.answers import Answer
+from chatd.web.asked import Asked
+
+__all__ = ["HEAD_TIMEOUT_S", "MAX_FIELDS", "MAX_HEAD", "Front", "WebChannel"]
+
+MAX_HEAD = 8 * 1024
+"""Longest head of a request, in bytes: its first line and its header fields."""
+MAX_FIELDS = 100
+"""The most header fields of a request."""
+HEAD_TIMEOUT_S = 10.0
+"""The time from a connection, or from an answer, to the next complete request, in seconds."""
+READ_TIMEOUT_S = 30.0
+"""The time after that for reading the last answer, in seconds."""
+
+
+class Front(Protocol):
+    """The interface of the front, as its channels use it."""
+
+    clock: IReactorTime
+    unix_time: Callable[[], float]
+
+    def connected(self, channel: WebChannel) -> None:
+        """Count a new connection."""
+
+    def identified(self, channel: WebChannel) -> None:
+        """Note that a proxy has told the client's address."""
+
+    def disconnected(self, channel: WebChannel) -> None:
+        """Forget a connection."""
+
+    def answer(self, asked: Asked) -> Answer | IProtocol:
+        """Return the answer to a request, or the protocol that takes over the connection."""
+
+
+class _Request(Request):
+    """A request; it has no body, and its channel answers it."""
+
+    channel: WebChannel
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """Answer the request: its head is complete."""
+        self.method, self.uri, self.clientproto = command, path, version
+        self.channel.answer(self)
+
+    def give(self, answer: Answer, unix_time: float) -> None:
+        """Write an answer."""
+        self.setResponseCode(answer.status)
+        self.setHeader(b"Date", datetimeToString(unix_time))
+        for name, value in answer.all_fields.items():
+            self.setHeader(name, value)
+        self.write(answer.body)
+        self.finish()
+
+
+class WebChannel(HTTPChannel):
+    """An HTTP connection.
+
+    The time for each request is limited, however its bytes arrive. Requests have no bodies. After
+    each answer, other connections have their turn, and the peer must read it before the next.
+
+    Args:
+        front: Answers the requests.
+    """
+
+    requestFactory = _Request
+    MAX_LENGTH = totalHeadersSize = MAX_HEAD
+    maxHeaders = MAX_FIELDS
+    timeOut = None  # Twisted's begins again with each byte
+    factory = None  # it would write Twisted's log of requests
+
+    def __init__(self, front: Front) -> None:
+        super().__init__()
+        self._front = front
+        self._deadline = Timer(front.clock)
+        self._successor: IProtocol | None = None
+        self._peer_reads = True
+        self._is_closing = False
+
+    # From the transport
+
+    def connectionMade(self) -> None:
+        """Wait for a request."""
+        super().connectionMade()
+        self._await_request()
+        self._front.connected(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Read requests, unless the connection is being closed."""
+        if not self._is_closing:
+            super().dataReceived(data)
+
+    def loseConnection(self) -> None:
+        """Close when all is written; what still arrives is dropped."""
+        self._is_closing = True
+        super().loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Forget the connection."""
+        self._deadline.stop()
+        self.paused = True
+        self._front.disconnected(self)
+        super().connectionLost(reason)
+
+    def peer_told(self) -> None:
+        """Note that a PROXY header has told the client's address."""
+        self._front.identified(self)
+
+    def pauseProducing(self) -> None:
+        """Read no further requests: the peer does not read the answers."""
+        self._peer_reads = False
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Read on."""
+        self._peer_reads = True
+        super().resumeProducing()
+        self._go_on_later()
+
+    # From Twisted's reading of HTTP
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Refuse a line that is too long."""
+        self._respondToBadRequestAndDisconnect()
+
+    def headerReceived(self, line: bytes) -> bool:
+        """Take a header field; refuse a request that has a body."""
+        name, _, value = line.partition(b":")
+        is_length = name.lower() == b"content-length"
+        if name.lower() == b"transfer-encoding" or (is_length and value.strip() != b"0"):
+            self._respondToBadRequestAndDisconnect()
+            return False
+        return bool(super().headerReceived(line))
+
+    def requestDone(self, request: Request) -> None:
+        """Let others have their turn before the next request."""
+        self.paused = True
+        super().requestDone(request)
+        self._await_request()
+        self._go_on_later()
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Take bytes behind a request: they are the successor's, if there is one."""
+        if self._successor is None:
+            super().rawDataReceived(data)
+        else:
+            self._successor.dataReceived(data)
+
+    # For requests and the front
+
+    def answer(self, request: _Request) -> None:
+        """Answer a request, or give the connection to a successor."""
+        assert self.transport is not None
+        asked = Asked(
+            request.method,
+            request.uri,
+            request.requestHeaders,
+            peer_of(self.transport),
+            self.transport.getHost(),
+        )
+        answer = self._front.answer(asked)
+        if isinstance(answer, Answer):
+            request.give(answer, self._front.unix_time())
+        else:
+            self._hand_over(answer)
+
+    def abort(self) -> None:
+        """Cut off the connection."""
+        transport: Any = self.transport
+        getattr(transport, "abortConnection", transport.loseConnection)()
+
+    # Within
+
+    def _await_request(self) -> None:
+        self._deadline.start(HEAD_TIMEOUT_S, self._time_out)
+
+    def _time_out(self) -> None:
+        self.loseConnection()
+        self._deadline.start(READ_TIMEOUT_S, self.abort)
+
+    def _go_on_later(self) -> None:
+        self._front.clock.callLater(0, self._go_on)
+
+    def _go_on(self) -> None:
+        """Act on the next request if all of the last answer is written."""
+        if self._deadline.is_running and self._peer_reads:
+            self.paused = False
+            self.dataReceived(b"")
+
+    def _hand_over(self, successor: IProtocol) -> None:
+        """Give the connection to a successor; this channel hears no more of it."""
+        self._deadline.stop()
+        self._front.disconnected(self)
+        self._successor = successor
+        self.requests.clear()
+        transport: Any = self.transport
+        transport.unregisterProducer()
+        if isinstance(transport, ProtocolWrapper):  # of TLS, or of the PROXY protocol
+            transport.wrappedProtocol = successor
+        else:
+            transport.protocol = successor
+        successor.makeConnection(transport)

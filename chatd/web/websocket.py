@@ -1,0 +1,91 @@
+"""The server's side of a WebSocket: its opening handshake, and its transport for a session."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from websockets.datastructures import Headers
+from websockets.http11 import Request
+from websockets.server import ServerProtocol as Framing
+from websockets.typing import Subprotocol
+
+from chatd.errors import ErrorCode
+from chatd.server.factory import ChatFactory
+from chatd.server.protocol import ServerProtocol
+from chatd.transport.websocket import SUBPROTOCOL, WebSocketTransport
+from chatd.web.answers import Answer, refusal
+from chatd.web.asked import Asked
+from chatd.web.proxies import Client
+from chatd.wire.channel import sealed_length
+
+__all__ = ["MAX_EARLY_BYTES", "MAX_EARLY_FRAMES", "ServerWebSocket", "open_session"]
+
+MAX_EARLY_FRAMES = 1_024
+"""How many small frames may arrive before the session; each takes time to read."""
+MAX_EARLY_BYTES = 128 * 1024
+"""How many bytes of an incomplete frame of a WebSocket may have arrived before the session."""
+_ALLOWANCE = 64 * 1024
+"""How much longer than the longest message a frame of a WebSocket may be, in bytes."""
+
+
+class ServerWebSocket(WebSocketTransport):
+    """The transport of a client's session.
+
+    Args:
+        framing: The server's framing.
+        session: The server's side of the session.
+        clock: The reactor, or a test's clock.
+        client: The client, which a proxy may have told.
+    """
+
+    def __init__(
+        self, framing: Framing, session: ServerProtocol, clock: IReactorTime, client: Client
+    ) -> None:
+        super().__init__(framing, session, clock, client.address, is_private=client.is_private)
+        self._server = session
+        self._early = 0
+
+    def carried(self, small_frames: int) -> None:
+        """Count the small frames, and the bytes of an incomplete frame, as the client's."""
+        server, gathered = self._server, self.gathered_bytes
+        server.note_carried(small_frames, gathered)
+        if server.session is None:
+            self._early += small_frames
+            if self._early > MAX_EARLY_FRAMES or gathered > MAX_EARLY_BYTES:
+                reason = "too much arrived before the session began"
+                server.end_session(ErrorCode.OVERLOADED, reason)
+
+
+def open_session(chat: ChatFactory[Any], asked: Asked, client: Client) -> Answer | ServerWebSocket:
+    """Answer a request for a WebSocket.
+
+    Args:
+        chat: Serves the sessions.
+        asked: The request.
+        client: The client.
+
+    Returns:
+        The transport of the session, or an answer that refuses the request.
+    """
+    max_frame = sealed_length(chat.codec.max_frame) + _ALLOWANCE
+    framing = Framing(subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=(None, max_frame))
+    headers = Headers()
+    for name, value in asked.fields():
+        headers[name] = value
+    # `websockets` reads what twisted.web has read before, so that both agree about it.
+    framing.receive_data(Request(asked.target.decode("latin-1"), headers).serialize())
+    (request,) = framing.events_received() or (None,)
+    if not isinstance(request, Request):
+        return refusal(HTTPStatus.BAD_REQUEST)
+    response = framing.accept(request)
+    status = HTTPStatus(response.status_code)
+    if status is not HTTPStatus.SWITCHING_PROTOCOLS:
+        why = f"this is a WebSocket of the subprotocol {SUBPROTOCOL}"
+        return refusal(status, why, {b"Upgrade": b"websocket"})
+    protocol = chat.buildProtocol(client.address)
+    if protocol is None:
+        return refusal(HTTPStatus.SERVICE_UNAVAILABLE, "the server is shutting down")
+    framing.send_response(response)
+    return ServerWebSocket(framing, protocol, chat.clock, client)

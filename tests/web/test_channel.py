@@ -1,0 +1,181 @@
+"""Tests of HTTP connections: their time, their size and their faults."""
+
+from __future__ import annotations
+
+from twisted.logger import LogLevel, capturedLogs
+
+from chatd.web.channel import HEAD_TIMEOUT_S, MAX_HEAD, READ_TIMEOUT_S
+from tests.web.cases import HOST, PAGE, Browser, Reply, WebCase
+
+GET = f"GET / HTTP/1.1\r\n{HOST}\r\n\r\n".encode()
+
+
+class TimeTests(WebCase):
+    def is_over(self, browser: Browser) -> bool:
+        return bool(browser.transport.ends)
+
+    def test_idle(self) -> None:
+        """A connection without a request is closed after ten seconds."""
+        browser = self.browser()
+        self.clock.advance(HEAD_TIMEOUT_S - 0.1)
+        self.assertFalse(self.is_over(browser))
+        self.clock.advance(0.1)
+        self.assertEqual(browser.transport.ends, ["close"])
+
+    def test_dripped(self) -> None:
+        """A head that arrives byte by byte gets no more time."""
+        browser = self.browser()
+        for byte in b"GET / HTTP/1.1":
+            browser.send(bytes([byte]))
+            self.clock.advance(1.0)
+        self.assertTrue(self.is_over(browser))
+
+    def test_after_an_answer(self) -> None:
+        """After an answer, the time for the next request begins again."""
+        browser = self.browser()
+        for _ in range(3):
+            self.clock.advance(HEAD_TIMEOUT_S - 1)
+            self.assertEqual(browser.ask().status, 200)
+            self.clock.advance(0)
+        self.clock.advance(HEAD_TIMEOUT_S)
+        self.assertTrue(self.is_over(browser))
+
+    def test_answer_is_not_read(self) -> None:
+        """A peer that does not read its answer is cut off."""
+        browser = self.browser()
+        browser.send(GET)
+        browser.transport.accept_no_more()
+        self.clock.advance(HEAD_TIMEOUT_S)
+        self.assertFalse(browser.transport.is_lost)
+        self.clock.advance(READ_TIMEOUT_S)
+        self.assertTrue(browser.transport.is_lost)
+
+    def test_nothing_left(self) -> None:
+        """A connection that has ended leaves no timer."""
+        browser = self.browser()
+        browser.ask()
+        browser.transport.lose()
+        self.clock.advance(0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_websocket(self) -> None:
+        """The time for requests does not end a session."""
+        alice = self.join("alice")
+        self.clock.advance(HEAD_TIMEOUT_S)
+        self.assertEqual((alice.transport.ends, alice.session.connection.is_over), ([], False))
+
+
+class PipelineTests(WebCase):
+    def test_one_at_a_time(self) -> None:
+        """Requests that arrive together are answered one in each turn."""
+        browser = self.browser()
+        browser.send(GET * 3)
+        for _ in range(3):
+            self.assertEqual(browser.take().count(PAGE[b"/"].content), 1)
+            self.clock.turn()
+        self.assertEqual(browser.take(), b"")
+
+    def test_unread_answers(self) -> None:
+        """No request is answered while the peer does not read the last answer."""
+        browser = self.browser()
+        browser.send(GET)
+        browser.transport.accept_no_more()
+        browser.take()
+        browser.send(GET * 10)
+        self.clock.turn()
+        self.assertEqual((browser.take(), browser.transport.is_reading), (b"", False))
+        browser.transport.accept_again()
+        self.clock.turn()
+        self.assertEqual(browser.take().count(PAGE[b"/"].content), 1)
+
+    def test_close(self) -> None:
+        """The connection is closed after the answer if the peer asks for that."""
+        browser = self.browser()
+        self.assertEqual(browser.ask("Connection: close").status, 200)
+        self.assertEqual(browser.transport.ends, ["close"])
+
+    def test_old_version(self) -> None:
+        """HTTP/1.0 gets an answer, and the connection is closed."""
+        browser = self.browser()
+        browser.send(f"GET / HTTP/1.0\r\n{HOST}\r\n\r\n".encode())
+        self.assertEqual(Reply(browser.take()).body, PAGE[b"/"].content)
+        self.assertEqual(browser.transport.ends, ["close"])
+
+
+class FaultTests(WebCase):
+    """Bad HTTP gets the status 400 and a closed connection, and nothing is logged as a failure."""
+
+    def check_refused(self, *heads: bytes) -> None:
+        for head in heads:
+            with capturedLogs() as logged:
+                browser = self.browser()
+                browser.send(head)
+            self.assertEqual(Reply(browser.take()).status, 400, head[:60])
+            self.assertEqual(browser.transport.ends, ["close"], head[:60])
+            failures = [each for each in logged if each["log_level"] >= LogLevel.warn]
+            self.assertEqual(failures, [])
+
+    def test_no_http(self) -> None:
+        """Other protocols and damaged requests are refused."""
+        self.check_refused(
+            b"\x89CHATD\r\n" * 2,
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+            b"GET /\r\n\r\n",
+            b"GET / HTTP/2.0\r\n\r\n",
+            b"GET  / HTTP/1.1\r\n\r\n",
+            b"G\0T / HTTP/1.1\r\n\r\n",
+            b"GET /\xff HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHo st: a\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        )
+
+    def test_bodies(self) -> None:
+        """A request with a body is refused at its head."""
+        head = f"POST / HTTP/1.1\r\n{HOST}\r\n".encode()
+        self.check_refused(
+            head + b"Content-Length: 1\r\n\r\na",
+            head + b"content-length: 1099511627776\r\n\r\n",
+            head + b"Content-Length: -1\r\n\r\n",
+            head + b"Content-Length: 00\r\n\r\n",
+            head + b"Content-Length: 0, 5\r\n\r\n",
+            head + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+            head + b"Transfer-Encoding: identity\r\n\r\n",
+            GET.replace(b"\r\n\r\n", b"\r\nContent-Length: 7\r\n\r\nGET / H"),
+        )
+
+    def test_empty_body(self) -> None:
+        """A body of no bytes is none."""
+        self.assertEqual(self.browser().ask("Content-Length: 0", method="POST").status, 405)
+
+    def test_long_heads(self) -> None:
+        """A head of more than 8 KiB is refused, in a line or in many, whole or in pieces."""
+        start = f"GET / HTTP/1.1\r\n{HOST}\r\n".encode()
+        self.check_refused(
+            b"GET /" + b"a" * MAX_HEAD + b" HTTP/1.1\r\n\r\n",
+            b"G" * (MAX_HEAD + 2),
+            start + b"A: " + b"a" * MAX_HEAD,
+            start + b"A: " + b"a" * MAX_HEAD + b"\r\n\r\n",
+            start + b"A: aaaaaaaaaa\r\n" * 900,
+            start + b"A: a\r\n" * 101 + b"\r\n",
+        )
+
+    def test_longest_head(self) -> None:
+        """A head of somewhat less is answered."""
+        self.assertEqual(self.browser().ask("Cookie: " + "a" * (MAX_HEAD - 200)).status, 200)
+
+    def test_in_pieces(self) -> None:
+        """A request may arrive byte by byte."""
+        browser = self.browser()
+        for byte in GET:
+            browser.send(bytes([byte]))
+        self.assertEqual(Reply(browser.take()).status, 200)
+
+    def test_after_a_fault(self) -> None:
+        """What follows a fault gets no answer."""
+        browser = self.browser()
+        browser.send(b"nonsense\r\n\r\n" + GET)
+        browser.send(GET)
+        self.clock.advance(0)
+        self.assertEqual(browser.take().count(b"HTTP/1.1"), 1)
