@@ -31,6 +31,7 @@ from chatd.daemon.sameness import Sameness
 from chatd.daemon.service import ChatService
 from chatd.daemon.settings import Settings
 from chatd.daemon.stores import make_keepers
+from chatd.daemon.web import make_front
 from chatd.listening.expiry import ExpiryService
 from chatd.server.accounts import Accounts
 from chatd.server.attempts import Attempts
@@ -94,6 +95,9 @@ def make_service(
         reload=reloading,
         finish=partial(_stop, reactor),
     )
+    if settings.web:
+        front = make_front(factory, settings.web, settings.web_origins, settings.web_proxies)
+        service.add_front(front, settings.web)
     service.gives_up_root = gives_up_root
     for endpoint, renew in service.certificates:
         reads[f"certificates of {endpoint}"] = renew

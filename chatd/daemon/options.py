@@ -222,6 +222,9 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
     _check(options)
     return Settings(
         endpoints=tuple(options["endpoints"]) or (DEFAULT_ENDPOINT,),
+        web=tuple(options["web"]),
+        web_origins=tuple(options["web-origins"]),
+        web_proxies=tuple(options["web-proxies"]),
         key_file=options["key-file"],
         heartbeat_s=options["heartbeat"],
         max_content=options["max-content"],
@@ -265,6 +268,9 @@ def _check(options: Mapping[str, Any]) -> None:
             f"--max-rooms {options['max-rooms']}: a session begins in the "
             f"{len(options['rooms'])} rooms of --room"
         )
+    for option, key in (("web-origin", "web-origins"), ("web-proxy", "web-proxies")):
+        if options[key] and not options["web"]:
+            raise usage.UsageError(f"--{option} needs --web ENDPOINT")
     if options["data"] is not None and options["backplane"] is not None:
         raise usage.UsageError("--data and --backplane contradict each other")
     for option in ("backplane-password-file", "backplane-patience"):

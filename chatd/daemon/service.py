@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import (
@@ -29,6 +29,9 @@ from chatd.listening.service import ListeningService
 from chatd.server.factory import GRACE_S, ChatFactory
 from chatd.transport.eventloop import check_runs
 from chatd.transport.promise import promised
+
+if TYPE_CHECKING:
+    from chatd.web.site import WebFront
 
 __all__ = ["ChatService"]
 
@@ -90,22 +93,14 @@ class ChatService(MultiService):
         check_type("endpoints", descriptions, Sequence, "an endpoint string or a list of them")
         self.factory = factory
         self.certificates = Certificates()
-        self.listeners = tuple(
-            ListeningService(
-                reactor,
-                description,
-                server_endpoint(reactor, description, socket_mode, self.certificates),
-                factory,
-                self._note_end,
-            )
-            for description in descriptions
-        )
-        self.gives_up_root = os.geteuid() == 0
-        # These are not child services: the ports open after the child services have started, and
-        # the other two stop after the child services.
+        self._room_makers = [factory.engine.shedder.make_room]
+        self.listeners: tuple[ListeningService, ...] = ()
         self._ports = MultiService()
-        for listener in self.listeners:
-            listener.setServiceParent(self._ports)
+        self._socket_mode = socket_mode
+        self._listen_on(descriptions)
+        self.gives_up_root = os.geteuid() == 0
+        # These and the ports are not child services: the ports open after the child services have
+        # started, and the other two stop after the child services.
         self._signals = Service() if reload is None else SignalService(reactor, reload, self.hurry)
         self._keeping = KeepingService(reactor, factory, ban_file)
 
@@ -135,6 +130,38 @@ class ChatService(MultiService):
             self._keeping.startService()
             super().startService()
             self._ports.startService()
+
+    def add_front(self, front: WebFront, endpoints: Sequence[str]) -> None:
+        """Listen for browsers, too; call this before the start.
+
+        Args:
+            front: Serves the page, and the WebSockets of its sessions.
+            endpoints: Twisted server endpoint strings to listen on.
+
+        Raises:
+            ConfigurationError: One of `endpoints` is not a server endpoint string.
+        """
+        self._room_makers.insert(0, front.make_room)
+        self._listen_on(endpoints, front)
+
+    def _listen_on(self, descriptions: Sequence[str], front: WebFront | None = None) -> None:
+        """Add listening services for some endpoints."""
+        for description in descriptions:
+            listener = ListeningService(
+                self._reactor,
+                description,
+                server_endpoint(self._reactor, description, self._socket_mode, self.certificates),
+                self.factory,
+                self._note_end,
+                front=front,
+                make_room=self._make_room,
+            )
+            listener.setServiceParent(self._ports)
+            self.listeners = (*self.listeners, listener)
+
+    def _make_room(self) -> bool:
+        """Abort a connection without a session; return whether there was one."""
+        return any(make_room() for make_room in self._room_makers)
 
     def _note_end(self) -> None:
         """Finish if clients can no longer connect."""

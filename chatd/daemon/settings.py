@@ -26,6 +26,9 @@ class Settings(StoreSettings):
 
     Attributes:
         endpoints: Twisted server endpoint strings to listen on.
+        web: Twisted server endpoint strings for browsers.
+        web_origins: More origins whose pages may connect.
+        web_proxies: The proxies in front of `web` that name their clients.
         key_file: Path of the key file, or None for no key.
         heartbeat_s: Seconds between two pings.
         max_content: Longest content of a message, in bytes.
@@ -41,6 +44,9 @@ class Settings(StoreSettings):
     """
 
     endpoints: Sequence[str] = (DEFAULT_ENDPOINT,)
+    web: Sequence[str] = ()
+    web_origins: Sequence[str] = ()
+    web_proxies: Sequence[str] = ()
     key_file: str | Path | None = None
     heartbeat_s: float = HEARTBEAT_S
     max_content: int = MAX_CONTENT

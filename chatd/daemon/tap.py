@@ -48,6 +48,9 @@ class Options(usage.Options, AuthOptionMixin):
     def __init__(self) -> None:
         super().__init__()
         self["endpoints"] = []
+        self["web"] = []
+        self["web-origins"] = []
+        self["web-proxies"] = []
         self["rooms"] = []
         self["operators"] = []
 
@@ -60,6 +63,18 @@ class Options(usage.Options, AuthOptionMixin):
         f"times. [default: {DEFAULT_ENDPOINT}]"
     )
     opt_e = opt_endpoint
+
+    def opt_web(self, description: str) -> None:
+        """Twisted server endpoint for browsers: a page, and a WebSocket; may be repeated."""
+        self["web"].append(description)
+
+    def opt_web_origin(self, origin: str) -> None:
+        """Admit pages of this origin, such as https://chat.example.org; may be repeated."""
+        self["web-origins"].append(origin)
+
+    def opt_web_proxy(self, address: str) -> None:
+        """Believe the X-Forwarded-For of this address, network or unix; may be repeated."""
+        self["web-proxies"].append(address)
 
     def opt_room(self, name: str) -> None:
         """Put new sessions into this room instead of lobby; may be given several times."""

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.errors import StartupError
 from chatd.listening.accepting import Acceptor
-from chatd.listening.clientstrings import client_string
+from chatd.listening.clientstrings import client_string, page_address
 from chatd.listening.stdio import StdioTransport
 from chatd.server.factory import ChatFactory
 
@@ -34,6 +39,9 @@ class ListeningService(Service):
         factory: Serves the connections.
         ended: Called when the client on `stdio:` has left, so that clients can no longer connect;
             not called if the service itself was stopped.
+        front: Builds the protocols of connections of browsers, which the factory does not know
+            yet; None if the factory builds those of the connections.
+        make_room: See `Acceptor`; None for that of the factory.
 
     Attributes:
         has_ended: Whether `ended` was called.
@@ -48,6 +56,9 @@ class ListeningService(Service):
         endpoint: IStreamServerEndpoint,
         factory: ChatFactory[Any],
         ended: Callable[[], None] = lambda: None,
+        *,
+        front: IProtocolFactory | None = None,
+        make_room: Callable[[], bool] | None = None,
     ) -> None:
         self.has_ended = False
         self._ended = ended
@@ -56,6 +67,8 @@ class ListeningService(Service):
         self._description = description if description.isprintable() else repr(description)
         self._endpoint = endpoint
         self._factory = factory
+        self._front = front
+        self._make_room = factory.engine.shedder.make_room if make_room is None else make_room
         self._port: IListeningPort | None = None
         self._listening: Deferred[None] | None = None
 
@@ -122,7 +135,8 @@ class ListeningService(Service):
             elif not failure.check(CancelledError):
                 self.log.failure("cannot listen on {where}", failure, where=self._description)
 
-        self._listening = self._endpoint.listen(self._factory).addCallbacks(self._listens, failed)
+        served = cast(IProtocolFactory, self._factory if self._front is None else self._front)
+        self._listening = self._endpoint.listen(served).addCallbacks(self._listens, failed)
         is_starting = False
         if failures:
             reason = failures[0].value
@@ -138,14 +152,15 @@ class ListeningService(Service):
         if isinstance(port, StdioTransport):
             port.ended.addCallback(lambda _: self._note_end(port))
         if isinstance(port, Port):
-            Acceptor(self._clock, port, self._factory.engine.shedder.make_room)
+            Acceptor(self._clock, port, self._make_room)
         if self.running:
             self._tell(port)
 
     def _tell(self, port: IListeningPort) -> None:
         """Log the address of the port, and probable mistakes of the operator."""
         host = port.getHost() if hasattr(port, "getHost") else None
-        clients = client_string(self._description, host)
+        address_of = client_string if self._front is None else page_address
+        clients = address_of(self._description, host)
         other = "" if clients in (None, self._description) else f" ({clients})"
         self.log.info("listening on {endpoint}{other}", endpoint=self._description, other=other)
         if not self._factory.has_key:
@@ -163,7 +178,9 @@ class ListeningService(Service):
         """Warn of probable mistakes of the operator if there is no key."""
         is_tls = self._description.removeprefix("haproxy:").startswith(("ssl:", "tls:"))
         asks_passwords = self._factory.engine.admission.asks_passwords
-        if asks_passwords and not is_tls and isinstance(host, (IPv4Address, IPv6Address)):
+        may_be_private = is_tls or self._front is not None  # a proxy may end TLS before a page
+        is_ip = isinstance(host, (IPv4Address, IPv6Address))
+        if asks_passwords and is_ip and not may_be_private:
             self.log.warn(
                 "{endpoint}: nobody can log in there: chatd takes no passwords in the clear; give "
                 "--key-file, or an endpoint with TLS",

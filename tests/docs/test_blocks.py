@@ -25,6 +25,7 @@ PROXIES = "tests/integration/test_pages_proxies.py"
 SERVER_CHECK = "tests/backplane/redis/test_servercheck.py"
 SEVERAL = "tests/integration/test_pages_several_daemons.py"
 SSH = "tests/integration/test_pages_ssh.py"
+WEB = "tests/integration/test_pages_web.py"
 SYSTEMD = "tests/integration/test_pages_systemd.py"
 
 EVERYWHERE = {
@@ -110,6 +111,12 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("text", f"{LINES}::test_newer_database"),
         ("text", f"{SERVER_CHECK}::test_newer_layout"),
         ("text", f"{COMMANDS}::test_upgrade"),
+    ],
+    "docs/how-to/web.md": [
+        ("text", f"{WEB}::test_install"),
+        ("text", f"{WEB}::test_one_machine"),
+        ("text", f"{WEB}::test_nginx"),
+        ("text", f"{WEB}::test_nginx"),
     ],
     "docs/reference/api.md": [
         ("text", f"{COMMANDS}::test_site"),

@@ -1,8 +1,6 @@
 """The page on proxies: HAProxy and nginx take its configurations, and pass clients on."""
 
-import os
 import re
-import signal
 import socket
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ from tests.docs.pages import block, page
 from tests.fakes.passwords import CHEAP
 from tests.fakes.pems import write_certificate
 from tests.integration.daemons import stop, tcp_port
+from tests.integration.nginx import running_nginx
 from tests.integration.onpage import with_words
 from tests.integration.processes import Process, daemon, run_command
 from tests.integration.sessions import leave
@@ -63,7 +62,6 @@ def haproxy(directory, backend, front, is_tls, options="send-proxy-v2"):
 @contextmanager
 def nginx(directory, backend, front, is_tls):
     """Run nginx with the page's configuration, on a socket that is open already."""
-    program = tool("nginx")
     text = NGINX
     words = {"listen 9999": "listen {}:{}".format(*front.getsockname())}
     words["127.0.0.1:9998"] = backend
@@ -72,20 +70,8 @@ def nginx(directory, backend, front, is_tls):
         pem = str(directory / "localhost.pem")
         words |= {"/etc/nginx/tls.crt": pem, "/etc/nginx/tls.key": pem}
     load = f"load_module {STREAM_MODULE};\n" if STREAM_MODULE.exists() else ""
-    around = f"{load}daemon off;\npid {directory}/nginx.pid;\nerror_log stderr info;\nevents {{}}\n"
-    config = directory / "nginx.conf"
-    config.write_text(around + with_words(text, words))
-    command = (program, "-e", "stderr", "-p", str(directory), "-c", str(config))
-    checked = run_command(*command, "-t")
-    assert checked.returncode == 0, checked.stderr
-    # nginx takes the socket over as if from a former nginx.
-    environment = {**os.environ, "NGINX": f"{front.fileno()};"}
-    with Process(*command, env=environment, pass_fds=[front.fileno()]) as process:
-        try:
-            yield process
-        finally:  # ends its workers too
-            process.send_signal(signal.SIGTERM)
-            assert process.wait() == 0, process.errors.text
+    with running_nginx(directory, load, with_words(text, words), front) as process:
+        yield process
 
 
 def address_of(process):

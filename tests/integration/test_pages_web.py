@@ -1,0 +1,130 @@
+"""The page on browsers: its commands run, and nginx passes clients on with its configuration."""
+
+import json
+import os
+import re
+import shlex
+import socket
+import ssl
+import urllib.error
+import urllib.request
+
+import pytest
+
+from chatd import write_key_file
+from chatd.config.passwordedit import set_password
+from tests.docs.pages import block, page
+from tests.fakes.passwords import CHEAP
+from tests.fakes.pems import write_certificate
+from tests.integration.daemons import stop
+from tests.integration.nginx import running_nginx
+from tests.integration.onpage import with_words
+from tests.integration.processes import daemon, run_command
+
+PAGE = "docs/how-to/web.md"
+NGINX = block(PAGE, "proxy_pass ")
+PROXY = "127.0.0.2"
+"""The address from which nginx connects; clients connect from 127.0.0.1."""
+
+
+def options_of(words, key_file):
+    """Return the daemon's options in a command of the page, with a free port and a key file."""
+    text = with_words(block(PAGE, words), {"team.key": str(key_file), "tcp:8080": "tcp:0"})
+    return shlex.split(text.partition(" chatd ")[2])
+
+
+def web_port(process):
+    """Return the port that the system gave a daemon for browsers."""
+    return int(process.output.wait_for(r"WebFront starting on (\d+)")[1])
+
+
+def get(url, **options):
+    """Get a page; return the status and the body."""
+    try:
+        with urllib.request.urlopen(url, timeout=10, **options) as reply:
+            return reply.status, reply.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+@pytest.fixture
+def front():
+    """Return a socket that listens on a free port, for the proxy."""
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        made.setblocking(False)
+        yield made
+
+
+def test_install():
+    """The page names the extra that the daemon and the client name."""
+    (extra,) = re.findall(r"\[(\w+)\]", block(PAGE, "pip install"))
+    assert re.search(rf"(?m)^{extra} =\n.*\n    websockets", page("setup.cfg"))
+
+
+def test_one_machine(tmp_path):
+    """The command of the page serves the page and the WebSocket, and nothing to other names."""
+    write_key_file(tmp_path / "team.key")
+    options = options_of("--web tcp:8080:interface=127.0.0.1\n", tmp_path / "team.key")
+    with daemon(*options, endpoint=f"unix:{tmp_path}/chat.sock") as process:
+        port = web_port(process)
+        status, body = get(f"http://localhost:{port}/")
+        assert (status, b"<!doctype html>" in body.lower()) == (200, True)
+        there = f"ws://localhost:{port}/ws"
+        client = ("connect", there, "--key-file", tmp_path / "team.key", "--name", "alice")
+        done = run_command("chatd", *client, "--json", input="hello\n")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert json.loads(done.stdout.splitlines()[-1])["text"] == "hello"
+        request = urllib.request.Request(f"http://localhost:{port}/", headers={"Host": "evil"})
+        status, body = get(request)
+        assert (status, b"this server does not know the name evil" in body) == (403, True)
+        stop(process)
+
+
+@pytest.mark.parametrize("has_key", [False, True], ids=["password", "key"])
+def test_nginx(tmp_path, front, has_key):
+    """Behind nginx, browsers and programs connect over TLS, each with its own address."""
+    pem = tmp_path / "localhost.pem"
+    write_certificate(pem)
+    write_key_file(tmp_path / "team.key")
+    set_password(tmp_path / "passwords", "alice", "secret", hasher=CHEAP)
+    (tmp_path / "alice.password").write_text("secret\n")
+    (tmp_path / "alice.password").chmod(0o600)
+    options = options_of("--web-proxy 127.0.0.1", tmp_path / "team.key")
+    options[options.index("--web-proxy") + 1] = PROXY
+    key = ["--key-file", str(tmp_path / "team.key")]
+    if not has_key:
+        assert options[:2] == key
+        options, key = options[2:], []
+    options += ["--password-file", str(tmp_path / "passwords")]
+    with daemon(*options, endpoint=f"unix:{tmp_path}/chat.sock") as process:
+        host = f"localhost:{front.getsockname()[1]}"
+        words = {
+            "listen 443": "listen {}:{}".format(*front.getsockname()),
+            "chat.example.org": "localhost",
+            "127.0.0.1:8080;": f"127.0.0.1:{web_port(process)};\n        proxy_bind {PROXY};",
+            "/etc/nginx/tls.crt": str(pem),
+            "/etc/nginx/tls.key": str(pem),
+        }
+        text = f"http {{\naccess_log off;\n{with_words(NGINX, words)}}}\n"
+        with running_nginx(tmp_path, "", text, front):
+            context = ssl.create_default_context(cafile=str(pem))
+            assert get(f"https://{host}/", context=context)[0] == 200
+            done = run_command(
+                *("chatd", "connect", f"wss://{host}/ws", "--name", "alice", *key),
+                *("--password-file", str(tmp_path / "alice.password")),
+                input="hello\n",
+                env={**os.environ, "SSL_CERT_FILE": str(pem)},
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+            process.output.wait_for(r"alice: established: address=127\.0\.0\.1 ")
+            missing = run_command(
+                *("chatd", "connect", f"wss://{host}/nowhere", *key),
+                input="",
+                env={**os.environ, "SSL_CERT_FILE": str(pem)},
+            )
+            assert missing.stderr == (
+                f"chatd: cannot connect: wss://{host}/nowhere answered 404 Not Found; "
+                "the address of the WebSocket ends in /ws\n"
+            )
+        stop(process)
