@@ -8,7 +8,7 @@ import os
 import re
 import stat
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from OpenSSL import SSL
 from twisted.internet.abstract import isIPAddress, isIPv6Address
@@ -37,6 +37,8 @@ __all__ = ["Destination", "cannot_connect", "client_endpoint"]
 
 _AUTHORITIES = ("trustRoots", "caCertsDir")
 _IPV6 = re.compile(r"(tcp|ssl|tls):([\[\]\\0-9a-f:.]+(?:%\w+)?[\]\\]*):(\d+)", re.IGNORECASE)
+_WEB = re.compile("wss?://", re.IGNORECASE)
+_WEB_EXAMPLE = "wss://chat.example.org/ws"
 _HAS_HOST = (TCP4ClientEndpoint, TCP6ClientEndpoint, SSL4ClientEndpoint)
 _FAULTS = (
     TypeError,
@@ -112,7 +114,8 @@ def client_endpoint(
 
     Args:
         reactor: The reactor, for an endpoint string.
-        endpoint: An endpoint, or a string such as `tcp:localhost:9999` or `unix:/run/chat.sock`.
+        endpoint: An endpoint, or a string such as `tcp:localhost:9999`, `unix:/run/chat.sock` or
+            `wss://chat.example.org/ws`.
 
     Raises:
         ConfigurationError: It is not an endpoint, or connecting to it can never succeed: its host
@@ -130,13 +133,29 @@ def client_endpoint(
     try:
         if isinstance(endpoint, str):
             fault = _fault_of(endpoint)
-        there: Any = clientFromString(reactor, endpoint) if isinstance(endpoint, str) else endpoint
+        there: Any = _from_string(reactor, endpoint) if isinstance(endpoint, str) else endpoint
         _check(_innermost(there))
     except Exception as error:  # the parsers are plugins, which raise anything
         hint = _how_to_write_ipv6(name)
         told = ValueError(hint) if hint else fault or error
-        raise bad_endpoint(name, told, example_of(name, CLIENT_KINDS)) from error
+        example = _WEB_EXAMPLE if _WEB.match(name) else example_of(name, CLIENT_KINDS)
+        raise bad_endpoint(name, told, example) from error
     return Destination(there, name if isinstance(endpoint, str) else _place_of(there))
+
+
+def _from_string(reactor: Any, endpoint: str) -> IStreamClientEndpoint:  # noqa: ANN401
+    """Return the endpoint of a string; any exception may come out for a faulty string."""
+    if _WEB.match(endpoint) is None:
+        return cast(IStreamClientEndpoint, clientFromString(reactor, endpoint))
+    try:
+        from chatd.client.websocket import WebSocketEndpoint  # noqa: PLC0415  (needs the extra)
+    except ImportError as error:
+        raise ConfigurationError(
+            "it needs websockets: install chatd with its extra, web"
+        ) from error
+    made = WebSocketEndpoint(reactor, endpoint)
+    _check_host(made.host)
+    return made
 
 
 def cannot_connect(name: str, why: str) -> str:
