@@ -178,6 +178,11 @@ class WebChannel(HTTPChannel):
         else:
             self._hand_over(answer)
 
+    def leave(self) -> None:
+        """Close when the last answer is written; the peer may read it for a while."""
+        self.loseConnection()
+        self._deadline.start(READ_TIMEOUT_S, self.abort)
+
     def abort(self) -> None:
         """Cut off the connection."""
         transport: Any = self.transport
@@ -186,11 +191,7 @@ class WebChannel(HTTPChannel):
     # Within
 
     def _await_request(self) -> None:
-        self._deadline.start(HEAD_TIMEOUT_S, self._time_out)
-
-    def _time_out(self) -> None:
-        self.loseConnection()
-        self._deadline.start(READ_TIMEOUT_S, self.abort)
+        self._deadline.start(HEAD_TIMEOUT_S, self.leave)
 
     def _go_on_later(self) -> None:
         self._front.clock.callLater(0, self._go_on)

@@ -80,9 +80,9 @@ class WebFront(Factory):
         self.close()
 
     def close(self) -> None:
-        """Close the front's own connections."""
+        """Close the front's own connections, after the answers that are on their way."""
         while len(self._own):
-            self._leave(self._own.first_to_go()).abort()
+            self._removed().leave()
 
     def make_room(self) -> bool:
         """Abort a connection of the front's own, for a new one that the system has no room for.
@@ -92,7 +92,7 @@ class WebFront(Factory):
         """
         if not len(self._own):
             return False
-        self._leave(self._own.first_to_go()).abort()
+        self._removed().abort()
         return True
 
     # For the channels
@@ -101,7 +101,7 @@ class WebFront(Factory):
         """Count a new connection; if there are too many, abort one of them."""
         site = _site(channel)
         if len(self._own) >= self._chat.limits.max_unestablished:
-            self._leave(self._own.first_to_go(site)).abort()
+            self._removed(site).abort()
         self._own.add(channel, site)
 
     def identified(self, channel: WebChannel) -> None:
@@ -135,7 +135,9 @@ class WebFront(Factory):
 
     # Within
 
-    def _leave(self, channel: WebChannel) -> WebChannel:
+    def _removed(self, site: str | None = None) -> WebChannel:
+        """Remove the connection that goes first, before a new one of a site, and return it."""
+        channel = self._own.first_to_go(site)
         self._own.discard(channel)
         return channel
 

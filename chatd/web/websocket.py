@@ -47,6 +47,9 @@ class ServerWebSocket(WebSocketTransport):
         self._server = session
         self._early = 0
 
+    def peer_told(self) -> None:
+        """Do nothing: a PROXY header that came with the request is in `client` already."""
+
     def carried(self, small_frames: int) -> None:
         """Count the small frames, and the bytes of an incomplete frame, as the client's."""
         server, gathered = self._server, self.gathered_bytes

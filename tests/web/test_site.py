@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatd.server.limits import Limits
 from chatd.web.answers import POLICY
+from chatd.web.channel import READ_TIMEOUT_S
 from tests.web.cases import HOST, OPENING, PAGE, WebCase
 
 SECURE_FIELDS = {
@@ -128,10 +129,12 @@ class ConnectionTests(WebCase):
         self.assertTrue(first.transport.is_lost and second.transport.is_lost)
 
     def test_close(self) -> None:
-        """A front that is closed cuts its own connections off, and sessions go on."""
+        """A front that is closed closes its own connections, and sessions go on."""
         alice, browser = self.join("alice"), self.browser()
         self.front.close()
-        self.assertEqual((browser.transport.is_lost, alice.transport.is_lost), (True, False))
+        self.assertEqual((browser.transport.ends, alice.transport.ends), (["close"], []))
+        self.clock.advance(READ_TIMEOUT_S)
+        self.assertTrue(browser.transport.is_lost)
 
     def test_shutting_down(self) -> None:
         """A server that shuts down accepts no connection and opens no WebSocket."""
