@@ -113,7 +113,8 @@ def make_service(
         check = OperatorAccounts(factory.operators, lambda: passwords.accounts)
         check.setServiceParent(service)
         reloading.add_check(check.check)
-    DescriptorService(reactor, settings.limits).setServiceParent(service)
+    descriptors = DescriptorService(reactor, settings.limits, has_front=bool(settings.web))
+    descriptors.setServiceParent(service)
     MemoryService(reactor, lambda: factory.engine.connections.departures).setServiceParent(service)
     return service
 

@@ -51,13 +51,23 @@ class DescriptorService(Service):
     Args:
         reactor: The reactor.
         limits: The bounds of sessions and connections.
+        has_front: Whether browsers connect, too.
     """
 
     log = Logger()
 
-    def __init__(self, reactor: Any, limits: Limits) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        reactor: Any,  # noqa: ANN401
+        limits: Limits,
+        *,
+        has_front: bool = False,
+    ) -> None:
         self._is_select = isinstance(reactor, SelectReactor)
         self._limits = limits
+        # Beside the connections that wait for a session, as many refused ones may still be open,
+        # and as many of browsers.
+        self._unestablished = (3 if has_front else 2) * limits.max_unestablished
         self._has_looked = False
 
     def privilegedStartService(self) -> None:
@@ -89,8 +99,7 @@ class DescriptorService(Service):
                 f"{int(most - room) + FEWEST} to serve clients (ulimit -n)"
             )
         limits, usual = self._limits, Limits()
-        # Beside the connections that wait for a session, as many refused ones may still be open.
-        if room >= limits.max_sessions + 2 * limits.max_unestablished:
+        if room >= limits.max_sessions + self._unestablished:
             return
         if self._is_select:
             self._warn(
@@ -110,7 +119,7 @@ class DescriptorService(Service):
                 "(ulimit -n)",
                 room=int(room),
                 sessions=limits.max_sessions,
-                unestablished=2 * limits.max_unestablished,
+                unestablished=self._unestablished,
                 most=most,
             )
 
@@ -124,5 +133,5 @@ class DescriptorService(Service):
             most=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             room=int(room),
             sessions=self._limits.max_sessions,
-            unestablished=2 * self._limits.max_unestablished,
+            unestablished=self._unestablished,
         )

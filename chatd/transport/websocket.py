@@ -156,7 +156,7 @@ class WebSocketTransport(ProtocolWrapper):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End the session: the connection has ended."""
         self._last_call.stop()
-        self._phase = Phase.CLOSED
+        self._phase = advance(self._phase, Step.LOST)
         self.wrappedProtocol.connectionLost(reason)
 
     # From the session
@@ -177,7 +177,7 @@ class WebSocketTransport(ProtocolWrapper):
 
     def abortConnection(self) -> None:
         """Cut off the connection."""
-        self._phase = Phase.CLOSED
+        self._phase = advance(self._phase, Step.LOST)
         abort = getattr(self._stream, "abortConnection", self._stream.loseConnection)
         abort()
 

@@ -36,6 +36,7 @@ class Step(Enum):
     PEER_CLOSED = "closed by the peer"
     CLOSED = "closed"
     FAULTED = "faulted"
+    LOST = "lost"
 
 
 TRANSITIONS: dict[tuple[Phase, Step], Phase] = {
@@ -47,6 +48,7 @@ TRANSITIONS: dict[tuple[Phase, Step], Phase] = {
     (Phase.CLOSING, Step.CLOSED): Phase.CLOSING,
     (Phase.CLOSING, Step.FAULTED): Phase.CLOSED,
     (Phase.CLOSED, Step.CLOSED): Phase.CLOSED,
+    **{(phase, Step.LOST): Phase.CLOSED for phase in Phase},
 }
 
 advance = advance_in("a WebSocket", TRANSITIONS)

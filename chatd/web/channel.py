@@ -140,8 +140,10 @@ class WebChannel(HTTPChannel):
     def headerReceived(self, line: bytes) -> bool:
         """Take a header field; refuse a request that has a body."""
         name, _, value = line.partition(b":")
-        is_length = name.lower() == b"content-length"
-        if name.lower() == b"transfer-encoding" or (is_length and value.strip() != b"0"):
+        is_length, is_coding = (
+            name.lower() == each for each in (b"content-length", b"transfer-encoding")
+        )
+        if is_coding or (is_length and value.strip() != b"0"):
             self._respondToBadRequestAndDisconnect()
             return False
         return bool(super().headerReceived(line))

@@ -58,10 +58,17 @@ class DescriptorTests(SynchronousTestCase):
 class RoomTests(SynchronousTestCase):
     """A daemon has room for its bounds, or warns."""
 
-    def start(self, room: float, limits: Limits = Limits(), reactor: object = None) -> list[str]:  # noqa: B008
+    def start(
+        self,
+        room: float,
+        limits: Limits = Limits(),  # noqa: B008
+        reactor: object = None,
+        *,
+        has_front: bool = False,
+    ) -> list[str]:
         """Start with room for so many connections, and return the log."""
         self.patch(process, "room_for_more", lambda: OWN + room)
-        service = DescriptorService(reactor, limits)
+        service = DescriptorService(reactor, limits, has_front=has_front)
         with capturedLogs() as events:
             service.privilegedStartService()
             service.startService()
@@ -73,6 +80,13 @@ class RoomTests(SynchronousTestCase):
         for room in (38_192, 1_048_000, float("inf")):
             self.assertEqual(self.start(room), [])
         self.assertEqual(self.start(40, Limits(max_sessions=20, max_unestablished=10)), [])
+
+    def test_browsers(self) -> None:
+        """With a front for browsers, the bounds need room for its connections, too."""
+        limits = Limits(max_sessions=20, max_unestablished=10)
+        self.assertEqual(self.start(50, limits, has_front=True), [])
+        (line,) = self.start(49, limits, has_front=True)
+        self.assertIn("30 connections without", line)
 
     def test_fewer_than_usual(self) -> None:
         """With the default bounds, room for fewer connections is no warning."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from tests.defences.load import LOAD
 from tests.defences.people import PEOPLE
+from tests.defences.web import WEB
 from tests.defences.wire import WIRE
 
 __all__ = ["DEFENCES", "claims_table"]
 
-DEFENCES = (*WIRE, *PEOPLE, *LOAD)
+DEFENCES = (*WIRE, *PEOPLE, *LOAD, *WEB)
 
 
 def claims_table() -> str:
