@@ -30,7 +30,7 @@ from chatd.transport.closing import CLOSE_TIMEOUT_S
 from chatd.transport.streams import StreamTransport
 from chatd.transport.timer import Timer
 from chatd.transport.websocketstates import Phase, Step, advance
-from chatd.transport.writers import writer_for
+from chatd.transport.writers import CopyingTransport, writer_for
 
 __all__ = ["NORMAL", "SMALL", "SUBPROTOCOL", "UNSUPPORTED", "WebSocketTransport"]
 
@@ -78,7 +78,7 @@ class _Gate:
         self._producer.stopProducing()
 
 
-class WebSocketTransport(ProtocolWrapper):
+class WebSocketTransport(CopyingTransport, ProtocolWrapper):
     """One side of a WebSocket whose opening handshake is done, except for writing its last bytes.
 
     It claims neither to be a UNIX socket, whose user would be a proxy, nor that it can be
@@ -161,7 +161,7 @@ class WebSocketTransport(ProtocolWrapper):
 
     # From the session
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Send bytes as one message."""
         if self._phase in _WRITING:
             self._writer.write(Frame(Opcode.BINARY, data).serialize(mask=self._masks))

@@ -10,7 +10,15 @@ from twisted.internet.interfaces import ISSLTransport
 from chatd.transport.outbuffer import Writable
 from chatd.transport.streams import StreamTransport
 
-__all__ = ["SocketWriter", "TransportWriter", "writer_for"]
+__all__ = ["CopyingTransport", "SocketWriter", "TransportWriter", "writer_for"]
+
+
+class CopyingTransport:
+    """A transport that copies what it writes, so that it can write any buffer."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Send bytes; they may be overwritten when it returns."""
+        raise NotImplementedError
 
 
 class SocketWriter:
@@ -67,7 +75,13 @@ class TransportWriter:
 
 
 def writer_for(transport: StreamTransport) -> Writable:
-    """Return the writer for a transport: a `SocketWriter` for a socket that has not begun TLS."""
+    """Return the writer for a transport: a `SocketWriter` for a socket that has not begun TLS.
+
+    Args:
+        transport: The transport; itself its writer if it copies what it writes.
+    """
+    if isinstance(transport, CopyingTransport):
+        return transport
     if isinstance(transport, FileDescriptor) and not ISSLTransport.providedBy(transport):
         return SocketWriter(transport)
     return TransportWriter(transport)

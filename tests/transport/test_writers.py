@@ -10,7 +10,7 @@ from twisted.internet.testing import MemoryReactor, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
-from chatd.transport.writers import SocketWriter, TransportWriter, writer_for
+from chatd.transport.writers import CopyingTransport, SocketWriter, TransportWriter, writer_for
 from tests.transport.cases import Socket
 
 
@@ -86,6 +86,16 @@ class SocketWriterTests(SynchronousTestCase):
         socket, _ = self.make(1_000)
         directlyProvides(socket, ISSLTransport)
         self.assertIsInstance(writer_for(socket), TransportWriter)
+
+
+class CopyingTransportTests(SynchronousTestCase):
+    """A transport that copies what it writes needs no writer."""
+
+    def test_itself(self) -> None:
+        """Its bytes are copied once."""
+        transport: Any = CopyingTransport()
+        self.assertIs(writer_for(transport), transport)
+        self.assertRaises(NotImplementedError, transport.write, b"")
 
 
 class TransportWriterTests(SynchronousTestCase):
