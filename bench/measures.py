@@ -166,9 +166,12 @@ MEASURES = _by_name(
         "fan-out-100",
         "to a room of 100",
         "deliveries/s",
-        (*ALL, "chatd-pure"),
+        (*ALL, "chatd-pure", "chatd-web"),
         _fan_out(100),
-        (Target("fan-out-100", "chatd", ("floor", *BROKERS), 1.2),),
+        (
+            Target("fan-out-100", "chatd", ("floor", *BROKERS), 1.2),
+            Target("fan-out-100", "chatd-web", ("chatd",), 0.7),
+        ),
     ),
     Measure(
         "fan-out-10",

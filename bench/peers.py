@@ -24,6 +24,7 @@ from pathlib import Path
 
 from bench.dialects.base import Line
 from bench.dialects.chatd import ChatdLine
+from bench.dialects.chatdweb import ChatdWebLine
 from bench.dialects.floor import FloorLine
 from bench.dialects.irc import IrcLine
 from bench.dialects.mqtt import MqttLine
@@ -315,6 +316,12 @@ def prepare_chatd(
     return Launch([*command, *options], key)
 
 
+def prepare_chatd_web(work: Path, port: int) -> Launch:
+    """Prepare chatd whose clients are on WebSockets."""
+    web = f"tcp:{port}:backlog=1024:interface={HOST}"
+    return prepare_chatd(work, free_port(), options=("--web", web))
+
+
 def prepare_floor(work: Path, port: int) -> Launch:
     """Prepare the floor."""
     return Launch([sys.executable, "-m", "bench.floor_server", str(port)])
@@ -410,6 +417,7 @@ PEERS = {
     for peer in (
         Peer("chatd", "chatd", ChatdLine, prepare_chatd),
         Peer("chatd-pure", "chatd, Python", ChatdLine, partial(prepare_chatd, is_pure=True)),
+        Peer("chatd-web", "chatd, WebSocket", ChatdWebLine, prepare_chatd_web),
         Peer("chatd-clear", "chatd, no key", ChatdLine, partial(prepare_chatd, has_key=False)),
         Peer("chatd-sqlite", "chatd, SQLite", ChatdLine, partial(prepare_chatd, keeps=True)),
         *(  # `bench.scale` starts the daemons on this Redis

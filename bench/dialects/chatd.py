@@ -58,13 +58,21 @@ class ChatdLine(Line):
     def join(self) -> None:
         """See `Line`: the welcome confirms the room, which the handshake asks for."""
         while True:
-            self.link.sendall(self._session.data_to_send())
+            self.send_in_session(self._session.data_to_send())
             data = self.link.recv(65536)
             if not data:
                 raise ConnectionError("closed during the handshake")
-            self._session.receive_data(data)
+            self.receive_in_session(data)
             if any(isinstance(event, Welcomed) for event in self._session.events()):
                 return
+
+    def send_in_session(self, data: bytes) -> None:
+        """Send bytes of the session, blocking."""
+        self.link.sendall(data)
+
+    def receive_in_session(self, data: bytes) -> None:
+        """Give the session received bytes."""
+        self._session.receive_data(data)
 
     def encode(self, first: int, count: int, content: bytes) -> bytes:
         """See `Line`; call it in the order of sending.

@@ -132,6 +132,13 @@ class ChatdTests(PeersTestCase):
         self.assertIsNone(options["key-file"])
         self.assertEqual(list(self.work.iterdir()), [])
 
+    def test_web(self):
+        """The clients of WebSockets connect to the front, at the port of the bench."""
+        options, launch = self.options("chatd-web")
+        self.assertRegex(options["web"][0], r"^tcp:\d+:backlog=1024:interface=127\.0\.0\.1$")
+        self.assertNotEqual(options["web"], options["endpoints"])
+        self.assertEqual(load_key(options["key-file"]), launch.key)
+
     def test_sqlite(self):
         """The bench stores messages in the directory of the run."""
         options, _ = self.options("chatd-sqlite")
