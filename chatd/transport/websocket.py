@@ -141,10 +141,9 @@ class WebSocketTransport(CopyingTransport, ProtocolWrapper):
         sent = self._websocket.data_to_send()
         close = b"".join(piece for piece in sent if piece and piece[0] != _PONG)
         contents, end = self._sort(frames)
-        if self._phase is not Phase.CLOSING:
-            self.carried(sum(len(frame.data) < SMALL for frame in frames))
-            if frames:
-                self.wrappedProtocol.dataReceived(contents)
+        self.carried(sum(len(frame.data) < SMALL for frame in frames))
+        if frames and self._phase is not Phase.CLOSING:
+            self.wrappedProtocol.dataReceived(contents)
         self._answer_ping()
         if end is Opcode.CLOSE:
             self._peer_closed(close)

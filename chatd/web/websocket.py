@@ -14,6 +14,7 @@ from websockets.typing import Subprotocol
 from chatd.errors import ErrorCode
 from chatd.server.factory import ChatFactory
 from chatd.server.protocol import ServerProtocol
+from chatd.transport.streams import carrier_of
 from chatd.transport.websocket import SUBPROTOCOL, WebSocketTransport
 from chatd.web.answers import Answer, refusal
 from chatd.web.asked import Asked
@@ -23,7 +24,9 @@ from chatd.wire.channel import sealed_length
 __all__ = ["MAX_EARLY_BYTES", "MAX_EARLY_FRAMES", "ServerWebSocket", "open_session"]
 
 MAX_EARLY_FRAMES = 1_024
-"""How many small frames may arrive before the session; each takes time to read."""
+"""How many small frames may arrive before the session, and after it; each takes time to read."""
+MANY_FRAMES, FEW_BYTES = 256, 4 * 1024
+"""If more small frames arrive at once, only so many bytes are read at once from then on."""
 MAX_EARLY_BYTES = 128 * 1024
 """How many bytes of an incomplete frame of a WebSocket may have arrived before the session."""
 _ALLOWANCE = 64 * 1024
@@ -45,20 +48,28 @@ class ServerWebSocket(WebSocketTransport):
     ) -> None:
         super().__init__(framing, session, clock, client.address, is_private=client.is_private)
         self._server = session
-        self._early = 0
+        self._needless = 0
 
     def peer_told(self) -> None:
         """Do nothing: a PROXY header that came with the request is in `client` already."""
 
     def carried(self, small_frames: int) -> None:
         """Count the small frames, and the bytes of an incomplete frame, as the client's."""
+        if small_frames > MANY_FRAMES:
+            carrier_of(self).bufferSize = FEW_BYTES
         server, gathered = self._server, self.gathered_bytes
         server.note_carried(small_frames, gathered)
-        if server.session is None:
-            self._early += small_frames
-            if self._early > MAX_EARLY_FRAMES or gathered > MAX_EARLY_BYTES:
-                reason = "too much arrived before the session began"
-                server.end_session(ErrorCode.OVERLOADED, reason)
+        if server.connection.is_established:
+            return
+        self._needless += small_frames
+        is_held = server.session is None and gathered > MAX_EARLY_BYTES
+        is_too_much = is_held or self._needless > MAX_EARLY_FRAMES
+        if is_too_much and server.connection.is_over:
+            self.abortConnection()
+        elif is_too_much:
+            reason = "too much arrived before the session began"
+            server.end_session(ErrorCode.OVERLOADED, reason)
+            self._needless = 0
 
 
 def open_session(chat: ChatFactory[Any], asked: Asked, client: Client) -> Answer | ServerWebSocket:

@@ -122,8 +122,7 @@ class OpeningTests(OpeningCase):
     def test_greeting_behind_the_answer(self) -> None:
         """Frames that come together with the answer, or byte by byte, are read."""
         chat: ChatFactory[Any] = ChatFactory(self.reactor)
-        protocol = chat.buildProtocol(None)
-        assert protocol is not None
+        protocol: Any = chat.buildProtocol(None)
         pipe: Any = SocketTransport(protocol)
         protocol.makeConnection(pipe)
         server = self.accept()

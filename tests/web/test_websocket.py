@@ -12,7 +12,7 @@ from websockets.frames import Frame, Opcode
 from chatd.chat.moderation import Ban
 from chatd.server.limits import Limits
 from chatd.transport.closing import CLOSE_TIMEOUT_S
-from chatd.web.websocket import MAX_EARLY_BYTES, MAX_EARLY_FRAMES
+from chatd.web.websocket import FEW_BYTES, MANY_FRAMES, MAX_EARLY_BYTES, MAX_EARLY_FRAMES
 from chatd.wire.messages import Message, MessageType
 from tests.fakes.peers import hand_client
 from tests.web.cases import HOST, OPENING, WebCase, WebPeer
@@ -350,6 +350,24 @@ class BoundTests(WebCase):
         self.turn()
         self.assertEqual([each.header.code for each in peer.messages()], ["overloaded"])
 
+    def test_frames_after_the_end(self) -> None:
+        """After the end of a session, few small frames are read while its Close is awaited."""
+        alice = self.join("alice")
+        alice.session.end_session("kicked", "out")
+        self.turn()
+        alice.send(alice.frame(b"", Opcode.PING) * MAX_EARLY_FRAMES)
+        self.assertFalse(alice.transport.is_lost)
+        alice.send(alice.frame(b"", Opcode.PING))
+        self.assertTrue(alice.transport.is_lost)
+
+    def test_little_at_a_time(self) -> None:
+        """From a peer that sends many small frames, little is read at a time."""
+        alice = self.join("alice")
+        alice.send(alice.frame(b"", Opcode.PING) * MANY_FRAMES)
+        self.assertFalse(hasattr(alice.transport, "bufferSize"))
+        alice.send(alice.frame(b"", Opcode.PING) * (MANY_FRAMES + 1))
+        self.assertEqual(alice.transport.bufferSize, FEW_BYTES)
+
     def test_early_bytes(self) -> None:
         """Before the session, an incomplete frame may not have many bytes."""
         peer = self.peer()
@@ -357,6 +375,26 @@ class BoundTests(WebCase):
         peer.send(struct.pack("!BBQI", 0x82, 0xFF, 1_000_000, 0) + bytes(MAX_EARLY_BYTES + 1))
         self.turn()
         self.assertEqual([each.header.code for each in peer.messages()], ["overloaded"])
+
+    def test_long_frame_at_the_end(self) -> None:
+        """A client that sends a long frame when its session ends still gets the reason."""
+        alice = self.join("alice")
+        alice.messages()
+        alice.session.end_session("kicked", "out")
+        alice.send(struct.pack("!BBQI", 0x82, 0xFF, 1_000_000, 0) + bytes(MAX_EARLY_BYTES + 1))
+        self.turn()
+        self.assertEqual([each.header.code for each in alice.messages()], ["kicked"])
+        alice.send(bytes(1_000_000 - MAX_EARLY_BYTES - 1))
+        alice.close()
+        self.assertEqual(alice.transport.ends, ["half-close"])
+
+    def test_bytes_after_a_refusal(self) -> None:
+        """A client without a session that goes on to send bytes is cut off."""
+        peer = self.peer()
+        peer.session.end_session("banned", "out")
+        self.turn()
+        peer.send(struct.pack("!BBQI", 0x82, 0xFF, 1_000_000, 0) + bytes(MAX_EARLY_BYTES + 1))
+        self.assertTrue(peer.transport.is_lost)
 
     def test_arriving(self) -> None:
         """The bytes of incomplete frames count among those of all clients."""
