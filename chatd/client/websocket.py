@@ -28,7 +28,7 @@ from websockets.uri import WebSocketURI, parse_uri
 from zope.interface import implementer
 
 from chatd.connection.limits import HANDSHAKE_TIMEOUT_S
-from chatd.transport.loss import why_lost
+from chatd.transport.loss import NO_TLS, UNTRUSTED, why_lost
 from chatd.transport.timer import Timer
 from chatd.transport.websocket import SUBPROTOCOL, WebSocketTransport
 
@@ -48,6 +48,10 @@ _HINTS = {
     426: "the way to the server may not pass WebSockets on",
     502: "the proxy there does not reach the server",
     503: "the server may be stopping",
+}
+_TLS_HINTS = {
+    UNTRUSTED: "SSL_CERT_FILE can name a file of certificates to trust",
+    NO_TLS: "the server may not use TLS there: write ws:// instead of wss://",
 }
 
 
@@ -139,8 +143,11 @@ class _Opening(Protocol):
         """Report that there is no WebSocket."""
         self._timer.stop()
         if not self.opened.called:
-            why = self._fault or f"closed the connection; {why_lost(reason)}".rstrip("; ")
-            self.opened.errback(ConnectError(string=f"{self._url} {why}"))
+            lost = why_lost(reason)
+            hints = [hint for fault, hint in _TLS_HINTS.items() if fault in lost]
+            ended = ": " + "; ".join([lost, *hints]) if lost else " closed the connection"
+            told = f" {self._fault}" if self._fault else ended
+            self.opened.errback(ConnectError(string=self._url + told))
 
     def _answered(self, head: bytes, rest: bytes) -> None:
         status = _STATUS.match(head)

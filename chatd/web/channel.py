@@ -27,6 +27,9 @@ HEAD_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 30.0
 """The time after that for reading the last answer, in seconds."""
 
+_TLS = b"\x16"
+"""The first byte of a TLS handshake; RFC 8446, section 5.1. No line of a request begins with it."""
+
 
 class Front(Protocol):
     """The interface of the front, as its channels use it."""
@@ -101,7 +104,11 @@ class WebChannel(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Read requests, unless the connection is being closed."""
-        if not self._is_closing:
+        if self._is_closing:
+            return
+        if data.startswith(_TLS):  # it has no line whose fault would show
+            self._respondToBadRequestAndDisconnect()
+        else:
             super().dataReceived(data)
 
     def loseConnection(self) -> None:

@@ -8,8 +8,9 @@ from http import HTTPStatus
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from twisted.internet.protocol import Factory
+from zope.interface import implementer
 
 from chatd.chat.addresses import plain_ip, site_of
 from chatd.server.factory import ChatFactory
@@ -31,6 +32,7 @@ SOCKET_PATH = b"/ws"
 _LOOPBACK = site_of("127.0.0.1")
 
 
+@implementer(IProtocolNegotiationFactory)
 class WebFront(Factory):
     """Builds the protocol of each HTTP connection.
 
@@ -69,6 +71,10 @@ class WebFront(Factory):
         if self._chat.engine.shutdown.is_under_way:
             return None
         return WebChannel(self)
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """Return the protocols that TLS may agree on; browsers offer this one among others."""
+        return [b"http/1.1"]
 
     def startFactory(self) -> None:
         """Accept clients; Twisted calls this before it listens."""

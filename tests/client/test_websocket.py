@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, ConnectionDone
 from twisted.internet.testing import MemoryReactorClock
@@ -189,6 +190,17 @@ class OpeningTests(OpeningCase):
         """A connection that is closed before the answer fails."""
         self.transport.protocol.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.failure(), f"{URL} closed the connection")
+
+    def test_tls_faults(self) -> None:
+        """A fault of TLS is told with its remedy."""
+        for fault, told in (
+            ("certificate verify failed", "SSL_CERT_FILE can name a file of certificates to trust"),
+            ("wrong version number", "the server may not use TLS there: write ws:// instead of"),
+        ):
+            self.setUp()
+            error = SSL.Error([("SSL routines", "", fault)])
+            self.transport.protocol.connectionLost(Failure(error))
+            self.assertIn(f"{URL}: TLS: {fault}; {told}", self.failure())
 
     def test_cancelled(self) -> None:
         """An attempt that is cancelled closes the connection."""

@@ -47,8 +47,8 @@ WEB = (
         "A dripped HTTP request gets no more time than another.",
         "tests/web/test_channel.py::TimeTests::test_dripped",
         "chatd/web/channel.py",
-        "        if not self._is_closing:\n",
-        "        self._await_request()\n        if not self._is_closing:\n",
+        "        if self._is_closing:\n",
+        "        self._await_request()\n        if self._is_closing:\n",
     ),
     Defence(
         "The HTTP connections of browsers are bounded, and take no room of sessions.",

@@ -1,6 +1,7 @@
 """Browsers' sessions on real sockets: WebSockets over TCP and TLS, and many HTTP connections."""
 
 import socket
+import ssl
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
@@ -155,6 +156,27 @@ class Tapped(ProxyServer):
         for framing, pieces in ((server, self.sent), (client, self.received)):
             framing.receive_data(b"".join(pieces).partition(b"\r\n\r\n")[2])
             yield b"".join(bytes(frame.data) for frame in framing.events_received())
+
+
+@pytest.mark.parametrize("kind", ["ssl", "tls"])
+async def test_browsers_over_tls(certificates, kind):
+    """Browsers, which name HTTP versions in the TLS handshake, agree on HTTP/1.1."""
+    front = {
+        "ssl": ssl_server(certificates),
+        "tls": f"tls:{certificates}:0:interface=127.0.0.1",
+    }[kind]
+    context = ssl.create_default_context(cafile=str(certificates / "localhost.pem"))
+    context.set_alpn_protocols(["h2", "http/1.1"])
+
+    def load(port):
+        made = socket.create_connection(("127.0.0.1", port), DEADLINE_S)
+        with context.wrap_socket(made, server_hostname="localhost") as page:
+            page.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return page.selected_alpn_protocol(), page.recv(100)
+
+    async with serving(front) as (_, port):
+        protocol, answer = await deferToThread(load, port)
+        assert (protocol, answer[:15]) == ("http/1.1", b"HTTP/1.1 200 OK")
 
 
 @pytest.mark.parametrize("has_key", [False, True], ids=["clear", "key"])

@@ -119,7 +119,7 @@ class FaultTests(WebCase):
         """Other protocols and damaged requests are refused."""
         self.check_refused(
             b"\x89CHATD\r\n" * 2,
-            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
             b"GET /\r\n\r\n",
             b"GET / HTTP/2.0\r\n\r\n",
             b"GET  / HTTP/1.1\r\n\r\n",
