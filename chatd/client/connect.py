@@ -37,7 +37,7 @@ async def connect(
     Args:
         reactor: The reactor; in an asyncio program, that of `asyncio_reactor`.
         endpoint: An endpoint, such as a `twisted.internet.endpoints.ProcessEndpoint`, or a string
-            such as `tcp:localhost:9999` or `unix:/run/chat.sock`.
+            such as `tcp:localhost:9999`, `unix:/run/chat.sock` or `wss://chat.example.org/ws`.
         key: The shared key, 32 bytes, or None for none; see `chatd.load_key`.
         name: The name to ask for; None for the server's choice.
         password: The password of the name, for servers with accounts. It is never sent in the clear

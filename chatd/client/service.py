@@ -66,7 +66,8 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
 
     Args:
         reactor: The reactor.
-        endpoint: An endpoint, or a string such as `tcp:localhost:9999`.
+        endpoint: An endpoint, or a string such as `tcp:localhost:9999` or
+            `wss://chat.example.org/ws`.
         factory: Builds the clients.
         retry_policy: Returns the seconds to wait before attempt n; Twisted's backoff if None.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper
@@ -219,6 +220,8 @@ class WebChannel(HTTPChannel):
         self.requests.clear()
         transport: Any = self.transport
         transport.unregisterProducer()
+        if isinstance(transport, FileDescriptor):
+            transport.doWrite()  # the successor's writer would overtake the last answer
         if isinstance(transport, ProtocolWrapper):  # of TLS, or of the PROXY protocol
             transport.wrappedProtocol = successor
         else:

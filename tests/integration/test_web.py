@@ -1,5 +1,6 @@
 """Browsers' sessions on real sockets: WebSockets over TCP and TLS, and many HTTP connections."""
 
+import re
 import socket
 import ssl
 from contextlib import ExitStack, asynccontextmanager
@@ -99,6 +100,25 @@ async def test_exchange(tmp_path, has_key):
         texts = [(await alice.__anext__()).text for _ in range(500)]
         assert texts == [f"m{number}" for number in range(500)]
         await leave(alice, bob)
+
+
+async def test_requests_before_the_websocket():
+    """A WebSocket that is asked for together with the page opens after the page's answer."""
+    page = f"GET / HTTP/1.1\r\n{HOST}\r\n\r\n"
+    opening = "\r\n".join(["GET /ws HTTP/1.1", HOST, *OPENING, "", ""])
+
+    def ask(port):
+        with socket.create_connection(("127.0.0.1", port)) as made:
+            made.settimeout(DEADLINE_S)
+            made.sendall((page + opening).encode())
+            answer = b""
+            while b"CHATD" not in answer:
+                answer += made.recv(65536)
+            return re.findall(rb"HTTP/1.1 \d+|</html>|CHATD", answer)
+
+    async with serving() as (_, port):
+        whole = [b"HTTP/1.1 200", b"</html>"]
+        assert await deferToThread(ask, port) == [*whole, b"HTTP/1.1 101", b"CHATD"]
 
 
 async def test_half_closed_receipts():
