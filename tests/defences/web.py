@@ -30,7 +30,7 @@ WEB = (
     ),
     Defence(
         "A client cannot forge its address by writing into the field that a proxy adds to.",
-        "tests/web/test_websocket.py::AddressTests::test_forged",
+        "tests/web/test_websocket_bounds.py::AddressTests::test_forged",
         "chatd/web/proxies.py",
         "            if not self._has(address):\n",
         "            if False:\n",
@@ -80,14 +80,14 @@ WEB = (
     ),
     Defence(
         "Bytes of incomplete frames of WebSockets are bounded with those of incomplete messages.",
-        "tests/web/test_websocket.py::BoundTests::test_arriving",
+        "tests/web/test_websocket_bounds.py::BoundTests::test_arriving",
         "chatd/server/protocol.py",
         "        held_bytes += self._carried_bytes\n",
         "",
     ),
     Defence(
         "Empty frames of a WebSocket count for a client's rate.",
-        "tests/web/test_websocket.py::BoundTests::test_small_frames",
+        "tests/web/test_websocket_bounds.py::BoundTests::test_small_frames",
         "chatd/server/protocol.py",
         "            self._pace.count_messages(small_frames)\n",
         "",

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
 
-from twisted.internet.address import UNIXAddress
 from twisted.logger import LogLevel, capturedLogs
 from websockets.frames import Frame, Opcode
 
-from chatd.chat.moderation import Ban
-from chatd.server.limits import Limits
 from chatd.transport.closing import CLOSE_TIMEOUT_S
-from chatd.web.websocket import FEW_BYTES, MANY_FRAMES, MAX_EARLY_BYTES, MAX_EARLY_FRAMES
 from chatd.wire.messages import Message, MessageType
 from tests.fakes.peers import hand_client
-from tests.web.cases import HOST, OPENING, WebCase, WebPeer
+from tests.web.cases import HOST, OPENING, WebCase
 
 BIG = 2**40
 
@@ -310,154 +305,3 @@ class FaultTests(WebCase):
         error, end = alice.messages()
         self.assertEqual((error.type, end.type), (MessageType.ERROR, MessageType.DISCONNECT))
         self.assertEqual(alice.closed.code, 1000)
-
-
-class BoundTests(WebCase):
-    def test_slow_reader(self) -> None:
-        """A client that does not read is cut off as a slow consumer."""
-        self.serve(limits=Limits(max_waiting=100_000), max_content=50_000)
-        alice, bob = self.join("alice"), self.join("bob")
-        bob.messages()
-        bob.transport.accept_no_more()
-        for number in range(8):
-            alice.send_messages(Message.chat(b"x" * 40_000, id=f"{number}"))
-            self.turn()
-            alice.messages()
-        ends = [each.header.code for each in bob.messages() if each.type == MessageType.DISCONNECT]
-        self.assertEqual(ends, ["slow-consumer"])
-        self.clock.advance(CLOSE_TIMEOUT_S)
-        self.assertTrue(bob.transport.is_lost)
-
-    def test_paused(self) -> None:
-        """Reading pauses for a client over its rate, as on TCP."""
-        self.serve(limits=Limits(message_rate=10))
-        alice = self.join("alice")
-        alice.say(*(f"m{number}" for number in range(200)))
-        self.assertFalse(alice.transport.is_reading)
-
-    def test_small_frames(self) -> None:
-        """Frames too small for a message count as messages, because each takes time to read."""
-        self.serve(limits=Limits(message_rate=10))
-        alice = self.join("alice")
-        alice.send(alice.frame(b"", Opcode.PING) * 200)
-        self.assertFalse(alice.transport.is_reading)
-
-    def test_early_frames(self) -> None:
-        """Before the session, few small frames are read."""
-        peer = self.peer()
-        peer.messages()
-        peer.send(peer.frame(b"", Opcode.PING) * (MAX_EARLY_FRAMES + 1))
-        self.turn()
-        self.assertEqual([each.header.code for each in peer.messages()], ["overloaded"])
-
-    def test_frames_after_the_end(self) -> None:
-        """After the end of a session, few small frames are read while its Close is awaited."""
-        alice = self.join("alice")
-        alice.session.end_session("kicked", "out")
-        self.turn()
-        alice.send(alice.frame(b"", Opcode.PING) * MAX_EARLY_FRAMES)
-        self.assertFalse(alice.transport.is_lost)
-        alice.send(alice.frame(b"", Opcode.PING))
-        self.assertTrue(alice.transport.is_lost)
-
-    def test_little_at_a_time(self) -> None:
-        """From a peer that sends many small frames, little is read at a time."""
-        alice = self.join("alice")
-        alice.send(alice.frame(b"", Opcode.PING) * MANY_FRAMES)
-        self.assertFalse(hasattr(alice.transport, "bufferSize"))
-        alice.send(alice.frame(b"", Opcode.PING) * (MANY_FRAMES + 1))
-        self.assertEqual(alice.transport.bufferSize, FEW_BYTES)
-
-    def test_early_bytes(self) -> None:
-        """Before the session, an incomplete frame may not have many bytes."""
-        peer = self.peer()
-        peer.messages()
-        peer.send(struct.pack("!BBQI", 0x82, 0xFF, 1_000_000, 0) + bytes(MAX_EARLY_BYTES + 1))
-        self.turn()
-        self.assertEqual([each.header.code for each in peer.messages()], ["overloaded"])
-
-    def test_long_frame_at_the_end(self) -> None:
-        """A client that sends a long frame when its session ends still gets the reason."""
-        alice = self.join("alice")
-        alice.messages()
-        alice.session.end_session("kicked", "out")
-        alice.send(struct.pack("!BBQI", 0x82, 0xFF, 1_000_000, 0) + bytes(MAX_EARLY_BYTES + 1))
-        self.turn()
-        self.assertEqual([each.header.code for each in alice.messages()], ["kicked"])
-        alice.send(bytes(1_000_000 - MAX_EARLY_BYTES - 1))
-        alice.close()
-        self.assertEqual(alice.transport.ends, ["half-close"])
-
-    def test_bytes_after_a_refusal(self) -> None:
-        """A client without a session that goes on to send bytes is cut off."""
-        peer = self.peer()
-        peer.session.end_session("banned", "out")
-        self.turn()
-        peer.send(struct.pack("!BBQI", 0x82, 0xFF, 1_000_000, 0) + bytes(MAX_EARLY_BYTES + 1))
-        self.assertTrue(peer.transport.is_lost)
-
-    def test_arriving(self) -> None:
-        """The bytes of incomplete frames count among those of all clients."""
-        self.serve(limits=Limits(max_arriving=200_000))
-        alice, bob = self.join("alice"), self.join("bob")
-        for peer in (alice, bob):
-            peer.send(struct.pack("!BBQI", 0x82, 0xFF, 1_000_000, 0) + bytes(90_000))
-        self.assertEqual(self.chat.engine.connections.arriving_bytes, 180_000)
-        bob.send(bytes(50_000))
-        self.turn()
-        codes = [each.header.code for each in bob.messages() if hasattr(each.header, "code")]
-        self.assertEqual(codes, ["overloaded"])
-
-    def test_handshake_timeout(self) -> None:
-        """A client that does not answer the greeting is ended in time."""
-        peer = self.peer()
-        peer.messages()
-        self.clock.advance(10)
-        self.turn()
-        (end,) = peer.messages()[-1:]
-        self.assertEqual(end.header.code, "handshake-timeout")
-
-
-class AddressTests(WebCase):
-    """Bounds and bans apply to the client that a believed proxy names."""
-
-    def setUp(self) -> None:
-        self.serve(proxies=["192.0.2.1", "unix"], limits=Limits(max_sessions_per_address=1))
-
-    def refusal(self, peer: WebPeer) -> Any:
-        """Return the code of a refusal; None for a welcome."""
-        told = peer.messages()
-        return next((each.header.code for each in told if each.type == MessageType.ERROR), None)
-
-    def test_limits(self) -> None:
-        """Sessions count for the forwarded address."""
-        outcomes = [
-            self.refusal(self.join(name, f"X-Forwarded-For: {address}"))
-            for name, address in (("a", "1.1.1.1"), ("b", "1.1.1.1"), ("c", "2.2.2.2"))
-        ]
-        self.assertEqual(outcomes, [None, "too-many-sessions", None])
-
-    def test_bans(self) -> None:
-        """A ban of the forwarded address keeps the client out, and nobody else."""
-        self.chat.bans.replace([Ban(address="1.1.1.1")])
-        outcomes = [
-            self.refusal(self.join(name, f"X-Forwarded-For: {address}"))
-            for name, address in (("a", "1.1.1.1"), ("b", "2.2.2.2"))
-        ]
-        self.assertEqual(outcomes, ["banned", None])
-
-    def test_forged(self) -> None:
-        """What a client writes itself into the field is not believed."""
-        names = iter("abc")
-        for forged in ("9.9.9.9, 3.3.3.3", "8.8.8.8, 3.3.3.3"):
-            peer = self.join(next(names), f"X-Forwarded-For: {forged}")
-            (session,) = self.chat.sessions.values()
-            self.assertEqual(session.address, "3.3.3.3")
-            outcome = self.refusal(peer)
-        self.assertEqual(outcome, "too-many-sessions")
-
-    def test_unix(self) -> None:
-        """On a UNIX socket, the client is the forwarded address, never the user of the proxy."""
-        self.join("a", "X-Forwarded-For: 4.4.4.4", peer=UNIXAddress(b"/web.sock"))
-        (session,) = self.chat.sessions.values()
-        self.assertEqual(session.address, "4.4.4.4")
