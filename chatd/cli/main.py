@@ -120,7 +120,8 @@ def _add_connect(commands: Any) -> None:  # noqa: ANN401  (argparse's class has 
         "endpoint",
         metavar="ENDPOINT",
         help=(
-            "the server's endpoint, such as tcp:localhost:9999 or unix:/tmp/chat.sock, or the name "
+            "the server's endpoint, such as tcp:localhost:9999, unix:/tmp/chat.sock or "
+            "wss://chat.example.org/ws, or the name "
             "of a profile in chatd.toml"
         ),
     )
