@@ -30,6 +30,8 @@ RETENTION = "tests/storage/test_contract_retention.py::RetentionContract"
 ROOMS = "tests/chat/test_rooms.py::JoiningTests"
 SEALER = "tests/wire/test_sealer.py"
 TLS = "tests/integration/test_tls.py"
+WEB = "tests/web"
+WEB_BOUNDS = "tests/web/test_websocket_bounds.py"
 WITHOUT_KEY = "tests/wire/test_codec.py::RoundTripTests::test_without_a_key"
 
 AT_THE_SERVER: Tests = (
@@ -223,6 +225,40 @@ PROMISES: dict[str, dict[str, Tests]] = {
             f"{SEALER}::BuildTests::test_pure",
         ),
     },
+    "In browsers": {
+        "With `--web`, browsers have sessions like other clients: with a key, nothing that is said "
+        "can be read on the way, and [the bounds](../reference/bounds.md) hold for WebSockets, "
+        "too.": (
+            "tests/integration/test_web.py::test_no_word_in_the_clear",
+            f"{WEB_BOUNDS}::BoundTests::test_slow_reader",
+            f"{WEB_BOUNDS}::BoundTests::test_paused",
+            f"{WEB_BOUNDS}::BoundTests::test_arriving",
+            f"{WEB_BOUNDS}::BoundTests::test_handshake_timeout",
+        ),
+        "**Other pages.** A browser lets any page open a WebSocket; the daemon refuses those of "
+        "other origins.": (
+            f"{WEB}/test_websocket.py::OpeningTests::test_other_origin",
+            f"{WEB}/test_origins.py::AdmitTests::test_other_origins",
+        ),
+        "A page that points its own name at your machine is refused on loopback by that name.": (
+            f"{WEB}/test_site.py::HostTests::test_rebound",
+        ),
+        "On another address, only the key and accounts keep it out.": (
+            f"{WEB}/test_site.py::HostTests::test_reachable",
+        ),
+        "**What people say is no HTML.** The page's policy lets the browser run nothing but the "
+        "files of the page, and put no HTML together.": (
+            f"{WEB}/test_site.py::PageTests::test_page",
+            f"{WEB}/test_site.py::PageTests::test_policy",
+        ),
+        "**Passwords.** Without a key, the daemon takes them over TLS only: its own, or that of a "
+        "proxy on the same machine that `--web-proxy` names and that sends "
+        "`X-Forwarded-Proto: https`.": (
+            f"{WEB_BOUNDS}::PasswordTests::test_in_the_clear",
+            f"{WEB_BOUNDS}::PasswordTests::test_tls",
+            f"{WEB_BOUNDS}::PasswordTests::test_behind_a_proxy",
+        ),
+    },
 }
 """The sentences of each section that promise something of chatd, with the tests that hold them."""
 
@@ -240,6 +276,10 @@ OTHERS: dict[str, str] = {
     "than the [bounds](../reference/bounds.md#memory) allow.": "nothing is promised",
     "Set them to what the machine has.": "advice",
     "If you do not trust the clients, give `--data` a file system of its own.": "advice",
+    "**The page comes from the server.** Anyone who can change it on the way can read what people "
+    "say there.": "nothing is promised",
+    "So give it over HTTPS, from the daemon or from a proxy: only then, and on `localhost`, "
+    "browsers allow the cryptography that it needs.": "advice, and what other programs do",
 }
 """The other sentences, each with the reason why it has no test."""
 
