@@ -1,0 +1,33 @@
+/** The states of a session at the client, and of a client; each with one table of transitions. */
+
+/** @typedef {"connecting" | "greeting" | "admission" | "established" | "ended"} SessionState */
+/** @typedef {"connecting" | "open" | "waiting" | "ended"} ClientState */
+
+/** @type {Readonly<Record<SessionState, readonly SessionState[]>>} */
+export const SESSION_STATES = Object.freeze({
+  connecting: ["greeting", "ended"],
+  greeting: ["admission", "ended"],
+  admission: ["established", "ended"],
+  established: ["ended"],
+  ended: [],
+});
+
+/** @type {Readonly<Record<ClientState, readonly ClientState[]>>} */
+export const CLIENT_STATES = Object.freeze({
+  connecting: ["open", "waiting", "ended"],
+  open: ["waiting", "ended"],
+  waiting: ["connecting", "ended"],
+  ended: [],
+});
+
+/**
+ * @template {string} State
+ * @param {Readonly<Record<State, readonly State[]>>} table
+ * @param {State} from
+ * @param {State} to
+ * @returns {State} The new state.
+ */
+export function advance(table, from, to) {
+  if (!table[from].includes(to)) throw new Error(`no transition from ${from} to ${to}`);
+  return to;
+}
