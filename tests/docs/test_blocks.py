@@ -18,6 +18,7 @@ FORMULAS = "tests/docs/test_formulas.py"
 CERTIFICATES = "tests/integration/test_pages_certificates.py"
 CONTAINERS = "tests/integration/test_pages_containers.py"
 FAIL2BAN = "tests/integration/test_pages_fail2ban.py"
+JAVASCRIPT = "tests/web/test_javascript.py"
 LINES = "tests/integration/test_pages_lines.py"
 LOG = "tests/integration/test_pages_log.py"
 LOG_PAGE = "tests/server/test_sessionlog_page.py"
@@ -130,6 +131,10 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("text", f"{CLIENT}::test_manual_is_found"),
         ("text", f"{CLIENT}::test_refused"),
         ("text", f"{CLIENT}::test_lost"),
+    ],
+    "docs/reference/javascript.md": [
+        ("js", f"{JAVASCRIPT}::test_example"),
+        ("text", f"{JAVASCRIPT}::test_example"),
     ],
     "docs/reference/log.md": [
         *[("text", f"{LOG_PAGE}::test_example")] * 2,
