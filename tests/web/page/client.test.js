@@ -1,4 +1,4 @@
-/** A client against a scripted server. */
+/** A client against a scripted server: the beginning, messages and commands. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -6,30 +6,11 @@ import { describe, test } from "node:test";
 import { connect } from "../../../chatd/web/page/chatd/index.js";
 import { readKey } from "../../../chatd/web/page/chatd/keys.js";
 import { Type } from "../../../chatd/web/page/chatd/messages.js";
-import { Clock, makeNetwork, nextEvent, nextState, place, said } from "./peer.js";
+import { established, start } from "./clients.js";
+import { nextEvent, place, said } from "./peer.js";
 import { vectors } from "./vectors.js";
 
 const KEY = vectors.keys.key_file;
-
-function start(options = {}, serverKey = null) {
-  const network = makeNetwork(serverKey);
-  const clock = new Clock();
-  const client = connect("ws://host/ws", { clock, WebSocket: network.WebSocket, ...options });
-  const events = [];
-  for (const type of ["message", "state", "joined", "left", "recovered", "error", "rooms"]) {
-    client.addEventListener(type, ({ detail }) => events.push([type, detail]));
-  }
-  const texts = () => events.filter(([type]) => type === "message").map(([, each]) => each.text);
-  return { client, clock, network, events, texts };
-}
-
-async function established(options = {}, serverKey = null) {
-  const started = start(options, serverKey);
-  const peer = await started.network.nextPeer();
-  const ack = await peer.establish();
-  await started.client.welcomed;
-  return { ...started, peer, ack };
-}
 
 describe("the beginning", () => {
   test("a client asks for what it was told, and is welcomed", async () => {
@@ -99,6 +80,21 @@ describe("the beginning", () => {
     }
     const client = connect("nonsense", { WebSocket: Refusing });
     await assert.rejects(client.welcomed, { name: "ChatError", code: "bad-address" });
+  });
+
+  test("what follows the welcome may be longer than what comes before it", async () => {
+    const { client, network } = start();
+    const peer = await network.nextPeer();
+    peer.open();
+    await peer.send(Type.SESSION_INIT, { session_id: "x" });
+    await peer.next();
+    const heard = nextEvent(client, "message");
+    const rooms = [place("lobby")];
+    await peer.sendAll(
+      [Type.EVENT, { event: "welcome", name: "alice", room: "lobby", rooms }],
+      [Type.MESSAGE, said("bob", 1), new Uint8Array(20_000)],
+    );
+    assert.equal((await heard).content.length, 20_000);
   });
 
   test("a refusal has the server's code and words, and the client does not come back", async () => {
@@ -317,6 +313,32 @@ describe("commands", () => {
     assert.equal((await peer.next()).header.code, "slow-consumer");
   });
 
+  test("answers that do not fit their commands are refused", async () => {
+    const { client, peer } = await established();
+    const read = client.history("lobby");
+    const { header: history } = await peer.next();
+    await peer.send(Type.RESULT, { id: history.id, epoch: "e", count: 1, complete: true });
+    await assert.rejects(read, { code: "bad-request", message: /count/ });
+    const joined = client.join("den");
+    const { header: join } = await peer.next();
+    await peer.send(Type.RESULT, { id: join.id, ...place("elsewhere") });
+    await assert.rejects(joined, { code: "bad-request", message: /another room/ });
+    const sent = client.send("x", { id: "m" });
+    await peer.next();
+    await peer.send(Type.RESULT, { id: "m" });
+    await assert.rejects(sent, { code: "bad-request", ref: "m" });
+    assert.deepEqual(client.rooms, ["lobby"]);
+  });
+
+  test("too many commands without an answer are refused", async () => {
+    const { client } = await established();
+    const asked = Array.from({ length: 1001 }, () => client.command("rooms"));
+    await assert.rejects(asked[1000], { code: "too-many-waiting" });
+    const others = Promise.allSettled(asked);
+    await client.close();
+    assert.ok((await others).every(({ status }) => status === "rejected"));
+  });
+
   test("a command without a session is refused at once", async () => {
     const { client, network } = start();
     await assert.rejects(client.join("x"), { code: "connection-lost" });
@@ -371,311 +393,3 @@ describe("commands", () => {
     assert.deepEqual(client.rooms, []);
   });
 });
-
-describe("resuming", () => {
-  test("a lost session is resumed: rooms, missed messages, and what has no receipt", async () => {
-    const { client, clock, network, peer, texts, events } = await established();
-    await peer.say("bob", 1, "one");
-    const sent = client.send("mine", { id: "mine" });
-    await peer.next();
-    const waiting = nextState(client, "waiting");
-    peer.drop();
-    assert.equal((await waiting).error.code, "connection-lost");
-    const later = client.send("later", { id: "later" });
-    clock.advance(1);
-    const again = await network.nextPeer();
-    const ack = await again.welcome({ rooms: [] });
-    assert.equal(ack.name, "alice");
-    assert.deepEqual(ack.rooms, []);
-    const { header: join } = await again.next();
-    assert.deepEqual(
-      [join.command, join.room, join.after, join.epoch, join.after_id],
-      ["join", "lobby", 1, "e1", "bob-1"],
-    );
-    const ref = join.id;
-    await again.sendAll(
-      [Type.RESULT, { id: ref, ...place("lobby", 3), members: 2, topic: "", recovered: true }],
-      [Type.MESSAGE, said("bob", 2, { ref }), "two"],
-      [Type.MESSAGE, said("alice", 3, { ref, id: "mine" }), "mine"],
-      [Type.MESSAGE, said("bob", 4), "four"],
-    );
-    await again.answerConversations();
-    assert.equal((await sent).seq, 3);
-    const { header } = await again.next();
-    assert.equal(header.id, "later"); // and not the message whose receipt came
-    await again.say("alice", 5, "later", { id: "later" });
-    assert.equal((await later).seq, 5);
-    assert.deepEqual(texts(), ["one", "two", "mine", "four", "later"]);
-    const recovered = events.filter(([type]) => type === "recovered").map(([, each]) => each);
-    assert.deepEqual(recovered, [{ room: "lobby", recovered: true }]);
-  });
-
-  test("a message whose receipt comes with the missed messages is not sent again", async () => {
-    const { client, clock, network, peer, texts } = await established();
-    const sent = client.send("mine");
-    const first = await peer.next();
-    peer.drop();
-    await nextState(client, "waiting");
-    clock.advance(1);
-    const again = await network.nextPeer();
-    await again.welcome({ rooms: [] });
-    const { header: join } = await again.next();
-    await again.send(Type.RESULT, { id: join.id, ...place("lobby", 1), recovered: true });
-    await again.say("alice", 1, "mine", { id: first.header.id, ref: join.id });
-    await again.answerConversations();
-    assert.equal((await sent).seq, 1);
-    assert.deepEqual(texts(), ["mine"]);
-  });
-
-  test("another epoch says that messages are missing", async () => {
-    const { client, clock, network, peer, texts } = await established();
-    await peer.say("bob", 7, "old");
-    await nextEventAfter(client, peer);
-    peer.drop();
-    await nextState(client, "waiting");
-    const recovered = nextEvent(client, "recovered");
-    clock.advance(1);
-    const again = await network.nextPeer();
-    await again.welcome({ rooms: [] });
-    const { header: join } = await again.next();
-    await again.sendAll(
-      [Type.RESULT, { id: join.id, ...place("lobby", 1, "e2"), recovered: false }],
-      [Type.MESSAGE, said("bob", 1, { ref: join.id, id: "new" }), "new"],
-    );
-    await again.answerConversations();
-    assert.deepEqual(await recovered, { room: "lobby", recovered: false });
-    await nextState(client, "open");
-    assert.deepEqual(texts(), ["old", "new"]);
-  });
-
-  test("a message that came already is not told again", async () => {
-    const { client, peer, texts } = await established();
-    for (const seq of [1, 2, 2, 1, 3]) await peer.say("bob", seq, `${seq}`);
-    await nextEvent(client, "message", (each) => each.seq === 3);
-    assert.deepEqual(texts(), ["1", "2", "3"]);
-  });
-
-  test("a gap in direct messages is filled from history, in order", async () => {
-    const { client, peer, texts } = await established();
-    const direct = (seq, more = {}) => said("bob", seq, { room: undefined, to: "alice", ...more });
-    await peer.send(Type.MESSAGE, direct(1), "1");
-    await peer.send(Type.MESSAGE, direct(4), "4");
-    const { header } = await peer.next();
-    assert.deepEqual(
-      [header.command, header.with, header.after, header.after_id],
-      ["history", "bob", 1, "bob-1"],
-    );
-    const ref = header.id;
-    await peer.sendAll(
-      [Type.MESSAGE, direct(2, { ref }), "2"],
-      [Type.MESSAGE, direct(3, { ref }), "3"],
-      [Type.MESSAGE, direct(4, { ref }), "4"],
-      [Type.RESULT, { id: ref, epoch: "d", count: 3, complete: true, recovered: true }],
-      [Type.MESSAGE, direct(5), "5"],
-    );
-    await nextEvent(client, "message", (each) => each.seq === 5);
-    assert.deepEqual(texts(), ["1", "2", "3", "4", "5"]);
-  });
-
-  test("missed direct messages are fetched after a lost session", async () => {
-    const { client, clock, network, peer, texts } = await established({ rooms: [] });
-    const direct = (seq, more = {}) => said("bob", seq, { room: undefined, to: "alice", ...more });
-    await peer.send(Type.MESSAGE, direct(1), "1");
-    await nextEvent(client, "message");
-    peer.drop();
-    await nextState(client, "waiting");
-    clock.advance(1);
-    const again = await network.nextPeer();
-    await again.welcome({ rooms: [] });
-    const { header: join } = await again.next();
-    await again.send(Type.RESULT, { id: join.id, ...place("lobby"), recovered: true });
-    await again.answerConversations([{ with: "bob", epoch: "d", seq: 2, last_id: "bob-2" }]);
-    const { header } = await again.next();
-    assert.equal(header.after, 1);
-    await again.send(Type.MESSAGE, direct(2, { ref: header.id }), "2");
-    await again.send(Type.RESULT, {
-      id: header.id,
-      epoch: "d",
-      count: 1,
-      complete: true,
-      recovered: true,
-    });
-    await nextState(client, "open");
-    assert.deepEqual(texts(), ["1", "2"]);
-  });
-
-  test("a room that may not be entered any more is told, and left", async () => {
-    const { client, clock, network, peer } = await established();
-    peer.drop();
-    await nextState(client, "waiting");
-    const told = nextEvent(client, "error");
-    clock.advance(1);
-    const again = await network.nextPeer();
-    await again.welcome({ rooms: [] });
-    const { header } = await again.next();
-    await again.send(Type.ERROR, { code: "not-invited", message: "it is private", ref: header.id });
-    await again.answerConversations();
-    assert.match((await told).message, /cannot enter lobby: it is private/);
-    await nextState(client, "open");
-    assert.deepEqual(client.rooms, []);
-  });
-
-  test("a server that cannot store now is tried again", async () => {
-    const { client, clock, network, peer } = await established();
-    peer.drop();
-    await nextState(client, "waiting");
-    clock.advance(1);
-    const again = await network.nextPeer();
-    await again.welcome({ rooms: [] });
-    const { header } = await again.next();
-    const waiting = nextState(client, "waiting");
-    await again.send(Type.ERROR, { code: "not-stored", ref: header.id });
-    assert.equal((await waiting).error.code, "not-stored");
-    assert.deepEqual(client.rooms, ["lobby"]);
-  });
-});
-
-describe("the end", () => {
-  test("three silent intervals end the session, and the client comes back", async () => {
-    const { client, clock, peer } = await established();
-    const waiting = nextState(client, "waiting");
-    clock.advance(15.1);
-    assert.equal(client.state, "open"); // the first interval had the welcome
-    clock.advance(5);
-    assert.equal((await waiting).error.code, "heartbeat-timeout");
-    const { header } = await peer.next();
-    assert.deepEqual([header.code, header.retry], ["heartbeat-timeout", true]);
-  });
-
-  test("pings are answered with their number, and keep the session", async () => {
-    const { client, clock, peer } = await established();
-    for (let n = 1; n < 8; n++) {
-      clock.advance(5);
-      await peer.send(Type.HEARTBEAT, { n }, "ping");
-      const { type, header, content } = await peer.next();
-      assert.deepEqual(
-        [type, header.n, new TextDecoder().decode(content)],
-        [Type.HEARTBEAT, n, "pong"],
-      );
-    }
-    assert.equal(client.state, "open");
-  });
-
-  test("a DISCONNECT with retry brings the client back later, one without ends it", async () => {
-    for (const [retry, state] of [
-      [true, "waiting"],
-      [false, "ended"],
-    ]) {
-      const { client, peer } = await established();
-      const changed = nextState(client, state);
-      await peer.send(Type.DISCONNECT, { code: "kicked", reason: "out", retry });
-      const { error } = await changed;
-      assert.deepEqual([error.code, error.message], ["kicked", "out"]);
-      assert.equal(error.retryAfter === null, !retry);
-      await client.close();
-    }
-  });
-
-  test("a DISCONNECT right before the end of the connection is read", async () => {
-    const { client, peer } = await established();
-    const changed = nextState(client, "ended");
-    const frame = await peer.frame(Type.DISCONNECT, { code: "kicked", reason: "out" });
-    peer.sendRaw(frame);
-    peer.drop();
-    assert.equal((await changed).error.code, "kicked");
-  });
-
-  test("each failed attempt waits longer, and a good session begins anew", async () => {
-    const { client, clock, network, peer } = await established();
-    peer.drop();
-    const delays = [];
-    for (let attempt = 0; attempt < 9; attempt++) {
-      const { error } = await nextState(client, "waiting");
-      delays.push(error.retryAfter);
-      clock.advance(error.retryAfter);
-      (await network.nextPeer()).drop();
-    }
-    assert.deepEqual(delays, [0.5, 1, 2, 4, 8, 16, 30, 30, 30]);
-    await client.close();
-  });
-
-  test("retryNow does not wait", async () => {
-    const { client, network, peer } = await established();
-    peer.drop();
-    await nextState(client, "waiting");
-    client.retryNow();
-    assert.equal(client.state, "connecting");
-    await network.nextPeer();
-    client.retryNow();
-    await client.close();
-    assert.equal(client.state, "ended");
-  });
-
-  test("the first attempt may be repeated too", async () => {
-    const { client, clock, network } = start({ persist: true });
-    (await network.nextPeer()).drop();
-    await nextState(client, "waiting");
-    clock.advance(1);
-    await (await network.nextPeer()).establish();
-    assert.equal((await client.welcomed).name, "alice");
-  });
-
-  test("without reconnect, a lost session is the end", async () => {
-    const { client, peer } = await established({ reconnect: false });
-    const sent = client.send("x");
-    peer.drop();
-    await nextState(client, "ended");
-    await assert.rejects(sent, { code: "connection-lost" });
-  });
-
-  test("an old session that still has the name is waited for", async () => {
-    const { client, clock, network, peer } = await established();
-    peer.drop();
-    await nextState(client, "waiting");
-    clock.advance(1);
-    const again = await network.nextPeer();
-    again.open();
-    await again.send(Type.SESSION_INIT, { session_id: "x" });
-    await again.next();
-    const waiting = nextState(client, "waiting");
-    await again.send(Type.DISCONNECT, { code: "name-taken" });
-    assert.equal((await waiting).error.code, "name-taken");
-  });
-
-  test("closing waits for the receipts, says goodbye, and closes with 1000", async () => {
-    const { client, peer } = await established();
-    const sent = client.send("last", { id: "last" });
-    const closed = client.close();
-    await peer.next();
-    await peer.say("alice", 1, "last", { id: "last" });
-    assert.equal((await sent).seq, 1);
-    assert.equal((await peer.next()).header.code, "goodbye");
-    await closed;
-    assert.equal(peer.closeCode, 1000);
-    assert.equal(client.state, "ended");
-    assert.equal(client.close(), client.close());
-  });
-
-  test("closing does not wait for ever", async () => {
-    const { client, clock, peer } = await established();
-    const sent = client.send("last");
-    await peer.next();
-    const closed = client.close();
-    clock.advance(5);
-    await closed;
-    await assert.rejects(sent, { code: "goodbye" });
-  });
-
-  test("no timer is left at the end", async () => {
-    const { client, clock, peer } = await established();
-    await client.close();
-    await peer.ended;
-    assert.deepEqual(clock.waiting, []);
-  });
-});
-
-/** Wait until a client has acted on all that its peer sent: it answers a ping after it. */
-async function nextEventAfter(client, peer) {
-  await peer.send(Type.HEARTBEAT, { n: 99 }, "ping");
-  await peer.next();
-}

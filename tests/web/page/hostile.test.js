@@ -64,6 +64,7 @@ async function outcomeOf(client, peer) {
       const message = await peer.next();
       if (message === null) return ended;
       if (message.type === Type.HEARTBEAT && message.header.n === 77) return "alive";
+      peer.unanswered += message.type === Type.COMMAND ? 1 : 0;
     }
   })();
   const outcome = await Promise.race([ended, pong]);
@@ -356,6 +357,15 @@ describe("after the welcome", () => {
     assert.equal((await endOf(client)).code, "slow-consumer");
   });
 
+  test("much that is read in time is not too much", async () => {
+    const { client, peer } = await begun({ isEstablished: true });
+    const content = new Uint8Array(10_000_000);
+    for (let seq = 1; seq < 8; seq++) {
+      await peer.send(Type.MESSAGE, said("bob", seq), content);
+      assert.equal(await outcomeOf(client, peer), "alive");
+    }
+  });
+
   test("history that does not advance ends, and tells it", async () => {
     const { client, peer } = await begun({ isEstablished: true });
     const direct = (seq, more = {}) => said("bob", seq, { room: undefined, to: "alice", ...more });
@@ -369,6 +379,7 @@ describe("after the welcome", () => {
       await peer.send(Type.RESULT, { id: header.id, ...told });
     }
     assert.equal(await outcomeOf(client, peer), "alive");
+    assert.equal(peer.unanswered, 0); // no third page was asked for
   });
 
   test("lists of conversations that do not end are left", async () => {
