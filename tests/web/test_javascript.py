@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 from pathlib import Path
+from unicodedata import ucd_3_2_0
 
 import pytest
 
+from chatd.chat.names import fold
 from tests.docs.pages import ROOT, fences, page
 from tests.integration.processes import daemon, run_command, script
 from tests.web.node import LOWEST_VERSION, node
@@ -17,6 +20,8 @@ PAGE = "docs/reference/javascript.md"
 LIBRARY = ROOT / "chatd/web/page/chatd"
 TESTS = ROOT / "tests/web/page"
 DEADLINE_S = 110
+NO_NAME = {"Cn", "Co", "Cs"}
+"""Categories of what is no character, has no meaning, or is half a character."""
 
 
 def run_node(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -75,6 +80,31 @@ def test_example(tmp_path):
     (shown,) = [each for each in fences(page(PAGE), "text") if each.startswith("I am")]
     assert done.returncode == 0, done.stdout
     assert done.stdout == shown
+
+
+def test_names():
+    """Two names are the same for the library if they are the same for the server."""
+    known = [
+        chr(point) for point in range(0x110000) if ucd_3_2_0.category(chr(point)) not in NO_NAME
+    ]
+    assert len(known) > 90_000
+    program = f"""
+    import {{ fold }} from "{LIBRARY / "names.js"}";
+    import {{ readFileSync }} from "node:fs";
+    const names = JSON.parse(readFileSync(0, "utf8"));
+    console.log(JSON.stringify(names.map(fold)));
+    """
+    done = subprocess.run(
+        [node(), "--input-type=module", "--eval", program],
+        input=json.dumps(known),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=DEADLINE_S,
+        check=True,
+    )
+    ours, theirs = map(fold, known), json.loads(done.stdout)
+    pairs = set(zip(ours, theirs, strict=True))
+    assert len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
 
 
 def test_missing_node(monkeypatch, tmp_path):

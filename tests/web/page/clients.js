@@ -1,5 +1,7 @@
 /** Clients with a scripted server. */
 
+import assert from "node:assert/strict";
+
 import { connect } from "../../../chatd/web/page/chatd/index.js";
 import { Type } from "../../../chatd/web/page/chatd/messages.js";
 import { Clock, makeNetwork } from "./peer.js";
@@ -29,5 +31,6 @@ export async function established(options = {}, serverKey = null) {
 /** Wait until a client has acted on all that its peer sent: it answers the ping after it. */
 export async function settled(peer) {
   await peer.send(Type.HEARTBEAT, { n: 99 }, "ping");
-  await peer.next();
+  const { type } = await peer.next();
+  assert.equal(type, Type.HEARTBEAT);
 }

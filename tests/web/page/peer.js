@@ -118,8 +118,6 @@ export class Peer {
   #sealing = null;
   #waiting = [];
   closeCode = null;
-  /** Commands that a test has seen and not answered. */
-  unanswered = 0;
 
   constructor(socket, keys) {
     this.#socket = socket;

@@ -209,11 +209,13 @@ describe("resuming", () => {
     await peer.send(Type.MESSAGE, direct(4, "alice"), "4");
     const renamed = client.command("name", { name: "al" });
     const { header } = await peer.next();
-    await peer.send(Type.RESULT, { id: header.id, name: "al" });
+    await peer.sendAll(
+      [Type.RESULT, { id: header.id, name: "al" }],
+      [Type.MESSAGE, direct(1, "al"), "1"],
+    );
     await renamed;
     assert.equal(client.name, "al");
     await peer.answerConversations();
-    await peer.send(Type.MESSAGE, direct(1, "al"), "1");
     await settled(peer);
     assert.deepEqual(texts(), ["4", "1"]);
   });

@@ -53,7 +53,7 @@ import { openMessage } from "./messages.js";
 export const SUBPROTOCOL = "chatd.v1";
 const CLOSE_NORMAL = 1000;
 const CLOSE_UNSUPPORTED = 1003;
-/** Frames opened together, at most: between two batches, the page draws. */
+/** Frames opened or sealed together, at most: between two batches, the page draws. */
 const BATCH_FRAMES = 1024;
 
 export class Connection {
@@ -219,7 +219,7 @@ export class Connection {
       for (;;) {
         const handshake = this.#channel.takeHandshake();
         if (handshake.length > 0) this.#send(handshake);
-        const outbox = this.session.takeOutbox();
+        const outbox = this.session.takeOutbox(BATCH_FRAMES);
         if (outbox.length === 0) break;
         const frames = outbox.map(({ type, header, content }) =>
           sealEnvelope(this.#keys.mac, type, header, content),
@@ -256,7 +256,7 @@ export class Connection {
     const cause = event?.reason ? `: ${event.reason}` : "";
     const told =
       this.session.state === "connecting" || this.session.state === "greeting"
-        ? `the server did not take the connection${cause}`
+        ? `the server cannot be reached${cause}`
         : `the connection was lost${cause}`;
     await this.#reading; // a DISCONNECT may be in what arrived before the end
     this.#lose(new ChatError("connection-lost", told, { retry: true }));

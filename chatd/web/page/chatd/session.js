@@ -102,11 +102,12 @@ export class Session {
     this.#advance("greeting");
   }
 
-  /** @returns {Outgoing[]} Once, the messages to send. */
-  takeOutbox() {
-    const outbox = this.#outbox;
-    this.#outbox = [];
-    return outbox;
+  /**
+   * @param {number} [most]
+   * @returns {Outgoing[]} Once, the next messages to send.
+   */
+  takeOutbox(most = Infinity) {
+    return this.#outbox.splice(0, most);
   }
 
   /**
