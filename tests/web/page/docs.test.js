@@ -29,7 +29,7 @@ test("the page has each code of the library, and what it means", () => {
 });
 
 test("the page has each option", () => {
-  const [, typedef] = /@typedef \{object\} Options\n(.*?)\*\//s.exec(source("client.js"));
+  const [, typedef] = /@typedef \{object\} Options\n(.*?)\*\//s.exec(source("options.js"));
   const options = Array.from(typedef.matchAll(/@property .*? \[(\w+)\]/g), ([, name]) => name);
   assert.ok(options.length > 5);
   assert.deepEqual(namesIn("option"), options);

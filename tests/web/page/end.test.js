@@ -138,6 +138,16 @@ describe("the end", () => {
     await assert.rejects(sent, { code: "goodbye" });
   });
 
+  test("closing does not wait for a network that is gone", async () => {
+    const { client, clock, peer } = await established();
+    peer.isGone = true;
+    const closed = client.close();
+    assert.equal((await peer.next()).header.code, "goodbye");
+    while (peer.closeCode === null) await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(5);
+    await closed;
+  });
+
   test("no timer is left at the end", async () => {
     const { client, clock, peer } = await established();
     await client.close();

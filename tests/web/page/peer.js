@@ -118,6 +118,8 @@ export class Peer {
   #sealing = null;
   #waiting = [];
   closeCode = null;
+  /** Whether the network is gone, so that the socket's closing is never confirmed. */
+  isGone = false;
 
   constructor(socket, keys) {
     this.#socket = socket;
@@ -133,7 +135,7 @@ export class Peer {
 
   closed(code) {
     this.closeCode = code;
-    this.drop();
+    if (!this.isGone) this.drop();
   }
 
   /** Open the socket. */

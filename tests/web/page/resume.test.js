@@ -234,4 +234,45 @@ describe("resuming", () => {
     await peer.answerConversations();
     assert.deepEqual((await client.welcomed).rooms, rooms);
   });
+
+  test("direct messages that are not stored any more begin anew", async () => {
+    const { client, clock, network, peer, texts } = await established();
+    const direct = (seq, text) => [
+      Type.MESSAGE,
+      said("bob", seq, { room: undefined, to: "alice" }),
+      text,
+    ];
+    await peer.sendAll(direct(3, "old"));
+    await settled(peer);
+    peer.drop();
+    await nextState(client, "waiting");
+    clock.advance(1);
+    const again = await network.nextPeer();
+    await again.welcome({ rooms: [] });
+    const { header } = await again.next();
+    await again.send(Type.RESULT, { id: header.id, ...place("lobby"), recovered: true });
+    await again.answerConversations([]);
+    await nextState(client, "open");
+    await again.sendAll(direct(1, "new"));
+    await settled(again); // and no `history` before it
+    assert.deepEqual(texts(), ["old", "new"]);
+  });
+
+  test("a welcome that names the room again does not hide what was missed there", async () => {
+    const { client, clock, network, peer, texts } = await established();
+    peer.drop();
+    await nextState(client, "waiting");
+    clock.advance(1);
+    const again = await network.nextPeer();
+    await again.welcome({ rooms: [place("lobby", 9)] });
+    const { header } = await again.next();
+    assert.deepEqual([header.command, header.after], ["join", 0]);
+    await again.sendAll(
+      [Type.RESULT, { id: header.id, ...place("lobby", 1), recovered: true }],
+      [Type.MESSAGE, said("bob", 1, { ref: header.id }), "missed"],
+    );
+    await again.answerConversations();
+    await nextState(client, "open");
+    assert.deepEqual(texts(), ["missed"]);
+  });
 });

@@ -1,62 +1,30 @@
 /** `ChatClient`: a client that stays connected; and `connect`, which makes it. */
 
 import { Answers } from "./answers.js";
-import { encodeText, randomId } from "./bytes.js";
+import { randomId } from "./bytes.js";
 import { asChatError, ChatError } from "./errors.js";
 import { Incoming } from "./incoming.js";
 import { encodeObject } from "./json.js";
 import { Keeper } from "./keeper.js";
 import { checkCrypto, importKeys, readKey } from "./keys.js";
-import { CLOSE_TIMEOUT_S, DEFAULT_PAGE, MAX_CONTENT, MAX_FIRST_ROOMS } from "./limits.js";
-import { Type } from "./messages.js";
+import { DEFAULT_PAGE, MAX_CONTENT, MAX_FIRST_ROOMS } from "./limits.js";
 import { fold } from "./names.js";
+import { REAL_CLOCK } from "./options.js";
 import { Progress } from "./progress.js";
 import { Requests } from "./requests.js";
 import { catchUp, rejoin } from "./resume.js";
+import { Sending } from "./sending.js";
 import { Session } from "./session.js";
 
-/** @typedef {import("./connection.js").Clock} Clock */
 /** @typedef {import("./connection.js").Connection} Connection */
 /** @typedef {import("./connection.js").SocketClass} SocketClass */
 /** @typedef {import("./json.js").Fields} Fields */
+/** @typedef {import("./options.js").Options} Options */
+/** @typedef {import("./options.js").Welcomed} Welcomed */
 /** @typedef {import("./progress.js").Receipt} Receipt */
-/** @typedef {import("./progress.js").Unconfirmed} Unconfirmed */
 /** @typedef {import("./resume.js").HistoryPage} HistoryPage */
 /** @typedef {import("./resume.js").JoinedRoom} JoinedRoom */
 /** @typedef {import("./session.js").SessionEvent} SessionEvent */
-
-/**
- * @typedef {object} Options
- * @property {string} [name] The name to ask for; without it, the server chooses.
- * @property {string | Uint8Array | ArrayBuffer | null} [key] The key file's text or bytes, or the
- *   key's 32 bytes.
- * @property {string} [password] Sent only where the server asks for it, and nobody can listen.
- * @property {string[]} [rooms] The rooms to join; without it, the server chooses.
- * @property {boolean} [reconnect] Whether to come back after a lost session; true if missing.
- * @property {boolean} [persist] Whether to try again even before the first session; false if
- *   missing: then `welcomed` rejects when the first attempt fails.
- * @property {number} [maxContent] This side's limit of a content, in bytes.
- * @property {SocketClass} [WebSocket] The class of the socket.
- * @property {Clock} [clock] Time and chance, for tests.
- */
-
-/**
- * @typedef {object} Welcomed
- * @property {string} name
- * @property {string} server The server's name and version.
- * @property {boolean} encrypted Whether a key or TLS protects the connection.
- * @property {string | null} room The first room, where the client is in any.
- * @property {string[]} rooms
- * @property {number} maxContent The longest content, in bytes.
- */
-
-/** @type {Clock} */
-const REAL_CLOCK = {
-  setTimeout: (call, ms) => globalThis.setTimeout(call, ms),
-  clearTimeout: (timer) => globalThis.clearTimeout(timer),
-  now: () => performance.now(),
-  random: () => Math.random(),
-};
 
 /**
  * Connect to a server. It never throws: `welcomed` rejects.
@@ -83,6 +51,7 @@ export class ChatClient extends EventTarget {
   #answers = new Answers();
   #incoming;
   #requests;
+  #sending;
   #isKeyed = false;
   /** @type {(welcomed: Welcomed) => void} */
   #resolveWelcomed = () => {};
@@ -129,6 +98,9 @@ export class ChatClient extends EventTarget {
       },
       () => this.#keeper.connection,
     );
+    this.#sending = new Sending(this.#progress, () =>
+      this.state === "open" ? this.#keeper.connection : null,
+    );
     this.welcomed = new Promise((resolve, reject) => {
       this.#resolveWelcomed = resolve;
       this.#rejectWelcomed = reject;
@@ -162,7 +134,9 @@ export class ChatClient extends EventTarget {
    *   nobody waits for it, that is no unhandled rejection.
    */
   send(content, { room, to, id = randomId(), contentType } = {}) {
-    const receipt = this.#send(content, { id, room, to, content_type: contentType });
+    const header = { id, room, to, content_type: contentType };
+    const isOver = this.state === "ended";
+    const receipt = isOver ? Promise.reject(hasEnded()) : this.#sending.send(content, header);
     receipt.catch(() => {});
     return receipt;
   }
@@ -313,7 +287,7 @@ export class ChatClient extends EventTarget {
     if (connection.session.isOver) return;
     progress.wasConnected = true;
     this.#keeper.opened();
-    this.#resend();
+    this.#sending.sendAll();
     this.#resolveWelcomed({
       name: this.name,
       server: connection.session.server,
@@ -346,46 +320,6 @@ export class ChatClient extends EventTarget {
     learnt.catch((error) => this.#comeBack(connection, error));
   }
 
-  /**
-   * @param {string | Uint8Array} content
-   * @param {Fields & {id: string}} header
-   * @returns {Promise<Receipt>}
-   */
-  async #send(content, header) {
-    if (this.state === "ended") throw hasEnded();
-    const bytes = typeof content === "string" ? encodeText(content) : Uint8Array.from(content);
-    encodeObject(header); // fails now if it cannot be sent
-    const receipt = this.#progress.keep(header.id, header, bytes);
-    if (this.state === "open") this.#resend();
-    return receipt;
-  }
-
-  /** Send what this connection has not sent yet. */
-  #resend() {
-    const { connection } = this.#keeper;
-    if (connection === null) return;
-    for (const [id, kept] of this.#progress.unsent(connection)) {
-      this.#transmit(id, kept, connection);
-    }
-    connection.flush();
-  }
-
-  /**
-   * @param {string} id
-   * @param {Unconfirmed} kept
-   * @param {Connection} connection
-   */
-  #transmit(id, { header, content }, { session }) {
-    if (content.length > session.maxContent) {
-      const told = `a content of ${content.length} bytes: the server takes ${session.maxContent}`;
-      this.#progress.answered(id)?.failed(new ChatError("too-large", told, { ref: id }));
-      return;
-    }
-    // The next session may have another first room: a message sent again goes to the same.
-    if (header.room === undefined && header.to === undefined) header.room = this.rooms[0];
-    session.send(Type.MESSAGE, header, content);
-  }
-
   #checkOpen() {
     if (this.state === "ended") throw hasEnded();
     if (this.state !== "open") {
@@ -406,23 +340,12 @@ export class ChatClient extends EventTarget {
 
   async #close() {
     const goodbye = new ChatError("goodbye", "the client has left");
-    if (this.state === "open") await this.#lastReceipts();
+    if (this.state === "open") await this.#sending.lastReceipts(this.#clock);
     this.#keeper.end(goodbye);
     const { connection } = this.#keeper;
     if (connection === null) return;
     connection.leave(goodbye);
     await connection.closed;
-  }
-
-  /** Wait until each message has its receipt, or the session or the time is over. */
-  #lastReceipts() {
-    return new Promise((resolve) => {
-      const timer = this.#clock.setTimeout(() => resolve(undefined), 1000 * CLOSE_TIMEOUT_S);
-      this.#progress.whenConfirmed(() => {
-        this.#clock.clearTimeout(timer);
-        resolve(undefined);
-      });
-    });
   }
 
   /**

@@ -1,0 +1,85 @@
+/** `Sending`: sends a client's messages, each until its receipt comes. */
+
+import { encodeText } from "./bytes.js";
+import { ChatError } from "./errors.js";
+import { encodeObject } from "./json.js";
+import { CLOSE_TIMEOUT_S } from "./limits.js";
+import { Type } from "./messages.js";
+
+/** @typedef {import("./connection.js").Clock} Clock */
+/** @typedef {import("./connection.js").Connection} Connection */
+/** @typedef {import("./json.js").Fields} Fields */
+/** @typedef {import("./progress.js").Progress} Progress */
+/** @typedef {import("./progress.js").Receipt} Receipt */
+/** @typedef {import("./progress.js").Unconfirmed} Unconfirmed */
+
+export class Sending {
+  #progress;
+  #connection;
+
+  /**
+   * @param {Progress} progress Keeps the messages that have no receipt.
+   * @param {() => Connection | null} connection Returns the connection if messages flow.
+   */
+  constructor(progress, connection) {
+    this.#progress = progress;
+    this.#connection = connection;
+  }
+
+  /**
+   * @param {string | Uint8Array} content
+   * @param {Fields & {id: string}} header
+   * @returns {Promise<Receipt>}
+   */
+  async send(content, header) {
+    const bytes = typeof content === "string" ? encodeText(content) : Uint8Array.from(content);
+    encodeObject(header); // fails now if it cannot be sent
+    const receipt = this.#progress.keep(header.id, header, bytes);
+    this.sendAll();
+    return receipt;
+  }
+
+  /** Send what the present connection has not sent yet, if messages flow. */
+  sendAll() {
+    const connection = this.#connection();
+    if (connection === null) return;
+    for (const [id, kept] of this.#progress.unsent(connection)) {
+      this.#transmit(id, kept, connection);
+    }
+    connection.flush();
+  }
+
+  /**
+   * Wait until each message has its receipt, or the time is over.
+   *
+   * @param {Clock} clock
+   * @returns {Promise<void>}
+   */
+  lastReceipts(clock) {
+    return new Promise((resolve) => {
+      const timer = clock.setTimeout(() => resolve(), 1000 * CLOSE_TIMEOUT_S);
+      this.#progress.whenConfirmed(() => {
+        clock.clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  /**
+   * @param {string} id
+   * @param {Unconfirmed} kept
+   * @param {Connection} connection
+   */
+  #transmit(id, { header, content }, { session }) {
+    if (content.length > session.maxContent) {
+      const told = `a content of ${content.length} bytes: the server takes ${session.maxContent}`;
+      this.#progress.answered(id)?.failed(new ChatError("too-large", told, { ref: id }));
+      return;
+    }
+    // The next session may have another first room: a message sent again goes to the same.
+    if (header.room === undefined && header.to === undefined) {
+      header.room = this.#progress.roomNames[0];
+    }
+    session.send(Type.MESSAGE, header, content);
+  }
+}

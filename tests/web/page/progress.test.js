@@ -1,0 +1,62 @@
+/** What a client keeps from one connection to the next, and the bounds on it. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Answers } from "../../../chatd/web/page/chatd/answers.js";
+import { NO_BYTES } from "../../../chatd/web/page/chatd/bytes.js";
+import { MAX_DIRECT, MAX_UNCONFIRMED_BYTES } from "../../../chatd/web/page/chatd/limits.js";
+import { Progress } from "../../../chatd/web/page/chatd/progress.js";
+
+const message = (more) => ({ id: "m", room: null, to: null, from: "bob", own: false, ...more });
+
+test("contents without a receipt are bounded in bytes, and count until their answer", () => {
+  const progress = new Progress(undefined);
+  const half = new Uint8Array(MAX_UNCONFIRMED_BYTES / 2);
+  const kept = [progress.keep("a", {}, half), progress.keep("b", {}, half)];
+  const refused = progress.keep("c", {}, Uint8Array.of(1));
+  progress.answered("a");
+  kept.push(progress.keep("d", {}, half));
+  assert.equal(progress.unconfirmed.size, 2);
+  return assert.rejects(refused, { code: "too-many-waiting" });
+});
+
+test("an id that waits for its receipt is refused", () => {
+  const progress = new Progress(undefined);
+  void progress.keep("a", {}, NO_BYTES);
+  return assert.rejects(progress.keep("a", {}, NO_BYTES), { code: "bad-argument" });
+});
+
+test("the oldest positions of direct messages are forgotten beyond a bound", () => {
+  const progress = new Progress(undefined);
+  for (let n = 0; n <= MAX_DIRECT; n++) progress.take(message({ from: `name-${n}`, seq: 5 }));
+  assert.equal(progress.direct.size, MAX_DIRECT);
+  assert.ok(!progress.direct.has("name-0"));
+  assert.ok(progress.direct.has(`name-${MAX_DIRECT}`));
+});
+
+test("each connection sends what it has not sent, in the order of the calls", () => {
+  const progress = new Progress(undefined);
+  const ids = (connection) => progress.unsent(connection).map(([id]) => id);
+  for (const id of ["a", "b"]) void progress.keep(id, {}, NO_BYTES);
+  assert.deepEqual(ids("first"), ["a", "b"]);
+  void progress.keep("c", {}, NO_BYTES);
+  assert.deepEqual(ids("first"), ["c"]);
+  assert.deepEqual(ids("first"), []);
+  progress.answered("b");
+  assert.deepEqual(ids("second"), ["a", "c"]);
+});
+
+test("a page of history is bounded in messages and in bytes", () => {
+  for (const [limit, size, goods] of [
+    [2, 10, 2],
+    [500, 700_000, 2],
+  ]) {
+    const answers = new Answers();
+    void answers.wait("h", { command: "history", limit }, () => {});
+    const add = () => answers.pageOf("h").add({ content: new Uint8Array(size) }, 500_000);
+    for (let n = 0; n < goods; n++) assert.ok(add());
+    assert.ok(!add());
+  }
+  assert.equal(new Answers().pageOf("h"), null);
+});
