@@ -97,10 +97,13 @@ export function makeNetwork(key = null) {
     }
 
     send(data) {
+      if (this.readyState === 0) throw new Error("InvalidStateError");
       this.peer.received(Uint8Array.from(data));
     }
 
     close(code) {
+      // Browsers refuse other codes.
+      if (code !== 1000 && !(code >= 3000 && code < 5000)) throw new Error("InvalidAccessError");
       this.peer.closed(code);
     }
   }

@@ -51,8 +51,8 @@ import { openMessage } from "./messages.js";
  */
 
 export const SUBPROTOCOL = "chatd.v1";
+/** The only standard code that browsers let a page close with. */
 const CLOSE_NORMAL = 1000;
-const CLOSE_UNSUPPORTED = 1003;
 /** Frames opened or sealed together, at most: between two batches, the page draws. */
 const BATCH_FRAMES = 1024;
 
@@ -74,7 +74,6 @@ export class Connection {
   #isWriting = false;
   #isTold = false;
   #isSocketOpen = false;
-  #closeCode = CLOSE_NORMAL;
   /** @type {unknown} */
   #deadline;
   /** @type {unknown} */
@@ -138,10 +137,8 @@ export class Connection {
   #receive(data) {
     if (this.session.isOver) return;
     if (!(data instanceof ArrayBuffer)) {
-      this.#closeCode = CLOSE_UNSUPPORTED;
       const told = "the server sent text, so it is no chatd server";
-      this.session.leave(new ChatError("not-binary", told));
-      this.flush();
+      this.leave(new ChatError("not-binary", told));
       return;
     }
     this.#arrived.push(new Uint8Array(data));
@@ -245,7 +242,7 @@ export class Connection {
     this.#isTold = true;
     this.#clock.clearTimeout(this.#heartbeat);
     this.#setDeadline(CLOSE_TIMEOUT_S, () => this.#setClosed());
-    this.#socket.close(this.#closeCode);
+    this.#socket.close(CLOSE_NORMAL);
     this.#arrived = [];
     this.#owner.ended(/** @type {ChatError} */ (this.session.end));
   }
