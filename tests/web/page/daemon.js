@@ -1,10 +1,10 @@
 /** A daemon as a process, on a UNIX socket in a directory of its own. */
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 
 /** Path of `twistd`; the tests that need a daemon are skipped without it. */
@@ -30,6 +30,15 @@ export class Daemon {
       writeFileSync(file, key, { mode: 0o600 });
       this.options.push("--key-file", file);
     }
+  }
+
+  /** Give it accounts, each with a password; call it before the start. */
+  addAccounts(passwords) {
+    const file = join(this.directory, "passwd");
+    for (const [name, password] of Object.entries(passwords)) {
+      execFileSync(join(dirname(TWISTD), "chatd"), ["passwd", file, name], { input: password });
+    }
+    this.options.push("--password-file", file);
   }
 
   /** Start it, and wait until it listens. */

@@ -31,6 +31,7 @@ async function withDaemon(settings, run) {
     clients.push(client);
     return client;
   };
+  if (settings.accounts !== undefined) daemon.addAccounts(settings.accounts);
   try {
     await daemon.start();
     await run({ daemon, join, bridge });
@@ -127,6 +128,27 @@ describe("a daemon that refuses", { skip: NEEDS_TWISTD }, () => {
     withDaemon({ key: KEY }, async ({ join }) => {
       await assert.rejects(join("a", { key: "A".repeat(43) }).welcomed, { code: "wrong-key" });
       await assert.rejects(join("a").welcomed, { code: "key-required" });
+    }));
+});
+
+describe("a daemon with accounts", { skip: NEEDS_TWISTD }, () => {
+  const settings = { key: KEY, accounts: { alice: "correct horse" } };
+
+  test("the right password opens the account, over lost connections too", () =>
+    withDaemon(settings, async ({ join, bridge }) => {
+      const alice = join("alice", { key: KEY, password: "correct horse" });
+      await alice.welcomed;
+      const open = nextState(alice, "open");
+      for (const socket of bridge.open) socket.drop();
+      await open;
+      assert.equal((await alice.send("back", { room: "lobby" })).seq, 1);
+    }));
+
+  test("a wrong or missing password does not", () =>
+    withDaemon(settings, async ({ join }) => {
+      const wrong = join("alice", { key: KEY, password: "wrong" });
+      await assert.rejects(wrong.welcomed, { code: "auth-failed", retry: false });
+      await assert.rejects(join("alice", { key: KEY }).welcomed, { code: "auth-required" });
     }));
 });
 
