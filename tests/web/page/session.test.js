@@ -68,6 +68,18 @@ test("three intervals without a sign of life end a session, and no fewer", () =>
   assert.match(session.end.message, /silent for 6 seconds/);
 });
 
+test("a heartbeat that is neither ping nor pong is answered, and a pong is not", () => {
+  const session = established();
+  for (const word of ["pang", "pong"]) {
+    session.receive(received(Type.HEARTBEAT, { n: 1 }, encodeText(word)));
+  }
+  assert.deepEqual(
+    sent(session).map(([type, { code }]) => [type, code]),
+    [[Type.ERROR, "bad-request"]],
+  );
+  assert.ok(session.isEstablished);
+});
+
 test("each further 16 KiB of a long frame is a sign of life, and less is none", () => {
   const session = established();
   session.look();
