@@ -46,8 +46,8 @@ test("the page has each event", () => {
   const code = source("client.js") + source("incoming.js");
   const literal = Array.from(code.matchAll(/#tell\(\s*"([\w-]+)"/g), ([, type]) => type);
   const sets = Array.from(code.matchAll(/new Set\(\[(.*?)\]\)/g), ([, types]) => types);
-  const ofSets = sets.flatMap((types) => Array.from(types.matchAll(/"([\w-]+)"/g), ([, t]) => t));
-  const expected = new Set([...literal, ...ofSets]);
+  const fromSets = sets.flatMap((types) => Array.from(types.matchAll(/"([\w-]+)"/g), ([, t]) => t));
+  const expected = new Set([...literal, ...fromSets]);
   assert.ok(expected.has("room-changed") && expected.has("state"));
   assert.deepEqual(namesIn("event").sort(), [...expected].sort());
 });
