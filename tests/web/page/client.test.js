@@ -63,8 +63,13 @@ describe("the beginning", () => {
   for (const [code, options] of [
     ["bad-key", { key: "no key" }],
     ["bad-argument", { name: "\ud800" }],
+    ["bad-argument", { name: 5 }],
+    ["bad-argument", { rooms: "lobby" }],
+    ["bad-argument", { rooms: [5] }],
+    ["bad-argument", { password: {} }],
+    ["bad-argument", { maxContent: -1 }],
   ]) {
-    test(`a wrong option is ${code}, in the promise alone`, async () => {
+    test(`the wrong option ${Object.entries(options)} is ${code}, in the promise alone`, async () => {
       const { client } = start(options);
       await assert.rejects(client.welcomed, { name: "ChatError", code });
       await assert.rejects(client.send("x"), { name: "ChatError" });
@@ -223,6 +228,14 @@ describe("messages", () => {
     await client.welcomed;
     await assert.rejects(client.send("eleven char"), { code: "too-large" });
     await assert.rejects(client.send("x", { id: "i".repeat(70_000) }), { code: "too-large" });
+  });
+
+  test("what is no content is refused", async () => {
+    const { client } = await established();
+    for (const wrong of [undefined, null, 5, {}, [1]]) {
+      await assert.rejects(client.send(wrong), { code: "bad-argument" });
+    }
+    assert.equal(client.unconfirmed, 0);
   });
 
   test("what is not text has no text", async () => {

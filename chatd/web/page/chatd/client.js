@@ -9,7 +9,7 @@ import { Keeper } from "./keeper.js";
 import { checkCrypto, importKeys, readKey } from "./keys.js";
 import { DEFAULT_PAGE, MAX_CONTENT, MAX_FIRST_ROOMS } from "./limits.js";
 import { fold } from "./names.js";
-import { REAL_CLOCK } from "./options.js";
+import { checkOptions, isTexts, REAL_CLOCK } from "./options.js";
 import { Progress } from "./progress.js";
 import { Requests } from "./requests.js";
 import { catchUp, rejoin } from "./resume.js";
@@ -71,7 +71,7 @@ export class ChatClient extends EventTarget {
     this.#url = url;
     this.#options = { ...options };
     this.#clock = clock;
-    this.#progress = new Progress(options.rooms);
+    this.#progress = new Progress(isTexts(options.rooms) ? options.rooms : undefined);
     this.#keeper = new Keeper(
       { url, socketClass, clock, reconnects: reconnect, persists: persist },
       {
@@ -171,7 +171,7 @@ export class ChatClient extends EventTarget {
    */
   async history(place, { before, after, limit = DEFAULT_PAGE } = {}) {
     this.#checkOpen();
-    const where = typeof place === "string" ? { room: place } : { with: place.with };
+    const where = typeof place === "string" ? { room: place } : { with: place?.with };
     return this.#requests.history({ ...where, before, after, limit });
   }
 
@@ -207,6 +207,7 @@ export class ChatClient extends EventTarget {
   async #begin(socketClass) {
     try {
       checkCrypto();
+      checkOptions(this.#options);
       if (socketClass === undefined) {
         const told = "there is no WebSocket here: give the option WebSocket";
         throw new ChatError("no-websocket", told);

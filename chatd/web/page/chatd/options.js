@@ -1,5 +1,7 @@
 /** What a program gives to `connect`, and what it gets at the welcome. */
 
+import { ChatError } from "./errors.js";
+
 /** @typedef {import("./connection.js").Clock} Clock */
 /** @typedef {import("./connection.js").SocketClass} SocketClass */
 
@@ -35,3 +37,36 @@ export const REAL_CLOCK = {
   now: () => performance.now(),
   random: () => Math.random(),
 };
+
+/**
+ * Check the types of what a program without types may get wrong.
+ *
+ * @param {Options} options
+ * @throws {ChatError} `bad-argument`
+ */
+export function checkOptions({ name, password, rooms, maxContent }) {
+  for (const [what, text] of Object.entries({ name, password })) {
+    if (text !== undefined && typeof text !== "string") throw wrong(what, "text");
+  }
+  if (rooms !== undefined && !isTexts(rooms)) throw wrong("rooms", "a list of texts");
+  if (maxContent !== undefined && !(Number.isInteger(maxContent) && maxContent > 0)) {
+    throw wrong("maxContent", "a number of bytes");
+  }
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is string[]}
+ */
+export function isTexts(value) {
+  return Array.isArray(value) && value.every((each) => typeof each === "string");
+}
+
+/**
+ * @param {string} what
+ * @param {string} wanted
+ * @returns {ChatError}
+ */
+function wrong(what, wanted) {
+  return new ChatError("bad-argument", `the option ${what} must be ${wanted}`);
+}

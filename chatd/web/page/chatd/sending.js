@@ -32,6 +32,9 @@ export class Sending {
    * @returns {Promise<Receipt>}
    */
   async send(content, header) {
+    if (typeof content !== "string" && !(content instanceof Uint8Array)) {
+      throw new ChatError("bad-argument", "a content must be text or a Uint8Array");
+    }
     const bytes = typeof content === "string" ? encodeText(content) : Uint8Array.from(content);
     encodeObject(header); // fails now if it cannot be sent
     const receipt = this.#progress.keep(header.id, header, bytes);
