@@ -104,7 +104,7 @@ def javascript(session: nox.Session) -> None:
     session.run("npm", "ci", "--prefix", str(tools), "--no-audit", "--no-fund", env=env)
     installed = tools / "node_modules" / ".bin"
     session.run(str(installed / "tsc"), "-p", str(sources), env=env)
-    scripts = [*Path("chatd/web/page/chatd").glob("*.js"), *sources.glob("*.js")]
+    scripts = [*Path("chatd/web/page").rglob("*.js"), *sources.glob("*.js")]
     options = ("--config", str(sources / ".prettierrc.json"), "--check")
     session.run(str(installed / "prettier"), *options, *sorted(map(str, scripts)), env=env)
 

@@ -1,0 +1,203 @@
+/** `Acts`: what a person does in dialogs: finding rooms and people, topics, and moderation. */
+
+import { fold } from "../chatd/names.js";
+import { field, selection } from "./dialogs.js";
+import { button, make } from "./elements.js";
+import { inLine } from "./text.js";
+
+/** @typedef {import("../chatd/client.js").ChatClient} ChatClient */
+/** @typedef {import("./conversation.js").Conversation} Conversation */
+/** @typedef {import("./dialogs.js").Dialogs} Dialogs */
+/** @typedef {import("./state.js").Chat} Chat */
+
+/** @type {[string, number | null][]} */
+const BANS = [
+  ["for an hour", 3600],
+  ["for a day", 86_400],
+  ["for a week", 604_800],
+  ["for ever", null],
+];
+
+export class Acts {
+  #client;
+  #chat;
+  #dialogs;
+  #choose;
+
+  /**
+   * @param {ChatClient} client
+   * @param {Chat} chat
+   * @param {Dialogs} dialogs
+   * @param {(conversation: Conversation) => void} choose Shows a conversation.
+   */
+  constructor(client, chat, dialogs, choose) {
+    this.#client = client;
+    this.#chat = chat;
+    this.#dialogs = dialogs;
+    this.#choose = choose;
+  }
+
+  findRoom() {
+    const { nodes, input } = field("Room");
+    const rooms = make("div", { class: "choices" });
+    const join = () => this.#join(input.value.trim());
+    this.#dialogs.ask(
+      "Join a room",
+      [...nodes, rooms],
+      [{ text: "Join room", act: join, look: "primary" }],
+    );
+    void this.#fillRooms(rooms);
+  }
+
+  findPerson() {
+    const { nodes, input } = field("To", "", 32);
+    const write = () => this.#write(input.value.trim());
+    this.#dialogs.ask("Write to somebody", nodes, [{ text: "Write", act: write, look: "primary" }]);
+  }
+
+  /** @param {string} name */
+  person(name) {
+    const write = {
+      text: "Write",
+      act: () => this.#write(name),
+      look: "primary",
+    };
+    /** @type {import("./dialogs.js").Choice[]} */
+    const choices = [write];
+    if (this.#chat.isOperator) {
+      choices.push({
+        text: "Kick…",
+        act: () => this.#kick(name),
+        look: "danger",
+      });
+      choices.push({
+        text: "Ban…",
+        act: () => this.#ban(name),
+        look: "danger",
+      });
+    }
+    const away = this.#chat.current?.away.get(fold(name));
+    const body = away === undefined ? [] : [make("p", { text: `Away: ${inLine(away)}` })];
+    this.#dialogs.ask(inLine(name), body, choices);
+  }
+
+  /** @param {Conversation} conversation */
+  options(conversation) {
+    const { kind, name } = conversation;
+    if (kind === "direct") {
+      const close = () => this.#closeDirect(conversation);
+      this.#dialogs.ask(inLine(name), [], [{ text: "Close these messages", act: close }]);
+      return;
+    }
+    const { nodes, input } = field("Topic", conversation.topic, 256);
+    const topic = () => this.#client.command("topic", { room: name, topic: input.value.trim() });
+    const leave = () => this.#leave(conversation);
+    this.#dialogs.ask(inLine(name), nodes, [
+      {
+        text: "Set topic",
+        act: async () => void (await topic()),
+        look: "primary",
+      },
+      { text: "Leave room", act: leave, look: "danger" },
+    ]);
+  }
+
+  /** @param {HTMLElement} place */
+  async #fillRooms(place) {
+    try {
+      const { rooms } = await this.#client.command("rooms");
+      for (const each of Array.isArray(rooms) ? rooms : []) {
+        const { room, members, topic } = Object(each);
+        const choose = button("", () => {
+          void this.#join(String(room)).catch(() => {});
+        });
+        const count = make("span", {
+          class: "count",
+          text: `${Number(members)} here`,
+        });
+        const about = make("bdi", {
+          class: "count",
+          text: inLine(String(topic ?? "")),
+        });
+        choose.append(make("bdi", { text: inLine(String(room)) }), about, count);
+        place.append(choose);
+      }
+    } catch {
+      // The name of the room can be entered without the list.
+    }
+  }
+
+  /** @param {string} name */
+  async #join(name) {
+    if (name === "") return true;
+    const { room } = await this.#client.join(name);
+    this.#show(this.#chat.open("room", room));
+    return false;
+  }
+
+  /** @param {string} name */
+  #write(name) {
+    if (name === "") return true;
+    this.#show(this.#chat.open("direct", name));
+    return false;
+  }
+
+  /**
+   * Show a conversation; the dialog closes first, for behind it nothing can have the focus.
+   *
+   * @param {Conversation} conversation
+   */
+  #show(conversation) {
+    this.#dialogs.close();
+    this.#choose(conversation);
+  }
+
+  /** @param {Conversation} conversation */
+  async #leave(conversation) {
+    if (conversation.isJoined) await this.#client.leave(conversation.name);
+    this.#closeDirect(conversation);
+  }
+
+  /** @param {Conversation} conversation */
+  #closeDirect(conversation) {
+    this.#chat.close(conversation);
+    if (this.#chat.current !== null) this.#show(this.#chat.current);
+  }
+
+  /** @param {string} name */
+  #kick(name) {
+    const { nodes, input } = field("Reason", "", 256);
+    const kick = () => this.#moderate("kick", { name, reason: input.value.trim() || undefined });
+    this.#dialogs.ask(`Kick ${inLine(name)}`, nodes, [
+      { text: "Kick", act: kick, look: "primary" },
+    ]);
+    return true;
+  }
+
+  /** @param {string} name */
+  #ban(name) {
+    const { nodes, input } = field("Reason", "", 256);
+    const times = selection("How long", BANS.map(([text]) => text)); // prettier-ignore
+    const ban = () => {
+      const seconds = BANS[Number(times.select.value)][1];
+      const until = seconds === null ? undefined : Date.now() / 1000 + seconds;
+      return this.#moderate("ban", {
+        name,
+        until,
+        reason: input.value.trim() || undefined,
+      });
+    };
+    const body = [...times.nodes, ...nodes];
+    this.#dialogs.ask(`Ban ${inLine(name)}`, body, [{ text: "Ban", act: ban, look: "primary" }]);
+    return true;
+  }
+
+  /**
+   * @param {"kick" | "ban"} command
+   * @param {Record<string, unknown>} fields
+   */
+  async #moderate(command, fields) {
+    await this.#client.command(command, fields);
+    return false;
+  }
+}

@@ -1,0 +1,65 @@
+/** `Composer`: where a person writes. */
+
+import { part } from "./elements.js";
+
+/** @typedef {import("./conversation.js").Conversation} Conversation */
+
+export class Composer {
+  /** @type {HTMLTextAreaElement} */
+  #field = part("message");
+  /** @type {Conversation | null} */
+  #conversation = null;
+
+  /**
+   * @param {(text: string) => void} send
+   * @param {AbortSignal} signal Ends it.
+   */
+  constructor(send, signal) {
+    part("composer").addEventListener("submit", (/** @type {Event} */ event) => {
+      event.preventDefault();
+      const text = this.#field.value.replace(/\s+$/, "");
+      if (text === "" || this.#conversation === null) return;
+      this.#field.value = "";
+      this.#fit();
+      send(text);
+    });
+    this.#field.addEventListener(
+      "keydown",
+      (event) => {
+        if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+        event.preventDefault();
+        part("composer").requestSubmit();
+      },
+      { signal },
+    );
+    this.#field.addEventListener("input", () => this.#fit(), { signal });
+  }
+
+  /** @param {Conversation | null} conversation Where the person writes now; each has its draft. */
+  show(conversation) {
+    if (conversation === this.#conversation) return;
+    if (this.#conversation !== null) this.#conversation.draft = this.#field.value;
+    this.#conversation = conversation;
+    this.#field.value = conversation?.draft ?? "";
+    this.#field.disabled = conversation === null;
+    this.#fit();
+  }
+
+  focus() {
+    // A field that gets the focus back from a dialog may have no caret.
+    this.#field.blur();
+    this.#field.focus();
+  }
+
+  /**
+   * Be as high as the text, up to the limit of the style sheet. The form stays as high as it is
+   * meanwhile: the browser would scroll the log.
+   */
+  #fit() {
+    const form = part("composer");
+    form.style.height = `${form.offsetHeight}px`;
+    this.#field.style.height = "auto";
+    this.#field.style.height = `${this.#field.scrollHeight + 2}px`;
+    form.style.height = "";
+  }
+}

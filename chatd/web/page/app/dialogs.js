@@ -1,0 +1,106 @@
+/** `Dialogs`: small questions, one at a time. */
+
+import { button, make, part } from "./elements.js";
+import { sentenceOf } from "./sentences.js";
+
+/**
+ * @typedef {object} Choice
+ * @property {string} text
+ * @property {() => unknown} act What it does; if that fails, the dialog stays and says why.
+ * @property {string} [look] The class of its button.
+ */
+
+export class Dialogs {
+  /** @type {HTMLDialogElement} */
+  #dialog = part("dialog");
+  #refusal = part("dialog-refusal");
+  /** @type {Choice | null} What Enter does. */
+  #first = null;
+
+  constructor() {
+    part("dialog-form").addEventListener("submit", (/** @type {Event} */ event) => {
+      event.preventDefault();
+      if (this.#first !== null) void this.#act(this.#first);
+    });
+    this.#dialog.addEventListener("click", (event) => {
+      if (event.target === this.#dialog) this.close(); // beside it
+    });
+  }
+
+  /**
+   * @param {string} title
+   * @param {Node[]} body
+   * @param {Choice[]} choices The first is what Enter does.
+   */
+  ask(title, body, choices) {
+    this.#first = choices[0] ?? null;
+    part("dialog-title").replaceChildren(make("bdi", { text: title }));
+    part("dialog-body").replaceChildren(...body);
+    this.#refusal.hidden = true;
+    const buttons = choices.map((choice) => {
+      return button(choice.text, () => void this.#act(choice), choice.look ?? "");
+    });
+    part("dialog-buttons").replaceChildren(
+      ...buttons,
+      button("Close", () => this.close(), "quiet"),
+    );
+    if (!this.#dialog.open) this.#dialog.showModal();
+    const field = this.#dialog.querySelector("input, select, textarea, button");
+    if (field instanceof HTMLElement) field.focus();
+  }
+
+  close() {
+    this.#dialog.close();
+  }
+
+  /** @param {Choice} choice */
+  async #act({ act }) {
+    this.#refusal.hidden = true;
+    try {
+      const goesOn = await act();
+      if (goesOn !== true) this.close();
+    } catch (error) {
+      this.#refusal.textContent = sentenceOf(error);
+      this.#refusal.hidden = false;
+    }
+  }
+}
+
+/**
+ * Make a text field with its label.
+ *
+ * @param {string} label
+ * @param {string} [value]
+ * @param {number} [longest]
+ * @returns {{nodes: Node[], input: HTMLInputElement}}
+ */
+export function field(label, value = "", longest = 64) {
+  const id = `field-${label.toLowerCase().replace(/[^a-z]+/g, "-")}`;
+  const input = make("input", {
+    attributes: { id, maxlength: String(longest), autocomplete: "off" },
+  });
+  input.value = value;
+  return {
+    nodes: [make("label", { text: label, attributes: { for: id } }), input],
+    input,
+  };
+}
+
+/**
+ * Make a choice from a list, with its label.
+ *
+ * @param {string} label
+ * @param {string[]} texts
+ * @returns {{nodes: Node[], select: HTMLSelectElement}}
+ */
+export function selection(label, texts) {
+  const id = `select-${label.toLowerCase().replace(/[^a-z]+/g, "-")}`;
+  const options = texts.map((text, index) => {
+    return make("option", { text, attributes: { value: String(index) } });
+  });
+  const select = make("select", { attributes: { id } }, ...options);
+  return {
+    nodes: [make("label", { text: label, attributes: { for: id } }), select],
+    select,
+  };
+}

@@ -1,0 +1,263 @@
+/** `Events`: what the client reports goes into the state of the chat. No DOM here. */
+
+import { fold } from "../chatd/names.js";
+import { sentenceOf } from "./sentences.js";
+
+/** @typedef {import("../chatd/client.js").ChatClient} ChatClient */
+/** @typedef {import("../chatd/progress.js").ChatMessage} ChatMessage */
+/** @typedef {import("./conversation.js").Conversation} Conversation */
+/** @typedef {import("./state.js").Chat} Chat */
+
+/**
+ * @typedef {object} Shell What the state needs of the page.
+ * @property {() => void} changed Something is to be drawn.
+ * @property {() => boolean} isSeen Whether the person sees the newest messages.
+ * @property {(message: ChatMessage, conversation: Conversation) => void} arrived
+ * @property {(change: {state: string, error?: unknown}) => void} stateChanged
+ * @property {() => number} now Unix seconds.
+ */
+
+const FIRST_PAGE = 100;
+const LATER_PAGE = 200;
+
+export class Events {
+  #client;
+  #chat;
+  #shell;
+
+  /**
+   * @param {ChatClient} client
+   * @param {Chat} chat
+   * @param {Shell} shell
+   */
+  constructor(client, chat, shell) {
+    this.#client = client;
+    this.#chat = chat;
+    this.#shell = shell;
+    /** @type {Record<string, (detail: any) => void>} */
+    const takers = {
+      message: (detail) => this.#message(detail),
+      joined: (detail) => this.#joined(detail),
+      left: (detail) => this.#left(detail),
+      renamed: (detail) => this.#renamed(detail),
+      recovered: (detail) => this.#recovered(detail),
+      topic: (detail) => this.#topic(detail),
+      away: ({ name, text }) => this.#note(chat.find("direct", name), `${name} is away: ${text}`),
+      absent: ({ name }) =>
+        this.#note(
+          chat.find("direct", name),
+          `${name} is not here now, and gets the message later.`,
+        ),
+      invited: ({ room, name }) =>
+        this.#note(chat.current, `${name} invites you to the room ${room}.`),
+      "room-changed": (detail) => this.#roomChanged(detail),
+      error: (error) => this.#note(chat.current, sentenceOf(error)),
+      state: (detail) => this.#stateChanged(detail),
+    };
+    for (const [type, take] of Object.entries(takers)) {
+      client.addEventListener(type, (event) => {
+        take(/** @type {CustomEvent} */ (event).detail);
+        shell.changed();
+      });
+    }
+  }
+
+  /**
+   * Read a page of history, unless one is on its way.
+   *
+   * @param {Conversation} conversation
+   */
+  async readOlder(conversation) {
+    if (conversation.isReading || conversation.isWhole || this.#client.state !== "open") return;
+    if (!conversation.isJoined) return;
+    conversation.isReading = true;
+    const { epoch, name } = conversation;
+    const place = conversation.kind === "room" ? name : { with: name };
+    const before = conversation.isRead ? conversation.firstSeq : undefined;
+    const limit = conversation.isRead ? LATER_PAGE : FIRST_PAGE;
+    try {
+      const page = await this.#client.history(place, { before, limit });
+      if (conversation.epoch !== epoch) return; // the room began anew meanwhile
+      if (conversation.kind === "direct") conversation.enter(page.epoch);
+      conversation.addOlder(page.messages, page.complete || page.messages.length === 0);
+    } catch (error) {
+      if (this.#client.state === "open") {
+        conversation.isWhole = true; // ask no more
+        this.#note(conversation, sentenceOf(error));
+      }
+    } finally {
+      conversation.isReading = false;
+      this.#shell.changed();
+    }
+  }
+
+  /**
+   * Read who is in a room, and its topic.
+   *
+   * @param {Conversation} conversation
+   */
+  async readPeople(conversation) {
+    if (conversation.kind !== "room" || this.#client.state !== "open") return;
+    /** @type {Map<string, string>} */
+    const people = new Map();
+    /** @type {Map<string, string>} */
+    const away = new Map();
+    const { name: room } = conversation;
+    try {
+      await this.#readPages("who", { room }, (page) => {
+        for (const name of listOf(page.names)) people.set(fold(String(name)), String(name));
+        for (const [name, text] of Object.entries(Object(page.away))) {
+          away.set(fold(name), String(text));
+        }
+        conversation.isPrivate = page.private === true;
+        return [];
+      });
+      const { topic } = await this.#client.command("topic", { room });
+      conversation.topic = String(topic ?? "");
+    } catch {
+      return; // the session ended, or the room is gone
+    }
+    conversation.people = people;
+    conversation.away = away;
+    this.#shell.changed();
+  }
+
+  /** Learn with whom this name has direct messages, and whether it is an operator's. */
+  async readOnce() {
+    const [conversations, bans] = await Promise.allSettled([
+      this.#readPages("conversations", {}, (page) => listOf(page.conversations)),
+      this.#client.command("bans"),
+    ]);
+    for (const each of conversations.status === "fulfilled" ? conversations.value : []) {
+      this.#chat.open("direct", String(Object(each).with));
+    }
+    this.#chat.isOperator = bans.status === "fulfilled";
+    this.#shell.changed();
+  }
+
+  /**
+   * Read all pages of a list.
+   *
+   * @param {string} command
+   * @param {Record<string, unknown>} fields
+   * @param {(page: any) => unknown[]} read Returns what a page lists.
+   * @returns {Promise<unknown[]>}
+   */
+  async #readPages(command, fields, read) {
+    const all = [];
+    /** @type {unknown} */
+    let after;
+    do {
+      const page = await this.#client.command(command, { ...fields, after });
+      all.push(...read(page));
+      if (page.next === after) break; // a server that does not advance
+      after = page.next;
+    } while (after !== undefined && after !== null);
+    return all;
+  }
+
+  /** @param {ChatMessage} message */
+  #message(message) {
+    const conversation = this.#chat.take(message, this.#shell.isSeen());
+    if (conversation !== null) this.#shell.arrived(message, conversation);
+  }
+
+  /** @param {{room: string, name: string, own: boolean, epoch?: string, topic?: string | null}} joined */
+  #joined({ room, name, own, epoch, topic }) {
+    const conversation = this.#chat.open("room", room);
+    if (!own) {
+      conversation.people.set(fold(name), name);
+      return;
+    }
+    if (epoch === undefined) return; // another session of this name
+    const wasJoined = conversation.isJoined;
+    if (conversation.enter(epoch)) {
+      this.#note(conversation, "The server began anew: it no longer has the earlier messages.");
+    }
+    if (topic !== null && topic !== undefined) conversation.topic = topic;
+    if (this.#chat.current === null) this.#chat.current = conversation;
+    if (!wasJoined) this.#note(conversation, "You are in the room again.");
+    this.#read(conversation);
+  }
+
+  /** @param {{room: string, name: string, own: boolean, by?: string, reason?: string, removed?: boolean}} left */
+  #left({ room, name, own, by, reason, removed }) {
+    const conversation = this.#chat.find("room", room);
+    if (conversation === undefined) return;
+    if (own && by === undefined && removed !== undefined) {
+      conversation.isJoined = false;
+      conversation.people.clear();
+      if (removed) this.#note(conversation, "You were removed from this private room.");
+      else this.#chat.close(conversation);
+      return;
+    }
+    conversation.people.delete(fold(name));
+    conversation.away.delete(fold(name));
+    if (by !== undefined) {
+      this.#note(conversation, `${by} removed ${name}${reason ? `: ${reason}` : ""}.`);
+    }
+  }
+
+  /** @param {{name: string, oldName: string}} renamed */
+  #renamed({ name, oldName }) {
+    for (const conversation of this.#chat.rooms) {
+      if (!conversation.people.delete(fold(oldName))) continue;
+      conversation.people.set(fold(name), name);
+      this.#note(conversation, `${oldName} is now ${name}.`);
+    }
+  }
+
+  /** @param {{room?: string, with?: string, recovered: boolean}} recovered */
+  #recovered({ room, with: other, recovered }) {
+    if (recovered) return;
+    const kind = room === undefined ? "direct" : "room";
+    const conversation = this.#chat.find(kind, room ?? other ?? "");
+    this.#note(conversation, "Messages are missing here: the server no longer has them.");
+  }
+
+  /** @param {{room: string, topic: string, name: string}} topic */
+  #topic({ room, topic, name }) {
+    const conversation = this.#chat.open("room", room);
+    conversation.topic = topic;
+    const told = topic === "" ? `${name} cleared the topic.` : `${name} set the topic: ${topic}`;
+    this.#note(conversation, told);
+  }
+
+  /** @param {{room: string, private: boolean, name: string}} changed */
+  #roomChanged({ room, private: isPrivate, name }) {
+    const conversation = this.#chat.open("room", room);
+    conversation.isPrivate = isPrivate;
+    this.#note(conversation, `${name} made this room ${isPrivate ? "private" : "public"}.`);
+  }
+
+  /** @param {{state: string, error?: unknown}} change */
+  #stateChanged(change) {
+    this.#chat.name = this.#client.name;
+    if (change.state === "open") {
+      for (const conversation of this.#chat.rooms) this.#read(conversation);
+    }
+    this.#shell.stateChanged(change);
+  }
+
+  /** @param {Conversation} conversation */
+  #read(conversation) {
+    if (!conversation.isRead) void this.readOlder(conversation);
+    void this.readPeople(conversation);
+  }
+
+  /**
+   * @param {Conversation | null | undefined} conversation
+   * @param {string} text
+   */
+  #note(conversation, text) {
+    conversation?.addNotice(text, this.#shell.now());
+  }
+}
+
+/**
+ * @param {unknown} value
+ * @returns {unknown[]}
+ */
+function listOf(value) {
+  return Array.isArray(value) ? value : [];
+}

@@ -1,0 +1,141 @@
+/** The page starts here: the link, the door, and then the talk. */
+
+import { connect, parseLink } from "../chatd/index.js";
+import { Dialogs } from "./dialogs.js";
+import { Door } from "./door.js";
+import { part } from "./elements.js";
+import { browserStorage, Memory } from "./memory.js";
+import { Banner, Notifications, togglePanel } from "./notices.js";
+import { Talk } from "./talk.js";
+
+/** @typedef {import("./door.js").Entered} Entered */
+
+const memory = new Memory(browserStorage());
+const banner = new Banner();
+const notifications = new Notifications();
+const dialogs = new Dialogs();
+const door = new Door((entered) => void enter(entered));
+/** @type {Talk | null} */
+let talk = null;
+/** @type {string | null} The room of the link that the person followed. */
+let invitedTo = null;
+
+/**
+ * Take the key and the room out of the address: nobody shall see them there, or in the history.
+ *
+ * @returns {{key: string | null, error?: unknown}}
+ */
+function readAddress() {
+  const { href } = location;
+  history.replaceState(null, "", location.pathname + location.search);
+  try {
+    const { key, room } = parseLink(href);
+    if (room !== null) invitedTo = room;
+    return { key };
+  } catch (error) {
+    return { key: null, error };
+  }
+}
+
+/** @returns {string} The address of the WebSocket that belongs to this page. */
+function socketAddress() {
+  return parseLink(new URL("./", location.href).href).url;
+}
+
+/** @param {Entered} entered */
+async function enter({ name, key, password, isRemembered }) {
+  door.busy(true);
+  const kept = memory.read()?.rooms ?? [];
+  const rooms =
+    invitedTo === null ? kept : [invitedTo, ...kept.filter((room) => room !== invitedTo)];
+  const client = connect(socketAddress(), {
+    name: name || undefined,
+    key: key || null,
+    password: password || undefined,
+    rooms: rooms.length > 0 ? rooms.slice(0, 20) : undefined,
+  });
+  const begun = new Talk(client, {
+    banner,
+    notifications,
+    dialogs,
+    left: (error) => leave(error),
+    keep: (name, rooms) => {
+      if (isRemembered) memory.write({ name, key, rooms });
+    },
+  });
+  try {
+    await client.welcomed;
+  } catch (error) {
+    begun.end();
+    banner.clear();
+    door.open(error);
+    return;
+  }
+  if (isRemembered) memory.write({ name: client.name, key, rooms: client.rooms });
+  else memory.forget();
+  invitedTo = null;
+  talk = begun;
+  door.close();
+  talk.begin();
+}
+
+/** @param {unknown} [error] Why the session is over, if the person did not end it. */
+function leave(error) {
+  talk = null;
+  document.title = "chatd";
+  if (error === undefined) memory.forget();
+  const kept = memory.read();
+  door.fill({ ...kept, isRemembered: kept !== null });
+  banner.clear();
+  door.open(error);
+}
+
+/** @type {Record<string, "findRoom" | "findPerson" | "options" | "newest">} */
+const BUTTONS = {
+  "find-room": "findRoom",
+  "find-person": "findPerson",
+  "room-menu": "options",
+  newest: "newest",
+};
+for (const [id, what] of Object.entries(BUTTONS)) {
+  part(id).addEventListener("click", () => talk?.does(what));
+}
+part("leave-chat").addEventListener("click", () => void talk?.leave());
+part("show-places").addEventListener("click", () => togglePanel("show-places", "places"));
+part("show-people").addEventListener("click", () => togglePanel("show-people", "people-panel"));
+document.addEventListener("keydown", (event) => {
+  if (talk === null) return;
+  if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+    event.preventDefault();
+    talk.does(event.key === "ArrowUp" ? "up" : "down");
+  } else if (event.key === "Escape") {
+    togglePanel("show-places", "places", false);
+    togglePanel("show-people", "people-panel", false);
+  }
+});
+document.addEventListener("visibilitychange", () => talk?.does("seen"));
+addEventListener("beforeunload", (event) => {
+  if (talk?.hasUnsent) event.preventDefault(); // the browser asks whether to stay
+});
+// A browser may keep a page that the person has left, with its session: others could not tell.
+addEventListener("pagehide", () => void talk?.suspend());
+addEventListener("pageshow", (event) => event.persisted && location.reload());
+addEventListener("hashchange", () => {
+  const { key, error } = readAddress();
+  if (talk === null) {
+    if (key !== null) door.fill({ key });
+    door.open(error);
+  } else if (invitedTo !== null) {
+    talk.join(invitedTo);
+    invitedTo = null;
+  }
+});
+
+const { key, error } = readAddress();
+const kept = memory.read();
+door.fill({
+  ...kept,
+  ...(key === null ? {} : { key }),
+  isRemembered: kept !== null,
+});
+door.open(error);

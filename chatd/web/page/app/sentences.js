@@ -1,0 +1,75 @@
+/** What the page says of an error: what happened, and what to do. */
+
+/** @type {Record<string, string>} */
+const SENTENCES = {
+  "auth-failed": "There is no such account, or its password is another.",
+  "auth-in-clear":
+    "Others could read a password on this connection: open the page by https://, or use the chat’s key.",
+  "auth-required": "This chat has accounts: enter the name and the password of yours.",
+  "bad-key": "That is no key: enter the text of the key file.",
+  "bad-link": "The link is damaged: ask for it again, and copy all of it.",
+  "bad-name": "This name is not allowed here: choose another.",
+  banned: "You are banned from this chat.",
+  "connection-lost": "The connection was lost.",
+  "connect-timeout": "The server does not answer: look at your network, and try again.",
+  "insecure-context":
+    "Browsers give a page the cryptography it needs only over https:// and on localhost: open this page there.",
+  "key-required": "This chat has a key: enter it, or open the link that you were sent.",
+  "key-unexpected": "This chat has no key: leave the field Key empty.",
+  kicked: "An operator ended your session.",
+  "name-taken": "Somebody else has this name now: choose another.",
+  "no-x25519":
+    "This browser is too old for a key: use Chrome 133, Firefox 130, Safari 17, or newer.",
+  "not-allowed": "Only operators may do that.",
+  "not-invited": "This room is private: ask an operator for an invitation.",
+  "not-stored": "The server cannot store messages now: try again later.",
+  "too-large": "That is longer than this server takes.",
+  "too-many-attempts": "Too many passwords were tried from your address.",
+  "too-many-rooms": "You are in as many rooms as the server allows: leave one first.",
+  "too-many-sessions": "The chat is full.",
+  "wrong-key": "The key is wrong: compare it with the key of the server.",
+};
+
+/**
+ * @param {unknown} error
+ * @returns {string}
+ */
+export function sentenceOf(error) {
+  const { code = "", message = "", retryAfter = null } = /** @type {any} */ (error) ?? {};
+  const known = SENTENCES[code];
+  const reason = code === "kicked" || code === "banned" ? reasonIn(message) : "";
+  const said = known === undefined ? capitalized(message || code || "Something failed") : known;
+  const when = retryAfter > 0 ? ` Try again in ${Math.ceil(retryAfter)} seconds.` : "";
+  return `${said}${reason}${when}`;
+}
+
+/**
+ * Return the field of the form that an error is about.
+ *
+ * @param {unknown} error
+ * @returns {"key" | "name" | "password" | null}
+ */
+export function fieldOf(error) {
+  const code = String(/** @type {any} */ (error)?.code ?? "");
+  if (["key-required", "key-unexpected", "wrong-key", "bad-key"].includes(code)) return "key";
+  if (["auth-required", "auth-failed"].includes(code)) return "password";
+  if (["bad-name", "name-taken"].includes(code)) return "name";
+  return null;
+}
+
+/**
+ * @param {string} text
+ * @returns {string}
+ */
+function capitalized(text) {
+  const sentence = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
+}
+
+/**
+ * @param {string} message
+ * @returns {string}
+ */
+function reasonIn(message) {
+  return message === "" ? "" : ` The server says: ${message}`;
+}

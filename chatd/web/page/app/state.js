@@ -1,0 +1,150 @@
+/** `Chat`: all conversations, and which of them the person sees. */
+
+import { Conversation, keyOf } from "./conversation.js";
+import { inLine } from "./text.js";
+
+/** @typedef {import("../chatd/progress.js").ChatMessage} ChatMessage */
+
+export class Chat {
+  /** @type {Map<string, Conversation>} By their keys. */
+  conversations = new Map();
+  /** @type {Conversation | null} The conversation that is shown. */
+  current = null;
+  /** This person's name. */
+  name = "";
+  isOperator = false;
+
+  /** @returns {Conversation[]} In the order in which they came. */
+  get rooms() {
+    return [...this.conversations.values()].filter((each) => each.kind === "room");
+  }
+
+  /** @returns {Conversation[]} */
+  get direct() {
+    return [...this.conversations.values()].filter((each) => each.kind === "direct");
+  }
+
+  /** @returns {number} */
+  get unread() {
+    let unread = 0;
+    for (const each of this.conversations.values()) unread += each.unread;
+    return unread;
+  }
+
+  /** @returns {string} The title of the window. */
+  get title() {
+    const place = this.current === null ? "" : `${inLine(this.current.name)} · `;
+    return `${this.unread > 0 ? `(${this.unread}) ` : ""}${place}chatd`;
+  }
+
+  /**
+   * @param {"room" | "direct"} kind
+   * @param {string} name
+   * @returns {Conversation | undefined}
+   */
+  find(kind, name) {
+    return this.conversations.get(keyOf(kind, name));
+  }
+
+  /**
+   * Return a conversation, new if it is not there.
+   *
+   * @param {"room" | "direct"} kind
+   * @param {string} name
+   * @returns {Conversation}
+   */
+  open(kind, name) {
+    const there = this.find(kind, name);
+    if (there !== undefined) return there;
+    const conversation = new Conversation(kind, name);
+    this.conversations.set(conversation.key, conversation);
+    return conversation;
+  }
+
+  /** @param {Conversation} conversation */
+  close(conversation) {
+    this.conversations.delete(conversation.key);
+    if (this.current === conversation) this.current = this.rooms[0] ?? this.direct[0] ?? null;
+  }
+
+  /**
+   * Take a message.
+   *
+   * @param {ChatMessage} message
+   * @param {boolean} isSeen Whether the person sees the end of the current conversation now.
+   * @returns {Conversation | null} The conversation that it is new in.
+   */
+  take(message, isSeen) {
+    const conversation = this.#placeOf(message);
+    if (conversation === null || !conversation.add(message)) return null;
+    if (conversation.kind === "direct" && !message.own && message.from !== null) {
+      conversation.name = message.from; // `conversations` tells folded names only
+    }
+    if (!message.own && !(isSeen && conversation === this.current)) conversation.unread += 1;
+    return conversation;
+  }
+
+  /**
+   * Move to the next conversation, or the one before, around the end.
+   *
+   * @param {1 | -1} step
+   * @returns {Conversation | null}
+   */
+  neighbour(step) {
+    const all = [...this.rooms, ...this.direct];
+    if (all.length === 0) return null;
+    const at = this.current === null ? -1 : all.indexOf(this.current);
+    return all[(at + step + all.length) % all.length];
+  }
+
+  /**
+   * Return whether a message calls this person: it is direct, or it has the name in it.
+   *
+   * @param {ChatMessage} message
+   * @returns {boolean}
+   */
+  calls(message) {
+    if (message.own) return false;
+    if (message.room === null) return message.to !== null;
+    return message.text !== null && this.isCalled(message.text);
+  }
+
+  /**
+   * @param {string} text
+   * @returns {boolean} Whether it has this person's name in it.
+   */
+  isCalled(text) {
+    return mentions(text, this.name);
+  }
+
+  /**
+   * @param {ChatMessage} message
+   * @returns {Conversation | null}
+   */
+  #placeOf({ room, to, from, own }) {
+    if (room !== null) return this.open("room", room);
+    const other = own ? to : from;
+    if (to === null || other === null) return this.current; // the server's word to this session
+    return this.open("direct", other);
+  }
+}
+
+/**
+ * Return whether a text has a name in it, as a word.
+ *
+ * @param {string} text
+ * @param {string} name
+ * @returns {boolean}
+ */
+export function mentions(text, name) {
+  if (name === "" || text.length > 100_000) return false;
+  const folded = text.normalize("NFC").toLowerCase(); // `fold` is slow for long texts
+  const word = name.normalize("NFC").toLowerCase();
+  for (let at = folded.indexOf(word); at >= 0; at = folded.indexOf(word, at + 1)) {
+    const around = [folded[at - 1], folded[at + word.length]];
+    if (!around.some((character) => character !== undefined && /[\p{L}\p{N}_]/u.test(character))) {
+      return true;
+    }
+  }
+  return false;
+}

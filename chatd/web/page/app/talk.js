@@ -1,0 +1,254 @@
+/** `Talk`: the page while the person is in: one client, and what shows it. */
+
+import { Acts } from "./acts.js";
+import { Composer } from "./composer.js";
+import { oncePerFrame } from "./drawing.js";
+import { part } from "./elements.js";
+import { Events } from "./events.js";
+import { People, Places } from "./lists.js";
+import { Log } from "./log.js";
+import { togglePanel } from "./notices.js";
+import { sentenceOf } from "./sentences.js";
+import { Chat } from "./state.js";
+import { inLine } from "./text.js";
+
+/** @typedef {import("../chatd/client.js").ChatClient} ChatClient */
+/** @typedef {import("./conversation.js").Conversation} Conversation */
+/** @typedef {import("./conversation.js").Item} Item */
+
+/** So many messages may come while the reader is above them; then the log goes to its end. */
+const MAX_UNREAD = 20_000;
+
+/**
+ * @typedef {object} Page The parts that outlive a session.
+ * @property {import("./notices.js").Banner} banner
+ * @property {import("./notices.js").Notifications} notifications
+ * @property {import("./dialogs.js").Dialogs} dialogs
+ * @property {(error?: unknown) => void} left The session is over, and the person at the door again.
+ * @property {(name: string, rooms: string[]) => void} keep Remembers them, where the person asked.
+ */
+
+export class Talk {
+  chat = new Chat();
+  #client;
+  #page;
+  #events;
+  #acts;
+  #log;
+  #places;
+  #people;
+  #composer;
+  #changed;
+  #over = new AbortController();
+
+  /**
+   * @param {ChatClient} client
+   * @param {Page} page
+   */
+  constructor(client, page) {
+    this.#client = client;
+    this.#page = page;
+    this.#changed = oncePerFrame(() => this.#draw());
+    this.#log = new Log(
+      part("log"),
+      {
+        resend: (item) => this.#resend(item),
+        discard: (item) => this.#discard(item),
+        calls: (item) => this.#calls(item),
+      },
+      {
+        draw: this.#changed,
+        older: (conversation) => void this.#events.readOlder(conversation),
+      },
+      this.#over.signal,
+    );
+    this.#places = new Places((conversation) => this.choose(conversation));
+    this.#acts = new Acts(client, this.chat, page.dialogs, (each) => this.choose(each));
+    this.#people = new People((name) => this.#acts.person(name));
+    this.#composer = new Composer((text) => this.#send(text), this.#over.signal);
+    this.#events = new Events(client, this.chat, {
+      changed: () => this.#changedNow(),
+      isSeen: () => this.#isSeen,
+      arrived: (message, conversation) => this.#arrived(message, conversation),
+      stateChanged: (change) => this.#stateChanged(change),
+      now: () => Date.now() / 1000,
+    });
+    client.addEventListener("rooms", () => {
+      if (client.state === "open") page.keep(client.name, client.rooms);
+    });
+  }
+
+  /** The person is in: show it. */
+  begin() {
+    this.chat.name = this.#client.name;
+    part("own-name").textContent = inLine(this.#client.name);
+    void this.#events.readOnce();
+    this.#changed();
+    this.#composer.focus();
+  }
+
+  /** @param {Conversation} conversation */
+  choose(conversation) {
+    this.chat.current = conversation;
+    togglePanel("show-places", "places", false);
+    this.#log.toEnd();
+    if (!conversation.isRead) void this.#events.readOlder(conversation);
+    void this.#events.readPeople(conversation);
+    this.#changed();
+    this.#composer.focus();
+  }
+
+  /** @param {"findRoom" | "findPerson" | "options" | "newest" | "up" | "down" | "seen"} what */
+  does(what) {
+    const { current } = this.chat;
+    if (what === "findRoom" || what === "findPerson") this.#acts[what]();
+    else if (what === "options" && current !== null) this.#acts.options(current);
+    else if (what === "newest") this.#log.toEnd();
+    else if (what === "up" || what === "down") {
+      const next = this.chat.neighbour(what === "up" ? -1 : 1);
+      if (next !== null) this.choose(next);
+    }
+    this.#changed();
+  }
+
+  /** @param {string} room A room of a link. */
+  join(room) {
+    this.#client.join(room).then(
+      (joined) => this.choose(this.chat.open("room", joined.room)),
+      (error) => this.#page.banner.show(sentenceOf(error)),
+    );
+  }
+
+  /** Leave the chat. */
+  async leave() {
+    this.end();
+    await this.#client.close();
+    this.#page.left();
+  }
+
+  /** @returns {boolean} Whether messages wait that would be lost with the page. */
+  get hasUnsent() {
+    return this.#client.unconfirmed > 0;
+  }
+
+  /** End the session, for the page goes. */
+  suspend() {
+    return this.#client.close();
+  }
+
+  /** Show nothing more. */
+  end() {
+    this.#over.abort();
+    this.#page.dialogs.close();
+  }
+
+  /** @returns {boolean} Whether the person sees the newest messages of the conversation. */
+  get #isSeen() {
+    return !document.hidden && this.#log.isAtEnd;
+  }
+
+  #changedNow() {
+    this.#changed();
+    if (document.hidden) document.title = this.chat.title; // no frame comes then
+  }
+
+  #draw() {
+    if (this.#over.signal.aborted) return;
+    const { chat } = this;
+    const { current } = chat;
+    this.#log.draw(current);
+    if (current !== null && this.#isSeen) current.unread = 0;
+    this.#composer.show(current);
+    this.#places.draw(chat);
+    this.#people.draw(chat);
+    setText("place", current === null ? "No conversation" : inLine(current.name));
+    setText("topic", inLine(current?.topic ?? ""));
+    part("people-panel").classList.toggle("direct", current?.kind !== "room");
+    part("room-menu").hidden = current === null;
+    const unread = current?.unread ?? 0;
+    part("newest").hidden = this.#log.isAtEnd;
+    setText(
+      "newest",
+      unread > 0 ? `${unread.toLocaleString()} new, go to the newest` : "Go to the newest",
+    );
+    if (document.title !== chat.title) document.title = chat.title;
+  }
+
+  /**
+   * @param {import("../chatd/progress.js").ChatMessage} message
+   * @param {Conversation} conversation
+   */
+  #arrived(message, conversation) {
+    if (conversation === this.chat.current && conversation.unread > MAX_UNREAD) this.#log.toEnd();
+    if (conversation !== this.chat.current || this.#log.isAtEnd) conversation.trim();
+    if (!document.hidden || !this.chat.calls(message)) return;
+    this.#page.notifications.tell(message, () => this.choose(conversation));
+  }
+
+  /** @param {{state: string, error?: unknown}} change */
+  #stateChanged(change) {
+    if (this.#over.signal.aborted) return;
+    this.#page.banner.stateChanged(change, {
+      retryNow: () => this.#client.retryNow(),
+      joinAgain: () => this.#joinAgain(change.error),
+    });
+    if (change.state === "open") this.#page.keep(this.#client.name, this.#client.rooms);
+    part("own-name").textContent = inLine(this.#client.name);
+  }
+
+  /** @param {unknown} error */
+  #joinAgain(error) {
+    this.end();
+    this.#page.left(error);
+  }
+
+  /** @param {string} text */
+  #send(text) {
+    const { current } = this.chat;
+    if (current === null) return;
+    const id = crypto.randomUUID();
+    current.addPending(id, this.chat.name, text, Date.now() / 1000);
+    this.#log.toEnd();
+    this.#client.send(text, { ...current.place, id }).then(
+      () => this.#answered(() => current.confirmed(id)),
+      (error) => this.#answered(() => current.refused(id, sentenceOf(error))),
+    );
+  }
+
+  /** @param {() => void} note */
+  #answered(note) {
+    note();
+    this.#changed();
+  }
+
+  /** @param {Item} item */
+  #resend(item) {
+    this.#discard(item);
+    this.#send(item.text ?? "");
+  }
+
+  /** @param {Item} item */
+  #discard(item) {
+    this.chat.current?.confirmed(item.id);
+    this.#changed();
+    this.#composer.focus();
+  }
+
+  /**
+   * @param {Item} item
+   * @returns {boolean}
+   */
+  #calls({ kind, own, text }) {
+    const isRoom = this.chat.current?.kind === "room";
+    return isRoom && kind === "message" && !own && this.chat.isCalled(text ?? "");
+  }
+}
+
+/**
+ * @param {string} id
+ * @param {string} text
+ */
+function setText(id, text) {
+  const element = part(id);
+  if (element.textContent !== text) element.textContent = text;
+}

@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Events } from "../../../chatd/web/page/app/events.js";
+import { Chat } from "../../../chatd/web/page/app/state.js";
+
+/** A client that a test speaks for. */
+class FakeClient extends EventTarget {
+  name = "alice";
+  state = "open";
+  asked = [];
+  pages = [];
+  answers = {};
+
+  tell(type, detail) {
+    this.dispatchEvent(Object.assign(new Event(type), { detail }));
+  }
+
+  async history(place, { before, limit }) {
+    this.asked.push(["history", place, before, limit]);
+    if (this.pages.length === 0) throw Object.assign(new Error("no"), { code: "not-stored" });
+    return this.pages.shift();
+  }
+
+  async command(name, fields) {
+    this.asked.push([name, fields?.room, fields?.after]);
+    const answer = this.answers[name];
+    if (answer === undefined) throw Object.assign(new Error("no"), { code: "not-allowed" });
+    return typeof answer === "function" ? answer(fields) : answer;
+  }
+}
+
+function message(seq, fields = {}) {
+  const base = { id: `m${seq}`, room: "lobby", to: null, from: "bob", seq, time: seq };
+  const content = { content: new Uint8Array(2), contentType: "text/plain", text: `text ${seq}` };
+  return { ...base, ...content, own: false, ...fields };
+}
+
+function begin() {
+  const client = new FakeClient();
+  const chat = new Chat();
+  const seen = { states: [], arrived: [], changes: 0 };
+  const events = new Events(client, chat, {
+    changed: () => (seen.changes += 1),
+    isSeen: () => true,
+    arrived: (message) => seen.arrived.push(message.id),
+    stateChanged: ({ state }) => seen.states.push(state),
+    now: () => 1000,
+  });
+  const join = (room = "lobby", epoch = "e1") => {
+    client.tell("joined", { room, epoch, name: "alice", own: true, topic: null });
+    return chat.find("room", room);
+  };
+  return { client, chat, events, seen, join };
+}
+
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+const texts = ({ items }) => items.map(({ text }) => text);
+
+test("a joined room shows its history, its people and its topic", async () => {
+  const { client, chat, join } = begin();
+  client.pages = [{ messages: [message(1), message(2)], epoch: "e1", complete: true }];
+  client.answers.who = ({ after }) =>
+    after === undefined
+      ? { names: ["alice"], next: "alice" }
+      : { names: ["Bob"], away: { Bob: "lunch" }, private: true };
+  client.answers.topic = { room: "lobby", topic: "all things" };
+  const room = join();
+  await settle();
+  assert.equal(chat.current, room);
+  assert.deepEqual(texts(room), ["text 1", "text 2"]);
+  assert.deepEqual([...room.people.values()], ["alice", "Bob"]);
+  assert.deepEqual(
+    [room.away.get("bob"), room.topic, room.isPrivate],
+    ["lunch", "all things", true],
+  );
+});
+
+test("what joins before the session is open is read when it opens", async () => {
+  const { client, seen, join } = begin();
+  client.state = "connecting";
+  join();
+  assert.deepEqual(client.asked, []);
+  client.state = "open";
+  client.pages = [{ messages: [], epoch: "e1", complete: true }];
+  client.tell("state", { state: "open" });
+  await settle();
+  assert.deepEqual(client.asked[0], ["history", "lobby", undefined, 100]);
+  assert.deepEqual(seen.states, ["open"]);
+});
+
+test("earlier pages go on before the first message, one at a time, until all is here", async () => {
+  const { client, events, join } = begin();
+  client.pages = [
+    { messages: [message(5), message(6)], epoch: "e1", complete: false },
+    { messages: [message(3), message(4)], epoch: "e1", complete: false },
+    { messages: [], epoch: "e1", complete: true },
+  ];
+  const room = join();
+  await settle();
+  void events.readOlder(room);
+  await events.readOlder(room);
+  await settle();
+  await events.readOlder(room);
+  await events.readOlder(room);
+  const asked = client.asked.filter(([what]) => what === "history");
+  assert.deepEqual(
+    asked.map(([, , before]) => before),
+    [undefined, 5, 3],
+  );
+  assert.deepEqual(texts(room), ["text 3", "text 4", "text 5", "text 6"]);
+});
+
+test("history that cannot be read is a notice, and is not asked for again and again", async () => {
+  const { client, events, join } = begin();
+  const room = join();
+  await settle();
+  assert.match(texts(room)[0], /cannot store/);
+  const count = client.asked.length;
+  await events.readOlder(room);
+  assert.equal(client.asked.length, count);
+});
+
+test("under another epoch the room begins anew, with a notice", async () => {
+  const { client, join } = begin();
+  client.pages = [
+    { messages: [message(7)], epoch: "e1", complete: true },
+    { messages: [message(1)], epoch: "e2", complete: true },
+  ];
+  const room = join();
+  await settle();
+  join("lobby", "e2");
+  await settle();
+  assert.deepEqual(texts(room).sort(), [
+    "The server began anew: it no longer has the earlier messages.",
+    "text 1",
+  ]);
+});
+
+test("history of an earlier epoch that comes late is dropped", async () => {
+  const { client, join } = begin();
+  client.pages = [{ messages: [message(7)], epoch: "e1", complete: true }];
+  const room = join();
+  room.epoch = "e2";
+  await settle();
+  assert.deepEqual(texts(room), []);
+});
+
+test("missing messages are told", () => {
+  const { client, chat, join } = begin();
+  client.state = "connecting";
+  const room = join();
+  client.tell("recovered", { room: "lobby", recovered: true });
+  assert.deepEqual(texts(room), []);
+  client.tell("recovered", { room: "lobby", recovered: false });
+  assert.match(texts(room)[0], /missing/);
+  client.tell("recovered", { with: "nobody", recovered: false });
+  assert.equal(chat.direct.length, 0);
+});
+
+test("people come, go, and take other names", () => {
+  const { client, join } = begin();
+  client.state = "connecting";
+  const room = join();
+  client.tell("joined", { room: "lobby", name: "Bob", own: false });
+  client.tell("renamed", { name: "Rob", oldName: "Bob", own: false });
+  assert.deepEqual([...room.people.values()], ["Rob"]);
+  client.tell("left", { room: "lobby", name: "Rob", own: false, by: "olga", reason: "noise" });
+  assert.deepEqual([...room.people.values()], []);
+  assert.deepEqual(texts(room), ["Bob is now Rob.", "olga removed Rob: noise."]);
+});
+
+test("a left room is gone, and a room that removes this person stays to be read", () => {
+  const { client, chat, join } = begin();
+  client.state = "connecting";
+  const [one] = [join("one"), join("two")];
+  client.tell("left", { room: "two", name: "alice", own: true, removed: false });
+  assert.deepEqual(chat.rooms, [one]);
+  client.tell("left", { room: "one", name: "alice", own: true, removed: true });
+  assert.equal(one.isJoined, false);
+  assert.match(texts(one)[0], /removed/);
+});
+
+test("notices go where they belong", () => {
+  const { client, chat, join } = begin();
+  client.state = "connecting";
+  const room = join();
+  const bob = chat.open("direct", "bob");
+  client.tell("topic", { room: "lobby", topic: "x", name: "bob" });
+  client.tell("topic", { room: "lobby", topic: "", name: "bob" });
+  client.tell("room-changed", { room: "lobby", private: true, name: "olga" });
+  client.tell("invited", { room: "den", name: "olga" });
+  client.tell("error", { code: "odd", message: "it broke" });
+  client.tell("away", { name: "bob", text: "lunch", ref: "1" });
+  client.tell("absent", { name: "bob", ref: "1" });
+  assert.equal(texts(room).length, 5);
+  assert.equal(texts(room)[4], "It broke.");
+  assert.deepEqual([texts(bob).length, room.isPrivate, room.topic], [2, true, ""]);
+});
+
+test("a message arrives once, and spells the name of the person", () => {
+  const { client, chat, seen } = begin();
+  const bob = chat.open("direct", "bob");
+  const direct = message(1, { room: null, to: "alice", from: "Bob" });
+  client.tell("message", direct);
+  client.tell("message", direct);
+  assert.deepEqual([seen.arrived, bob.name, bob.items.length], [["m1"], "Bob", 1]);
+});
+
+test("direct messages of earlier days are listed, and operators are known", async () => {
+  const { client, chat, events } = begin();
+  client.answers.conversations = ({ after }) =>
+    after === undefined
+      ? { conversations: [{ with: "bob" }], next: "bob" }
+      : { conversations: [{ with: "eve" }] };
+  await events.readOnce();
+  assert.deepEqual([chat.direct.map(({ name }) => name), chat.isOperator], [["bob", "eve"], false]);
+  client.answers.bans = { bans: [] };
+  client.pages = [{ messages: [], epoch: "d1", complete: true }];
+  await events.readOnce();
+  await events.readOlder(chat.direct[0]);
+  assert.deepEqual([chat.isOperator, chat.direct[0].epoch], [true, "d1"]);
+});

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { oncePerFrame } from "../../../chatd/web/page/app/drawing.js";
+import { Memory } from "../../../chatd/web/page/app/memory.js";
+import { hueOf, lookAfter, MAX_ROWS, sizeOf, windowOf } from "../../../chatd/web/page/app/rows.js";
+import { fieldOf, sentenceOf } from "../../../chatd/web/page/app/sentences.js";
+
+const item = (time, from = "bob", kind = "message") => ({ time, from, kind });
+
+test("the window is at the end, or begins with a row, and is never longer than its limit", () => {
+  assert.deepEqual(windowOf(0, null), { start: 0, end: 0 });
+  assert.deepEqual(windowOf(50, null), { start: 0, end: 50 });
+  assert.deepEqual(windowOf(100_000, null), { start: 100_000 - MAX_ROWS, end: 100_000 });
+  assert.deepEqual(windowOf(100_000, 5), { start: 5, end: 5 + MAX_ROWS });
+  assert.deepEqual(windowOf(100_000, -3), { start: 0, end: MAX_ROWS });
+  assert.deepEqual(windowOf(100_000, 99_999), { start: 100_000 - MAX_ROWS, end: 100_000 });
+});
+
+test("a person who goes on within five minutes of one day is named once", () => {
+  const noon = new Date(2026, 10, 29, 12).getTime() / 1000;
+  const look = (before, after) => Object.values(lookAfter(before, after));
+  assert.deepEqual(look(undefined, item(noon)), [true, false]);
+  assert.deepEqual(look(item(noon), item(noon + 60)), [false, true]);
+  assert.deepEqual(look(item(noon), item(noon + 600)), [false, false]);
+  assert.deepEqual(look(item(noon), item(noon + 60, "eve")), [false, false]);
+  assert.deepEqual(look(item(noon, "", "notice"), item(noon + 60, "")), [false, false]);
+  assert.deepEqual(look(item(noon), item(noon + 86_400)), [true, false]);
+});
+
+test("a name has always the same colour", () => {
+  assert.equal(hueOf("bob"), hueOf("bob"));
+  for (const name of ["", "bob", "\ud800", "\u{1f600}"]) assert.match(hueOf(name), /^hue-[0-7]$/);
+});
+
+test("sizes are for people", () => {
+  assert.deepEqual([12, 1999, 2_500_000].map(sizeOf), ["12 bytes", "2 kB", "2.5 MB"]);
+});
+
+test("much that changes is drawn once", () => {
+  const frames = [];
+  let drawn = 0;
+  const draw = oncePerFrame(
+    () => (drawn += 1),
+    (call) => frames.push(call),
+  );
+  for (let count = 0; count < 500; count += 1) draw();
+  frames.pop()();
+  draw();
+  assert.deepEqual([drawn, frames.length], [1, 1]);
+});
+
+test("an error is a sentence, and points to a field", () => {
+  const { length } = sentenceOf({ code: "wrong-key", message: "x" });
+  assert.ok(length > 20);
+  assert.equal(fieldOf({ code: "wrong-key" }), "key");
+  assert.equal(fieldOf({ code: "auth-failed" }), "password");
+  assert.equal(fieldOf({ code: "name-taken" }), "name");
+  assert.equal(fieldOf(undefined), null);
+  assert.equal(sentenceOf({ code: "new", message: "it broke" }), "It broke.");
+  assert.equal(sentenceOf({ code: "new", message: "" }), "New.");
+  assert.equal(sentenceOf(undefined), "Something failed.");
+  assert.match(sentenceOf({ code: "too-many-attempts", retryAfter: 2.5 }), /again in 3 seconds/);
+  assert.match(sentenceOf({ code: "kicked", message: "noise" }), /noise$/);
+});
+
+test("the browser keeps what it is given until it forgets, and damaged memory is none", () => {
+  const kept = new Map();
+  const memory = new Memory({
+    getItem: (name) => kept.get(name) ?? null,
+    setItem: (name, value) => kept.set(name, value),
+    removeItem: (name) => kept.delete(name),
+  });
+  assert.equal(memory.read(), null);
+  memory.write({ name: "ann", key: "k", rooms: ["lobby"] });
+  assert.deepEqual(memory.read(), { name: "ann", key: "k", rooms: ["lobby"] });
+  memory.forget();
+  assert.deepEqual([memory.read(), kept.size], [null, 0]);
+  for (const damaged of ["{", "3", '{"rooms": 4}']) {
+    kept.set("chatd", damaged);
+    assert.ok([undefined, ""].includes(memory.read()?.key));
+  }
+});
+
+test("a browser without storage keeps nothing", () => {
+  for (const storage of [null, Object.create(null)]) {
+    const memory = new Memory(storage);
+    memory.write({ name: "ann", key: "", rooms: [] });
+    memory.forget();
+    assert.equal(memory.read(), null);
+  }
+});
