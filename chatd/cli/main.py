@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     keygen.set_defaults(run=_keygen, parser=keygen)
 
     _add_passwd(commands)
+    _add_invite(commands)
     _add_backup(commands)
 
     profiles = commands.add_parser(
@@ -179,6 +180,23 @@ def _add_passwd(commands: Any) -> None:  # noqa: ANN401  (see `_add_connect`)
     accounts.set_defaults(run=_passwd, parser=accounts)
 
 
+def _add_invite(commands: Any) -> None:  # noqa: ANN401  (see `_add_connect`)
+    parser = commands.add_parser(
+        "invite",
+        help="print a link to the page of a server",
+        description=(
+            "Print a link with which a person joins in a browser, and at a terminal a QR code of "
+            "it. Whoever has the link has the key."
+        ),
+    )
+    parser.add_argument(
+        "url", metavar="URL", help="the address of the page, such as https://chat.example.org/"
+    )
+    parser.add_argument("--key-file", metavar="FILE", type=_path, help="the server's key file")
+    parser.add_argument("--room", metavar="ROOM", help="the room that the person joins")
+    parser.set_defaults(run=_invite, parser=parser)
+
+
 def _add_backup(commands: Any) -> None:  # noqa: ANN401  (see `_add_connect`)
     parser = commands.add_parser(
         "backup",
@@ -217,6 +235,12 @@ def _passwd(options: argparse.Namespace) -> Status:
     from chatd.cli.passwd import passwd  # noqa: PLC0415
 
     return passwd(options)
+
+
+def _invite(options: argparse.Namespace) -> Status:
+    from chatd.cli.invite import invite  # noqa: PLC0415
+
+    return invite(options)
 
 
 def _backup(options: argparse.Namespace) -> Status:
