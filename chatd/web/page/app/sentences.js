@@ -37,7 +37,7 @@ const SENTENCES = {
 export function sentenceOf(error) {
   const { code = "", message = "", retryAfter = null } = /** @type {any} */ (error) ?? {};
   const known = SENTENCES[code];
-  const reason = code === "kicked" || code === "banned" ? reasonIn(message) : "";
+  const reason = code === "kicked" || code === "banned" ? reasonFor(message) : "";
   const said = known === undefined ? capitalized(message || code || "Something failed") : known;
   const when = retryAfter > 0 ? ` Try again in ${Math.ceil(retryAfter)} seconds.` : "";
   return `${said}${reason}${when}`;
@@ -70,6 +70,6 @@ function capitalized(text) {
  * @param {string} message
  * @returns {string}
  */
-function reasonIn(message) {
+function reasonFor(message) {
   return message === "" ? "" : ` The server says: ${message}`;
 }

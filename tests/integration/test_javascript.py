@@ -13,8 +13,8 @@ import pytest
 
 from chatd.chat.names import fold
 from tests.docs.pages import ROOT, fences, page
+from tests.integration.node import LOWEST_VERSION, node
 from tests.integration.processes import daemon, run_command, script
-from tests.web.node import LOWEST_VERSION, node
 
 PAGE = "docs/reference/javascript.md"
 LIBRARY = ROOT / "chatd/web/page/chatd"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.docs.pages import ROOT
+from tests.integration.chromium import chromium
 from tests.integration.processes import daemon, run_command
-from tests.web.chromium import chromium
 
 DEADLINE_S = 20
-AXE = ROOT / "tests/web/page/node_modules/axe-core/axe.min.js"
+AXE = Path(os.environ.get("AXE_CORE", ROOT / "tests/web/page/node_modules/axe-core/axe.min.js"))
 HOSTILE = [
     "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>",
     "javascript:document.title='owned'",
@@ -474,7 +476,7 @@ def test_resume(tmp_path, browsers):
 def test_accessibility(chat, tabs):
     """axe-core finds no violation: at the door, in the chat, in a dialog; light, dark, narrow."""
     if not AXE.exists():
-        pytest.skip("needs axe-core: npm ci in tests/web/page brings it")
+        pytest.skip("needs axe-core: nox -s javascript, or npm ci in tests/web/page, brings it")
     axe = AXE.read_text("utf-8")
 
     def violations(tab):
