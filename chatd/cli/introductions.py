@@ -119,7 +119,7 @@ class Introductions:
         finally:
             self._held.pop(key, None)
             for message in held:
-                self._reading.show(message, client.name)
+                self._reading.show(message, client.name, joined.epoch)
             held.clear()
 
     async def _show_latest(self, client: ConsoleClient, joined: Joined) -> None:
@@ -138,13 +138,13 @@ class Introductions:
         new: list[Message] = []
         for message in page.messages:
             (new if is_same and (message.seq or 0) > last_seen else seen).append(message)
-        self._earlier(client, f"earlier messages in {joined.room}", seen)
+        self._earlier(client, f"earlier messages in {joined.room}", seen, page.epoch)
         shown = [message for message in new if not self._ignored.hides(message)]
         others = [each for each in shown if fold(each.sender or "") != fold(client.name)]
         if others:
             count -= len(new) - len(others)
             self._missed(place, any(is_for(each, client.name) for each in others), count)
-        self._reading.missed(shown, client.name, count)
+        self._reading.missed(shown, client.name, page.epoch, count)
 
     async def _show_direct(self, client: ConsoleClient, rooms: Deferred[Any]) -> None:
         await rooms
@@ -168,15 +168,18 @@ class Introductions:
                     self._browsing.shown(Place(None, sender), page.epoch, first)
                     title = f"earlier messages from {sender}"
                     first_new = len(unanswered) - unshown
-                    self._earlier(client, title, unanswered[:first_new])
-                    self._reading.missed(unanswered[first_new:], client.name, unshown)
+                    self._earlier(client, title, unanswered[:first_new], page.epoch)
+                    new = unanswered[first_new:]
+                    self._reading.missed(new, client.name, page.epoch, unshown)
         self._direct = None
 
-    def _earlier(self, client: ConsoleClient, title: str, messages: list[Message]) -> None:
+    def _earlier(
+        self, client: ConsoleClient, title: str, messages: list[Message], epoch: str
+    ) -> None:
         shown = [message for message in messages if not self._ignored.hides(message)]
         if shown:
             self._display.note(f"{title}:")
-            self._reading.earlier(shown, client.name)
+            self._reading.earlier(shown, client.name, epoch)
 
     def _not_shown(self, failure: Failure) -> None:
         self.log.failure("showing earlier messages failed", failure)

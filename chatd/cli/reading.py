@@ -56,8 +56,14 @@ class Reading:
         """Note that the person sees what comes now."""
         self._is_rule_due = False
 
-    def show(self, message: Message, me: str) -> None:
-        """Show a new message to the person whose name is `me`."""
+    def show(self, message: Message, me: str, epoch: str | None) -> None:
+        """Show a new message to the person whose name is `me`.
+
+        Args:
+            message: The message.
+            me: The name of the person.
+            epoch: The epoch of the message's `seq`; None if it is unknown.
+        """
         place = place_of(message, me)
         is_here = place is None or self._places.is_current(place)
         is_own = fold(message.sender or "") == fold(me)
@@ -65,7 +71,7 @@ class Reading:
             self._is_rule_due = False
             self._display.rule("new")
         self._display.message(message, me)
-        self._keep(message, me, is_new=not is_here and not is_own)
+        self._keep(message, me, epoch, is_new=not is_here and not is_own)
 
     def unshown(self, other: str, messages: Sequence[Message]) -> int:
         """Return how many of the last direct messages with a person were never shown."""
@@ -75,18 +81,19 @@ class Reading:
                 return number
         return len(messages)
 
-    def missed(self, messages: Sequence[Message], me: str, count: int) -> None:
+    def missed(self, messages: Sequence[Message], me: str, epoch: str, count: int) -> None:
         """Show messages that came while the person was not connected, under a rule.
 
         Args:
             messages: The messages, all of a place.
             me: The name of the person.
+            epoch: The epoch of the messages.
             count: The number of messages of others that came; if there are fewer among
                 `messages`, the rule tells both numbers.
         """
         self._rule_before(messages, me, count)
         for message in messages:
-            self.show(message, me)
+            self.show(message, me, epoch)
 
     def _rule_before(self, messages: Sequence[Message], me: str, count: int) -> None:
         """Show a rule before messages, unless all are the person's own."""
@@ -96,16 +103,17 @@ class Reading:
             rest = f": the last {others} of {count}" if others < count else ""
             self._display.rule(f"new{rest}")
 
-    def earlier(self, messages: Iterable[Message], me: str) -> None:
+    def earlier(self, messages: Iterable[Message], me: str, epoch: str) -> None:
         """Show earlier messages, and keep them for the time when the person comes to their place.
 
         Args:
             messages: The messages.
             me: The name of the person.
+            epoch: The epoch of the messages.
         """
         for message in messages:
             self._display.message(message, me, is_earlier=True)
-            self._keep(message, me, is_new=False)
+            self._keep(message, me, epoch, is_new=False)
 
     def arrive(self, place: Place, me: str) -> None:
         """Let the person come to a place, and show its last messages if they are out of sight.
@@ -140,10 +148,11 @@ class Reading:
         """Note that a person has another name."""
         self._recent.renamed(Place(None, old_name), Place(None, name))
 
-    def _keep(self, message: Message, me: str, *, is_new: bool) -> None:
+    def _keep(self, message: Message, me: str, epoch: str | None, *, is_new: bool) -> None:
         place = place_of(message, me)
         if place is not None:
-            self._recent.take(place, message, line=self._display.lines, is_new=is_new)
+            line = self._display.lines
+            self._recent.take(place, message, epoch=epoch, line=line, is_new=is_new)
             if place.is_person and message.id is not None:
                 self.direct.pop(fold(place.name), None)
                 self.direct[fold(place.name)] = message.id

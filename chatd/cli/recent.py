@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 from itertools import dropwhile
 from typing import NamedTuple
 
@@ -38,30 +38,41 @@ class Recap(NamedTuple):
 
 class _Kept(NamedTuple):
     message: Message
+    epoch: str | None
     line: int
     is_new: bool
 
 
 class Recent:
-    """Keeps the last messages of each place; the place without a message for longest goes first."""
+    """Keeps the last messages of each place; the place without a message for longest goes first.
+
+    A message that is shown twice is kept once, and the messages of an epoch are kept in their
+    order. Those of an earlier epoch stay before them, until there are too many.
+    """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[bool, str], deque[_Kept]] = {}
+        self._kept: dict[tuple[bool, str], list[_Kept]] = {}
 
-    def take(self, place: Place, message: Message, *, line: int, is_new: bool) -> None:
-        """Keep a message; one with too much content is left out.
+    def take(
+        self, place: Place, message: Message, *, epoch: str | None, line: int, is_new: bool
+    ) -> None:
+        """Keep a message; a message with too much content is left out.
 
         Args:
             place: Its place.
             message: The message.
+            epoch: The name of the order that its `seq` belongs to; None if it is unknown.
             line: The number of its last line, counted over all shown lines.
             is_new: Whether the person was elsewhere when it came.
         """
         if len(message.content) > MAX_REPEATED_BYTES:
             return
-        kept = self._kept.pop(place.key, None) or deque(maxlen=MAX_NEW)
-        kept.append(_Kept(message, line, is_new))
-        self._kept[place.key] = kept
+        kept = self._kept.pop(place.key, [])
+        taken = _Kept(message, epoch, line, is_new)
+        end = _end_before(kept, taken)
+        is_known = end > 0 and _is_same(kept[end - 1], taken)
+        kept[end - 1 if is_known else end : end] = [taken]
+        self._kept[place.key] = kept[-MAX_NEW:]
         if len(self._kept) > _MAX_PLACES:
             del self._kept[next(iter(self._kept))]
 
@@ -74,11 +85,11 @@ class Recent:
             place: The place.
             line: The number of the last shown line.
         """
-        kept = self._kept.get(place.key, deque())
+        kept = self._kept.get(place.key, [])
         new = [each.message for each in dropwhile(lambda each: not each.is_new, kept)]
         if not kept or (not new and line - kept[-1].line < NEAR):
             return Recap([], [])
-        last = list(kept)[-max(REPEATED, len(new)) :]
+        last = kept[-max(REPEATED, len(new)) :]
         return Recap([each.message for each in last[: len(last) - len(new)]], new)
 
     def shown(self, place: Place, line: int) -> None:
@@ -88,23 +99,39 @@ class Recent:
             place: The place.
             line: The number of the last shown line.
         """
-        kept = self._kept.get(place.key, deque())
-        self._kept[place.key] = deque(
-            (_Kept(each.message, line, False) for each in kept), maxlen=MAX_NEW
-        )
+        kept = self._kept.get(place.key, [])
+        self._kept[place.key] = [each._replace(line=line, is_new=False) for each in kept]
 
     def read(self, place: Place) -> None:
         """Note that the person has read the messages of a place."""
         kept = self._kept.get(place.key)
         if kept is not None:
-            seen = (each._replace(is_new=False) for each in kept)
-            self._kept[place.key] = deque(seen, maxlen=MAX_NEW)
+            self._kept[place.key] = [each._replace(is_new=False) for each in kept]
 
     def renamed(self, old: Place, new: Place) -> None:
         """Note that a person has another name."""
         kept = self._kept.pop(old.key, None)
         if kept is not None:
             self._kept[new.key] = kept
+
+
+def _end_before(kept: Sequence[_Kept], taken: _Kept) -> int:
+    """Return the number of kept messages up to a message: the earlier ones, and the same one."""
+    end = len(kept)
+    while end and _is_later(kept[end - 1], taken):
+        end -= 1
+    return end
+
+
+def _is_later(one: _Kept, other: _Kept) -> bool:
+    """Return whether a message comes after another message of the same epoch."""
+    return one.epoch == other.epoch and (one.message.seq or 0) > (other.message.seq or 0)
+
+
+def _is_same(one: _Kept, other: _Kept) -> bool:
+    """Return whether two are the same message."""
+    seq = one.message.seq
+    return seq is not None and (one.epoch, seq) == (other.epoch, other.message.seq)
 
 
 def place_of(message: Message, me: str) -> Place | None:

@@ -317,14 +317,24 @@ class Talk:
 
     def message(self, message: Message, me: str) -> None:
         """Show a message, after the earlier messages of its room, unless its sender is ignored."""
-        position = self._factory.progress.rooms.get(fold(message.room or ""))
-        if position is not None and position.epoch is not None and message.seq is not None:
-            self._marks.shown(position.name, position.epoch, message.seq)
+        epoch = self._epoch_of(message, me)
+        if message.room is not None and epoch is not None and message.seq is not None:
+            self._marks.shown(message.room, epoch, message.seq)
         if self.ignored.hides(message):
             return
         self._note_message(message, me)
         if not self._introductions.take(message):
-            self.reading.show(message, me)
+            self.reading.show(message, me, epoch)
+
+    def _epoch_of(self, message: Message, me: str) -> str | None:
+        """Return the epoch of a new message's `seq`; None if it is unknown."""
+        place = place_of(message, me)
+        if place is None:
+            return None
+        progress = self._factory.progress
+        positions = progress.direct if place.is_person else progress.rooms
+        position = positions.get(fold(place.name))
+        return None if position is None else position.epoch
 
     def event(self, event: dict[str, Any]) -> None:
         """Show an event."""

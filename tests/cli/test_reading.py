@@ -42,6 +42,35 @@ class ArrivalTests(CommandsCase):
         ):
             self.assertEqual(self.alice.type(line)[1:], shown)
 
+    def test_joined_again(self):
+        """Messages that the person saw before leaving a room are shown once after the return."""
+        for text in ("one", "two", "three"):
+            self.bob.type(text)
+        for _ in range(2):
+            self.alice.type("/leave ops")
+            self.alice.type("/join ops")
+        self.alice.type("/goto lobby")
+        for number in range(10):
+            self.alice.type(f"line {number}")
+        earlier = [f"| bob: {text}" for text in ("one", "two", "three")]
+        shown = ["* your lines go to ops now", "* earlier messages in ops:", *earlier]
+        self.assertEqual(self.alice.type("/goto ops"), shown)
+
+    def test_another_epoch(self):
+        """Messages of before the server's restart stay, before those of the new order."""
+        for text in ("one", "two"):
+            self.bob.type(text)
+        self.alice.type("/leave ops")
+        self.reactor.restart(store=None)
+        self.reactor.pass_until(lambda: self.alice.talk.is_connected)
+        self.bob.type("anew")
+        self.alice.type("/join ops")
+        self.alice.type("/goto lobby")
+        for number in range(10):
+            self.alice.type(f"line {number}")
+        earlier = [f"| bob: {text}" for text in ("one", "two", "anew")]
+        self.assertEqual(self.alice.type("/goto ops")[2:], earlier)
+
     def test_near_again(self):
         """Messages that were shown again just now are not shown a third time."""
         for number in range(10):

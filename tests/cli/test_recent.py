@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.cli.places import Place
-from chatd.cli.recent import MAX_REPEATED_BYTES, NEAR, REPEATED, Recap, Recent, place_of
+from chatd.cli.recent import MAX_NEW, MAX_REPEATED_BYTES, NEAR, REPEATED, Recap, Recent, place_of
 from tests.cli.wiring import said
 
 OPS = Place("ops")
@@ -14,10 +14,11 @@ class RecentTests(SynchronousTestCase):
         self.recent = Recent()
         self.line = 0
 
-    def take(self, *texts, is_new=False, place=OPS):
-        for text in texts:
+    def take(self, *texts, is_new=False, place=OPS, epoch="e", first=None):
+        for number, text in enumerate(texts):
             self.line += 1
-            self.recent.take(place, said(text), line=self.line, is_new=is_new)
+            message = said(text, seq=self.line if first is None else first + number)
+            self.recent.take(place, message, epoch=epoch, line=self.line, is_new=is_new)
 
     def recap(self, place=OPS, *, later=0):
         """Show the last messages again, some lines later; return the seen and the new texts."""
@@ -41,6 +42,38 @@ class RecentTests(SynchronousTestCase):
         self.take("three")
         self.take("four", is_new=True)
         self.assertEqual(self.recap(), (["one"], ["two", "three", "four"]))
+
+    def test_shown_twice(self):
+        """A message that is shown twice is kept once, in its place, as it was shown last."""
+        self.take("one", "two", "three", first=1)
+        self.take("four", first=4, is_new=True)
+        self.take("two", "three", first=2)
+        self.take("zero", first=0)
+        self.assertEqual(self.recap(), (["zero", "one", "two", "three"], ["four"]))
+        self.take("four", first=4)
+        self.assertEqual(self.recap(later=NEAR), (["zero", "one", "two", "three", "four"], []))
+
+    def test_epochs(self):
+        """The same number under another epoch is another message, and comes after."""
+        self.take("one", "two", first=1)
+        self.take("new two", "new three", first=2, epoch="f")
+        self.take("new one", first=1, epoch="f")
+        texts = ["one", "two", "new one", "new two", "new three"]
+        self.assertEqual(self.recap(later=NEAR), (texts, []))
+
+    def test_too_many_earlier(self):
+        """An earlier message does not push a later message out."""
+        texts = [str(number) for number in range(1, MAX_NEW + 1)]
+        self.take(*texts, first=1, is_new=True)
+        self.take("zero", first=0, is_new=True)
+        self.assertEqual(self.recap(), ([], texts))
+
+    def test_unknown_place(self):
+        """Messages without a number are kept as they come."""
+        for text in ("one", "two"):
+            message = said(text, seq=None)
+            self.recent.take(OPS, message, epoch=None, line=1, is_new=True)
+        self.assertEqual(self.recap(), ([], ["one", "two"]))
 
     def test_near(self):
         """Seen messages are shown again only if the last is not near the bottom any more."""
