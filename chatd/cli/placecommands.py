@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from chatd.chat.names import check_name
+from chatd.chat.names import check_name, fold
 from chatd.cli.arguments import checked
 from chatd.cli.notdone import NotDone
 from chatd.cli.places import Place
 from chatd.cli.talk import Talk
 from chatd.cli.typed import ACTION
+from chatd.cli.words import words_for
 
 __all__ = ["GOTO", "LEAVE", "QUERY", "act", "go_to", "leave", "query", "set_bell"]
 
 GOTO = "PLACE is a name or a number; Alt and the number do the same"
 LEAVE = """without PLACE, a name or a number, you leave the current place
-the text is your last message there: /leave see you"""
+the text is your last message there: /leave see you
+before a text, PLACE is the whole name of a room of yours, or @NAME
+a text of one word needs PLACE before it, and so does a text that
+begins with a number, a room or a person: /leave lobby 2 late"""
 QUERY = "without NAME: close the conversation; /msg sends one message"
 
 
@@ -72,22 +76,39 @@ async def leave(talk: Talk, first: str | None = None, rest: str = "") -> None:
 def _to_leave(talk: Talk, first: str | None, rest: str) -> tuple[Place, str]:
     """Return the place to leave, and the last message there.
 
-    A first word that is no place begins the message, as in irssi. A single word does not, because
-    it may be a mistyped place, and neither does a word with the sign of a room or a person.
+    A first word that is no place begins the message, as in irssi. If it can mean both, nothing is
+    left or sent: a place before a text is a room by its whole name, or a person with the at sign.
+
+    Raises:
+        NotDone: The person is not in that place, or the first word can mean two things.
     """
-    if first is not None:
-        place = talk.places.find(first)
-        if place is not None:
+    place = None if first is None else talk.places.find(first)
+    if first is not None and place is not None:
+        is_by_title = fold(first) == fold(place.title)
+        if is_by_title or not rest:
             return place, rest
-        if not rest or first.startswith(("#", "@")):
-            raise NotDone(
-                f"you are not in {first}; a text comes after the place: /leave PLACE text"
-            )
-        rest = f"{first} {rest}"
     current = talk.places.current
     if current is None:
         raise NotDone("you are in no room; enter one with /join ROOM")
-    return current, rest
+    if first is None:
+        return current, ""
+    advice = f"/leave {current.title} {first} …" if rest else f"/leave {current.title} {first}"
+    if place is not None:
+        raise NotDone(f"write {advice} for that text, or /leave {place.title} … for that place")
+    if not rest or _is_like_a_place(talk, first):
+        raise NotDone(f"you are not in {first}; {advice} leaves {current.title} with that text")
+    return current, f"{first} {rest}"
+
+
+def _is_like_a_place(talk: Talk, word: str) -> bool:
+    """Return whether a word that is no place of the person may be meant as a place.
+
+    These are numbers, words with the sign of a room or a person, and known rooms and people.
+    """
+    if word.startswith(("#", "@")) or (word.isascii() and word.isdecimal()):
+        return True
+    words = words_for(talk.places, talk.states, talk.known, talk.name, {})
+    return fold(word) in map(fold, (*words.rooms, *words.names))
 
 
 def _close_conversation(talk: Talk, name: str) -> None:

@@ -17,13 +17,18 @@ MAX_PEOPLE = 2_000
 class RoomState:
     """The state of a room.
 
+    Args:
+        name: The room's name.
+
     Attributes:
+        name: The room's name.
         topic: The topic, or empty.
         members: The number of members; None while it is unknown.
         is_private: Whether only operators and invited people may enter it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "") -> None:
+        self.name = name
         self.topic = ""
         self.is_private = False
         self.members: int | None = None
@@ -83,8 +88,13 @@ class RoomStates:
 
     def joined(self, room: str) -> RoomState:
         """Forget the earlier state of a room, and return a new one."""
-        state = self._states[fold(room)] = RoomState()
+        state = self._states[fold(room)] = RoomState(room)
         return state
+
+    @property
+    def rooms(self) -> list[str]:
+        """The rooms that the client has joined, also those that it has left."""
+        return [state.name for state in self._states.values()]
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Update a room's state by an event."""

@@ -37,7 +37,7 @@ def words_for(
     names.pop(fold(me), None)
     used = {name: commands[name] for name in MOST_USED if name in commands}
     rooms = {fold(place.name): place.name for place in there if not place.is_person}
-    for room in known.rooms:
+    for room in (*known.rooms, *states.rooms):
         rooms.setdefault(fold(room), room)
     invited = known.invited(None if current is None else current.room)
     return Words(

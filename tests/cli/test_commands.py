@@ -138,7 +138,7 @@ class RoomsTests(CommandsCase):
         """A person cannot leave a room without being in it."""
         self.assertEqual(
             self.alice.mistype("/leave ops"),
-            "you are not in ops; a text comes after the place: /leave PLACE text",
+            "you are not in ops; /leave lobby ops leaves lobby with that text",
         )
 
     def test_leave_with_a_text(self):
@@ -173,6 +173,32 @@ class RoomsTests(CommandsCase):
                 f"you are not in {words.split()[0]};", self.alice.mistype(f"/leave {words}")
             )
         self.assertEqual(self.bob.lines, [])
+
+    def test_leave_with_a_text_like_a_place(self):
+        """A text that begins with a number or a person's name needs the place before it."""
+        self.alice.type("/join ops")
+        self.alice.type("/query bob")
+        self.alice.type("/goto lobby")
+        for words, leave in (
+            ("2 minutes break", "write /leave lobby 2 … for that text, or /leave ops … for that"),
+            ("bob told me to go", "or /leave @bob … for that place"),
+            ("7 minutes", "you are not in 7; /leave lobby 7 … leaves lobby with that text"),
+        ):
+            self.assertIn(leave, self.alice.mistype(f"/leave {words}"))
+        self.assertEqual(len(self.alice.talk.places.all), 3)
+        self.assertNotIn("minutes", "".join(self.bob.lines))
+        self.alice.type("/leave 2")
+        self.alice.type("/leave bob")
+        self.assertIn("you are not in bob;", self.alice.mistype("/leave bob told me to go"))
+        self.alice.type("/leave LOBBY 2 minutes break")
+        self.assertEqual(self.bob.lines[-2:], ["alice: 2 minutes break", "* alice left"])
+
+    def test_leave_a_room_again(self):
+        """The name of a room that the person has left does not begin a text."""
+        self.alice.type("/join ops")
+        self.alice.type("/leave ops")
+        self.assertIn("you are not in Ops;", self.alice.mistype("/leave Ops see you"))
+        self.assertEqual(self.alice.talk.rooms, ["lobby"])
 
     def test_leave_without_a_connection(self):
         """Without a connection, the text is not sent either, so that the line can be repeated."""
