@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
@@ -13,10 +14,12 @@ from chatd.client.client import ChatClient
 from chatd.errors import SessionEnded
 from chatd.wire.messages import Message
 
-__all__ = ["FIRST_PAGE", "MAX_MARKS", "Browsing"]
+__all__ = ["FIRST_PAGE", "MAX_IN_SIGHT", "MAX_MARKS", "Browsing"]
 
 FIRST_PAGE = 20
 """Number of messages in a page, unless the person gives another number."""
+MAX_IN_SIGHT = 30
+"""Number of lines after which those before them are taken for out of sight."""
 MAX_MARKS = 100
 """Limit on the rooms and conversations in which the last page is known."""
 
@@ -28,17 +31,25 @@ class _Mark(NamedTuple):
         epoch: The epoch of the messages.
         before: The `seq` of the first message; None if the server keeps no earlier messages.
         limit: The number of messages in a page.
+        until_line: The number of the shown line from which on the mark no longer counts; None if it
+            counts until the screen is cleared.
     """
 
     epoch: str
     before: int | None
     limit: int
+    until_line: int | None = None
 
 
 class Browsing:
-    """Knows the last page that a person saw in each place, and runs one search at a time."""
+    """Knows the last page that a person saw in each place, and runs one search at a time.
 
-    def __init__(self) -> None:
+    Args:
+        lines: Returns the number of lines shown until now.
+    """
+
+    def __init__(self, lines: Callable[[], int]) -> None:
+        self._lines = lines
         self._marks: dict[tuple[bool, str], _Mark] = {}
         self._lock = DeferredLock()
         self._running: Deferred[None] | None = None
@@ -51,15 +62,22 @@ class Browsing:
         """Begin with the newest page of a place next time."""
         self._marks.pop(place.key, None)
 
+    def screen_cleared(self) -> None:
+        """Begin with the newest page of each place next time: the last pages are out of sight."""
+        self._marks.clear()
+
     def shown(self, place: Place, epoch: str, before: int | None) -> None:
-        """Note the first message that the person was shown in a place; the next page ends there.
+        """Note the first message that joining or connecting shows in a place.
+
+        The next page ends there, unless so many lines are shown until then that the messages are
+        out of sight.
 
         Args:
             place: The place.
             epoch: The epoch of the messages.
             before: The `seq` of the first message; None if the server keeps no earlier messages.
         """
-        self._mark(place, _Mark(epoch, before, FIRST_PAGE))
+        self._mark(place, _Mark(epoch, before, FIRST_PAGE, self._lines() + MAX_IN_SIGHT))
 
     def _mark(self, place: Place, mark: _Mark) -> None:
         self.begin_again(place)  # the mark that was set last is the last in the dictionary
@@ -96,6 +114,8 @@ class Browsing:
         self, client: ChatClient, place: Place, limit: int
     ) -> tuple[str, list[Message]]:
         mark = self._marks.get(place.key)
+        if mark is not None and mark.until_line is not None and self._lines() > mark.until_line:
+            mark = None
         before = None if mark is None else mark.before
         if mark is not None:
             limit = mark.limit

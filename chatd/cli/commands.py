@@ -28,6 +28,7 @@ __all__ = ["COMMANDS", "Command", "act_on", "is_command"]
 _MAX_LISTED = 100
 """Limit on the names or rooms in a list."""
 _ARGUMENT = re.compile(r"\[[^]]*\]|\S+")
+_CLEAR = "/goto PLACE shows its last messages again, and /history begins anew"
 _QUIT = "the text is your last message in the room that you visited last"
 
 
@@ -231,7 +232,7 @@ COMMANDS = {
     "uninvite": Command("NAME [ROOM]", "take an invitation back (operators)", uninvite),
     "invited": Command("[ROOM]", "list the invited names (operators)", invited),
     "bell": Command("[on|off]", "ring at direct messages and mentions", set_bell),
-    "clear": Command("", "clear the screen; so does Ctrl+L", _clear),
+    "clear": Command("", "clear the screen; so does Ctrl+L", _clear, _CLEAR),
     "help": Command("[COMMAND]", "list the commands, or explain one", _help),
     "quit": Command("[text]", "leave; so does the line exit, or Ctrl+D", _quit, _QUIT),
 }

@@ -46,6 +46,9 @@ class KeyActions(Protocol):
     def may_leave(self) -> bool:
         """Return whether Ctrl+C at an empty line leaves."""
 
+    def screen_cleared(self) -> None:
+        """Note that a key has cleared the screen."""
+
     def pasted(self, text: str) -> None:
         """Note a pasted text."""
 
@@ -93,6 +96,11 @@ def key_bindings(actions: KeyActions) -> KeyBindings:
     def stop_searching(event: KeyPressEvent) -> None:
         stop_search()
         actions.cancelled()
+
+    @bindings.add("c-l", eager=True, filter=~_is_dumb)
+    def clear_screen(event: KeyPressEvent) -> None:
+        event.app.renderer.clear()
+        actions.screen_cleared()
 
     @bindings.add("c-z", eager=True)
     def suspend(event: KeyPressEvent) -> None:

@@ -38,6 +38,7 @@ class LinePrompt:
         go_to: Goes to the place with a number, or to the next one with unread messages.
         interrupting: Decides whether Ctrl+C leaves.
         stop: Suspends the client, and returns when it goes on.
+        screen_cleared: Called when the screen was cleared.
 
     Attributes:
         held: Why the line that was read last must not be carried out; empty if it may be.
@@ -53,6 +54,7 @@ class LinePrompt:
         go_to: Callable[[int | None], None],
         interrupting: Interrupting,
         stop: Callable[[], None],
+        screen_cleared: Callable[[], None],
     ) -> None:
         self.is_command = is_command
         self._ask = ask
@@ -60,6 +62,7 @@ class LinePrompt:
         self._go_to = go_to
         self._interrupting = interrupting
         self._stop = stop
+        self.screen_cleared = screen_cleared
         self._pasted = ""
         self.held = ""
         self._tab = TabKey()
@@ -158,6 +161,7 @@ class LinePrompt:
         output.erase_screen()
         output.cursor_goto(0, 0)
         output.flush()
+        self.screen_cleared()
 
     def complete(self, before: str, step: int) -> str:
         """Complete the text before the cursor."""

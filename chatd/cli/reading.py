@@ -139,6 +139,10 @@ class Reading:
         if any(recap):
             self._recent.shown(place, self._display.lines)
 
+    def screen_cleared(self) -> None:
+        """Note that no shown message is in sight now."""
+        self._recent.screen_cleared(self._display.lines)
+
     def answered(self, place: Place) -> None:
         """Note that the person has read a place: an answer from elsewhere shows that."""
         self._places.read(place)

@@ -52,6 +52,7 @@ class Recent:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[bool, str], list[_Kept]] = {}
+        self._last_cleared = 0
 
     def take(
         self, place: Place, message: Message, *, epoch: str | None, line: int, is_new: bool
@@ -87,10 +88,21 @@ class Recent:
         """
         kept = self._kept.get(place.key, [])
         new = [each.message for each in dropwhile(lambda each: not each.is_new, kept)]
-        if not kept or (not new and line - kept[-1].line < NEAR):
+        if not kept or (not new and self._is_near(kept[-1], line)):
             return Recap([], [])
         last = kept[-max(REPEATED, len(new)) :]
         return Recap([each.message for each in last[: len(last) - len(new)]], new)
+
+    def _is_near(self, kept: _Kept, line: int) -> bool:
+        return kept.line > self._last_cleared and line - kept.line < NEAR
+
+    def screen_cleared(self, line: int) -> None:
+        """Note that the lines up to a line are out of sight.
+
+        Args:
+            line: The number of the last shown line.
+        """
+        self._last_cleared = line
 
     def shown(self, place: Place, line: int) -> None:
         """Note that the last messages of a place were shown again, and so are seen.

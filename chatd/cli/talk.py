@@ -91,7 +91,7 @@ class Talk:
         ignored: Ignored | None = None,
     ) -> None:
         self.display = display
-        self.browsing = Browsing()
+        self.browsing = Browsing(lambda: display.lines)
         self.away = AwayText(display)
         self.is_over = False
         self._factory = ConsoleFactory(
@@ -220,6 +220,11 @@ class Talk:
         """Let typed lines go to a place that exists."""
         self.display.note(f"your lines go to {place.name} now")
         self.arrive(place)
+
+    def screen_cleared(self) -> None:
+        """Note that no shown message is in sight now."""
+        self.reading.screen_cleared()
+        self.browsing.screen_cleared()
 
     def arrive(self, place: Place) -> None:
         """Let the person come to a place, and show its last messages if they are out of sight."""

@@ -90,6 +90,7 @@ class Terminal:
             go_to=self._go_to,
             interrupting=interrupting,
             stop=lambda: suspend(reactor.seconds, self._talk.display.note),
+            screen_cleared=self._screen_cleared,
         )
         self._unseen = UnseenPrompt(interrupting.cancelled)
         self._status = Status.DONE
@@ -213,6 +214,9 @@ class Terminal:
         place = places.next_unread if number is None else places.at(number)
         if place is not None:
             self._talk.go_to(place)
+
+    def _screen_cleared(self) -> None:
+        self._talk.screen_cleared()
 
     def _not_done(self, failure: Failure) -> None:
         """Show why a line was not carried out; the Up key brings it back."""

@@ -131,6 +131,23 @@ class HistoryTests(CommandsCase):
             [f"* the 4 messages in lobby before those; {FIRST}:", *said(4)],
         )
 
+    def test_out_of_sight(self):
+        """If many lines were shown since the join, the first page has the newest messages."""
+        self.say(14)
+        for later, title in ((10, "the 4 messages in lobby before those"), (21, "the last 20")):
+            self.alice.type("/leave lobby")
+            self.alice.type("/join lobby")
+            self.say(later)
+            self.assertTrue(self.alice.type("/history")[0].startswith(f"* {title}"))
+
+    def test_cleared(self):
+        """After `/clear`, the first page has the newest messages again."""
+        self.say(3)
+        self.alice.type("/history")
+        self.assertIn("keeps no messages", self.alice.type("/history")[0])
+        self.alice.talk.screen_cleared()
+        self.assertEqual(self.alice.type("/history")[1:], said(3))
+
     def test_nothing(self):
         """If there are no messages, a note says so."""
         for _ in range(2):

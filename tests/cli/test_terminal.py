@@ -21,6 +21,7 @@ from tests.cli.conversation import (
     ALT_ENTER,
     CTRL_C,
     CTRL_D,
+    CTRL_L,
     CTRL_R,
     CTRL_U,
     CTRL_Y,
@@ -180,6 +181,27 @@ class TypingTests(TerminalCase):
                 it.type("exit" + ENTER)
 
             self.assertEqual(self.converse(script), Status.DONE)
+
+    def test_cleared_lines(self):
+        """After `/clear` or Ctrl+L, going to the place shows its last messages again."""
+        for keys in ("/clear" + ENTER, CTRL_L):
+
+            async def script(it, keys=keys):
+                await it.shown("* you are alice, in lobby")
+                it.type("hello" + ENTER)
+                await it.shown("alice: hello")
+                it.type("/goto lobby" + ENTER)
+                await it.shown("* your lines go to lobby now")
+                self.assertNotIn("| alice: hello", it.lines)
+                it.type(keys)
+                await it.until(lambda: it.is_cleared)
+                it.type("/goto lobby" + ENTER)
+                await it.shown("| alice: hello")
+                it.type("exit" + ENTER)
+
+            self.assertEqual(self.converse(script), Status.DONE)
+            self.clear_screen()
+            self.reactor.restart(store=None)
 
     def test_nothing_typed(self):
         """The client does not send a line of spaces."""
