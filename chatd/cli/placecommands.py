@@ -12,7 +12,9 @@ from chatd.cli.words import words_for
 
 __all__ = ["GOTO", "LEAVE", "QUERY", "act", "go_to", "leave", "query", "set_bell"]
 
-GOTO = "PLACE is a name or a number; Alt and the number do the same"
+GOTO = """PLACE is a name, its beginning or a number
+if several places begin so, you stay, and see their names
+Alt and the number do the same"""
 LEAVE = """without PLACE, a name or a number, you leave the current place
 the text is your last message there: /leave see you
 before a text, PLACE is the whole name of a room of yours, or @NAME
@@ -20,13 +22,32 @@ a text of one word needs PLACE before it, and so does a text that
 begins with a number, a room or a person: /leave lobby 2 late"""
 QUERY = "without NAME: close the conversation; /msg sends one message"
 
+_MAX_CHOICES = 10
+"""Limit on the places that an error names."""
+
 
 async def go_to(talk: Talk, text: str) -> None:
-    """Let typed lines go to a place, by its name, title or number, or by its beginning."""
-    place = talk.places.find(text) or talk.places.beginning(text)
-    if place is None:
+    """Let typed lines go to a place, by its name, title or number, or by its beginning.
+
+    Raises:
+        NotDone: There is no such place, or there are several.
+    """
+    found = talk.places.find(text)
+    places = talk.places.beginning(text) if found is None else [found]
+    if len(places) > 1:
+        raise NotDone(f"{text}: {_choice([place.title for place in places])}?")
+    if not places and text.isascii() and text.isdecimal():
+        raise NotDone(f"there is no place {text}")
+    if not places:
         raise NotDone(f"you are not in {text}; enter it with /join, or see /query")
-    talk.go_to(place)
+    talk.go_to(places[0])
+
+
+def _choice(titles: list[str]) -> str:
+    """Return several titles in words; the last words stand for those beyond the limit."""
+    if len(titles) > _MAX_CHOICES:
+        titles = [*titles[: _MAX_CHOICES - 1], f"{len(titles) - _MAX_CHOICES + 1} others"]
+    return f"{', '.join(titles[:-1])} or {titles[-1]}"
 
 
 async def query(talk: Talk, name: str | None = None, text: str = "") -> None:

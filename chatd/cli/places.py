@@ -190,14 +190,14 @@ class Places:
                     return place
         return self.at(int(text)) if text.isascii() and text.isdecimal() else None
 
-    def beginning(self, text: str) -> Place | None:
-        """Return the only place whose title or name begins with a text; None if it is not alone."""
-        found = [
+    def beginning(self, text: str) -> list[Place]:
+        """Return the places whose title or name begins with a text."""
+        start = fold(text)
+        return [
             place
             for place in self.all
-            if fold(place.title).startswith(fold(text)) or fold(place.name).startswith(fold(text))
+            if fold(place.title).startswith(start) or fold(place.name).startswith(start)
         ]
-        return found[0] if len(found) == 1 else None
 
     def at(self, number: int) -> Place | None:
         """Return the place with a number; the first is 1."""

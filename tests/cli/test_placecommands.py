@@ -35,12 +35,20 @@ class GotoTests(PlaceCase):
         self.assertEqual(self.alice.type("/goto OPS"), ["* your lines go to ops now"])
         self.assertEqual(self.alice.type("/goto Ope"), ["* your lines go to open now"])
         self.assertEqual(self.alice.type("/win @b"), ["* your lines go to bob now"])
-        self.assertIn("you are not in op;", self.alice.mistype("/goto op"))
+        self.assertEqual(self.alice.mistype("/goto op"), "op: ops or open?")
+        self.assertEqual(self.prompt(), "@bob")
+
+    def test_beginning_of_many(self):
+        """The client names up to ten of the places that begin so."""
+        for number in range(12):
+            self.alice.type(f"/join r{number}")
+        some = ", ".join(f"r{number}" for number in range(9))
+        self.assertEqual(self.alice.mistype("/goto r"), f"r: {some} or 3 others?")
 
     def test_not_there(self):
         """The client reports a place that the person is not in."""
         self.assertIn("you are not in attic;", self.alice.mistype("/goto attic"))
-        self.assertIn("you are not in 7;", self.alice.mistype("/goto 7"))
+        self.assertEqual(self.alice.mistype("/goto 7"), "there is no place 7")
 
     def test_unread(self):
         """Messages in another room count as unread until the person goes there."""
