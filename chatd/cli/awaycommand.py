@@ -21,7 +21,10 @@ async def away(talk: Talk, text: str = "") -> None:
     """
     if len(text) > MAX_AWAY or not text.isprintable():
         raise NotDone(f"an away text is one line of up to {MAX_AWAY} characters")
-    await talk.away.use(talk.client, text)
+    client = talk.client
+    if not text:
+        await talk.ask_away(client)
+    await talk.away.use(client, text)
     if text:
         talk.reading.look_away()
     else:

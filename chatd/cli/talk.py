@@ -30,7 +30,7 @@ from chatd.cli.receipts import Receipts
 from chatd.cli.recent import place_of
 from chatd.cli.roomstates import RoomStates
 from chatd.cli.window import Window
-from chatd.client.results import Joined
+from chatd.client.results import Joined, PersonInfo
 from chatd.client.service import ChatClientService
 from chatd.errors import LocalProtocolError, RequestError, SessionEnded
 from chatd.wire.messages import Message
@@ -385,13 +385,38 @@ class Talk:
         state = self.states.joined(joined.room)
         state.topic, state.members = joined.topic, joined.members or None
         learning = Deferred.fromCoroutine(learn_people(client, joined.room, state))
-        learning.addCallback(lambda _: self.changed())
+        learning.addCallback(self._learnt_away)
         learning.addErrback(self._log_failure, "listing the people of a room")
         if not client.is_back:
             self.browsing.begin_again(Place(joined.room))
             self._introductions.introduce(client, joined)
         elif not joined.recovered and joined.seq > 0:
             self.display.note(gap_in(joined.room))
+
+    def _learnt_away(self, text: str | None) -> None:
+        """Note the away text of the own name, or an empty text; None if it is not known."""
+        if text is not None:
+            self.away.learn(text)
+        self.changed()
+
+    async def ask_away(self, client: ConsoleClient) -> None:
+        """Ask the server whether the person is away: another session may have changed that."""
+        room = next(iter(self.rooms), None)
+        if room is not None:
+            self._learnt_away(await learn_people(client, room, self.states.of(room)))
+
+    async def people(self, client: ConsoleClient, room: str) -> list[PersonInfo]:
+        """Return the people in a room, and learn whether the own name is away.
+
+        Raises:
+            RequestError: The server refuses.
+            SessionEnded: The session ended first.
+        """
+        people = await client.people(room)
+        for person in people:
+            if fold(person.name) == fold(self.name):
+                self._learnt_away(person.away)
+        return people
 
     def _established(self, client: ConsoleClient) -> None:
         if self._stage is not _Stage.ESTABLISHED:

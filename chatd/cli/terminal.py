@@ -188,7 +188,7 @@ class Terminal:
             protection=self._protection,
             is_connected=talk.is_connected,
             waiting=talk.receipts.waiting,
-            is_away=talk.away.is_marked,
+            is_away=talk.away.is_away,
             name=talk.name,
             place=None if place is None else (number, place.title),
             is_private=room is not None and room.is_private,

@@ -1,11 +1,16 @@
 """The command `/away`, and its effects for others."""
 
+from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import ChatFactory, RequestError
 from chatd.cli.awaycommand import name_of
 from chatd.client.results import PersonInfo
-from tests.cli.talking import CommandsCase
+from chatd.server.accounts import Accounts
+from tests.cli.talking import CommandsCase, Talker
+from tests.cli.wiring import CommandReactor
 
 
 class OldFactory(ChatFactory):
@@ -91,3 +96,77 @@ class AwayTests(CommandsCase):
         """If a server does not know the command, the client says so in one line."""
         self.reconnect(OldFactory)
         self.assertEqual(self.bob.type("/away lunch"), ["* /away: there is no command away"])
+
+
+class SessionsTests(SynchronousTestCase):
+    """Two sessions of one name."""
+
+    def setUp(self):
+        checker = InMemoryUsernamePasswordDatabaseDontUse(alice=b"open sesame")
+        self.reactor = CommandReactor(accounts=Accounts(Clock(), [checker]))
+        self.first = Talker(self.reactor, "alice", password="open sesame")
+
+    def second(self):
+        return Talker(self.reactor, "alice", password="open sesame")
+
+    def away(self, *talkers):
+        return [talker.talk.away.is_away for talker in talkers]
+
+    def test_welcome(self):
+        """A session that begins knows that another marked the name as away."""
+        self.first.type("/away lunch")
+        self.assertEqual(self.away(self.first, self.second()), [True, True])
+
+    def test_back_elsewhere(self):
+        """`/away` tells whether it ended anything, also if another session ended it before."""
+        self.first.type("/away lunch")
+        second = self.second()
+        self.assertEqual(self.first.type("/away"), ["* you are back"])
+        self.assertEqual(second.type("/away"), ["* you are not away"])
+        self.assertEqual(self.away(self.first, second), [False, False])
+        self.first.type("/away tea")
+        self.assertEqual(second.type("/away"), ["* you are back"])
+
+    def test_lists(self):
+        """A list of the people in a room tells a session whether the name is away."""
+        second = self.second()
+        for ask in ("/who", "/whois alice", "/whois nobody"):
+            self.first.type("/away lunch")
+            second.type(ask)
+            self.assertEqual(self.away(second), [True])
+            self.first.type("/away")
+            second.type(ask)
+            self.assertEqual(self.away(second), [False])
+
+    def test_reconnect(self):
+        """A session that knows that another ended its text does not set it again."""
+        self.first.type("/away lunch")
+        second = self.second()
+        second.type("/away")
+        for ask, is_away in (("/topic", True), ("/who", False)):
+            self.first.type(ask)
+            self.first.client.transport.abortConnection()
+            self.reactor.settle()
+            self.reactor.pass_until(lambda: self.first.talk.is_connected)
+            self.reactor.settle()
+            self.assertEqual(self.away(self.first), [is_away])
+            self.assertEqual("away" in second.type("/who")[0], is_away)
+            second.type("/away")
+
+    def test_no_room(self):
+        """Without a room, the client cannot ask, and tells what it knows."""
+        self.first.type("/away lunch")
+        second = self.second()
+        second.type("/leave")
+        self.first.type("/away")
+        self.assertEqual(second.type("/away"), ["* you are back"])
+
+    def test_meanwhile(self):
+        """What the server told before its answer to `/away` changes nothing."""
+        second = self.second()
+        using = Deferred.fromCoroutine(self.first.talk.away.use(self.first.client, "lunch"))
+        self.first.talk.away.learn("")
+        self.reactor.settle()
+        self.successResultOf(using)
+        self.assertEqual(self.away(self.first, second), [True, False])
+        self.assertTrue(self.first.talk.away.is_marked)
