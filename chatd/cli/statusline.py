@@ -76,7 +76,8 @@ def status_line(standing: Standing, width: int) -> str:
     in this order: a lost connection, the current place, the person's name, unread messages, and the
     number of messages without a receipt. Then come being away and the protection of the connection.
     The topic gets the space that is left, and comes before the endpoint. The list of unread
-    messages becomes shorter before being away, the protection or 10 columns of the topic go.
+    messages becomes shorter before being away, the protection or 10 columns of the topic go. Only a
+    place with a message for the person stays longer than the topic.
 
     Args:
         standing: The contents.
@@ -90,7 +91,7 @@ def status_line(standing: Standing, width: int) -> str:
         "connection": lost,
         "place": _place(standing),
         "name": [plain(standing.name)],
-        "unread": _unread(standing.unread),
+        "unread": [form for form, _ in _unread(standing.unread)],
         "waiting": waiting,
     }
     for name, variants in first.items():
@@ -100,7 +101,10 @@ def status_line(standing: Standing, width: int) -> str:
     later = ["away"] if standing.is_away else []
     later += [standing.protection] if standing.is_connected else []
     of_topic = [min(width_of(topic), _LEAST_TOPIC)] if topic else []
-    line.lengthen("unread", *first["unread"], leaving=[*map(width_of, later), *of_topic])
+    widths = [width_of(text) for text in later]
+    urgent = _with_all_urgent(standing.unread)
+    if not line.lengthen("unread", *urgent, leaving=[*widths, *of_topic]):
+        line.lengthen("unread", *first["unread"], leaving=widths)
     if standing.is_away:
         line.add("away", "away")
     if standing.is_connected:
@@ -147,8 +151,8 @@ class _Line:
 
     def lengthen(
         self, name: str, *variants: str, may_cut: bool = False, leaving: Sequence[int] = ()
-    ) -> None:
-        """Replace a part that is there with the first variant that fits.
+    ) -> bool:
+        """Replace a part that is there with the first variant that fits; return whether one does.
 
         Args:
             name: The part.
@@ -158,7 +162,7 @@ class _Line:
                 there is space for now.
         """
         if name not in self._parts:
-            return
+            return False
         later = accumulate((len(_BETWEEN) + width for width in leaving), initial=0)
         kept = max(width for width in later if width <= self._left)
         left = self._left + width_of(self._parts[name])
@@ -166,6 +170,7 @@ class _Line:
         if text:
             self._left = left - width_of(text)
             self._parts[name] = text
+        return bool(text)
 
 
 def _place(standing: Standing) -> list[str]:
@@ -180,11 +185,11 @@ def _place(standing: Standing) -> list[str]:
     return [f"{alone} ({', '.join(each)})" for each in (about, members) if each] + [alone, cut]
 
 
-def _unread(unread: Sequence[Unread]) -> list[str]:
-    """Return the unread messages, and shorter forms; the last has the place to read next alone.
+def _unread(unread: Sequence[Unread]) -> list[tuple[str, int]]:
+    """Return the unread messages, and shorter forms, each with the number of its places.
 
-    The forms between have the numbers of the places: all, or some, first those with a message for
-    the person.
+    The last form has the place to read next alone. The forms between have the numbers of the
+    places: all, or some, first those with a message for the person.
     """
     if not unread:
         return []
@@ -195,8 +200,18 @@ def _unread(unread: Sequence[Unread]) -> list[str]:
     short = [f"{number}{'!' if is_for_you else ''}" for number, _, _, is_for_you in unread]
     urgent = sorted(short, key=lambda text: not text.endswith("!"))
     most = min(len(short) - 1, _MOST_NUMBERS)
-    some = [f"new {','.join(urgent[:number])},…" for number in range(most, 1, -1)]
-    return [f"new {', '.join(each)}", f"new {','.join(short)}", *some, f"new {urgent[0]}"]
+    some = [(f"new {','.join(urgent[:number])},…", number) for number in range(most, 1, -1)]
+    full = [(f"new {', '.join(each)}", len(each)), (f"new {','.join(short)}", len(short))]
+    return [*full, *some, (f"new {urgent[0]}", 1)]
+
+
+def _with_all_urgent(unread: Sequence[Unread]) -> list[str]:
+    """Return the forms of the unread messages that have all places with a message for the person.
+
+    Without such a place, these are all forms.
+    """
+    urgent = sum(each.is_for_you for each in unread)
+    return [form for form, number in _unread(unread) if number >= urgent]
 
 
 def _fitting(variants: Sequence[str], width: int, *, may_cut: bool) -> str:

@@ -116,6 +116,18 @@ class StatusLineTests(SynchronousTestCase):
             self.assertTrue(topic.startswith(parts[2].rstrip("…")), line)
             self.assertEqual(parts[3:], [unread, "encrypted"])
 
+    def test_topic_beside_messages_for_you(self):
+        """The topic goes before a place with a message for the person is left out."""
+        unread = [Unread(n, Place(f"room{n}"), 1, n in (3, 7, 11)) for n in range(3, 13)]
+        for width, rest in (
+            (70, "tea at fo… | new 3!,7!,11!,4,5,6,8,… | encrypted"),
+            (63, "tea at four | new 3!,7!,11!,… | encrypted"),
+            (60, "new 3!,7!,11!,4,5,6,8,9,… | encrypted"),
+            (49, "new 3!,7!,11!,… | encrypted"),
+        ):
+            line = self.line(width, name="alice", unread=unread)
+            self.assertEqual(line, f" alice | 2:ops (3) | {rest}", width)
+
     def test_short_topic_beside_many_unread(self):
         """A short topic takes no more space than it needs, and a missing topic takes none."""
         full = "new 1:lobby 4, 3:@bob 1!"
