@@ -37,6 +37,7 @@ class Receipts:
         self._display = display
         self._changed = changed
         self._sent_at: dict[Deferred[Message], float] = {}
+        self._unsent: set[Deferred[Message]] = set()
         self._timer = Timer(clock)
         self._is_confirmed = True
 
@@ -51,17 +52,28 @@ class Receipts:
         long_ago = self._clock.seconds() - WAITING_S
         return sum(sent_at <= long_ago for sent_at in self._sent_at.values())
 
-    def expect(self, receipt: Deferred[Message], text: str) -> Deferred[None]:
+    def expect(self, receipt: Deferred[Message], text: str, *, is_sent: bool) -> Deferred[None]:
         """Wait for the receipt of a message; a note repeats the text if it does not come.
+
+        Args:
+            receipt: Fires with the receipt.
+            text: The message.
+            is_sent: Whether it was sent; if not, it waits for a connection.
 
         Returns:
             A Deferred that fires then, in both cases.
         """
         self._sent_at[receipt] = self._clock.seconds()
+        if not is_sent:
+            self._unsent.add(receipt)
         if not self._timer.is_running:
             self._timer.start(WAITING_S, self._look)
-        done = receipt.addErrback(self._not_received, text)
+        done = receipt.addErrback(self._not_received, receipt, text)
         return done.addCallback(self._done, receipt)
+
+    def connected(self) -> None:
+        """Note that the waiting messages are sent now."""
+        self._unsent.clear()
 
     async def wait(self, stopped: Deferred[None], *, is_connected: bool) -> bool:
         """Wait until the service has stopped; return whether all receipts came.
@@ -92,19 +104,23 @@ class Receipts:
         if later:
             self._timer.start(min(later) - long_ago, self._look)
 
-    def _not_received(self, failure: Failure, text: str) -> None:
+    def _not_received(self, failure: Failure, receipt: Deferred[Message], text: str) -> None:
         error = failure.value
         if len(text) > MAX_REPEATED:
             text = f"{text[:MAX_REPEATED]}…"
         if isinstance(error, RequestError):
             self._display.note(f"refused: {text} ({error.message})")
-        elif isinstance(error, SessionEnded):  # the message may have been delivered
+        elif isinstance(error, SessionEnded):
             self._is_confirmed = False
-            self._display.note(f"not confirmed: {text} (the connection was lost)")
+            if receipt in self._unsent:
+                self._display.note(f"not sent: {text} (there was no connection)")
+            else:  # the message may have been delivered
+                self._display.note(f"not confirmed: {text} (the connection was lost)")
         else:
             self._display.note(f"not sent: {text} ({error})")
 
     def _done(self, _: object, receipt: Deferred[Message]) -> None:
+        self._unsent.discard(receipt)
         was_waiting = self._sent_at.pop(receipt) <= self._clock.seconds() - WAITING_S
         if not self._sent_at:
             self._timer.stop()

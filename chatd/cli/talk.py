@@ -304,7 +304,7 @@ class Talk:
             receipt = self.service.send(text, room=room, to=to)
         except LocalProtocolError as error:
             raise NotDone(f"not sent: {error}") from error
-        said = self.receipts.expect(receipt, text)
+        said = self.receipts.expect(receipt, text, is_sent=self.is_connected)
         self.reading.look_back()
         if to is not None:
             self.reading.answered(Place(None, to))
@@ -482,6 +482,7 @@ class Talk:
         self.service.log.failure("{about} failed", failure, about=about)
 
     def _welcomed(self, event: dict[str, Any]) -> None:
+        self.receipts.connected()
         if self._stage is _Stage.NEW:
             self._stage = _Stage.WELCOMED
             self._return()  # rooms are shown, and unread messages counted, before all is ready

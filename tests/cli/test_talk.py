@@ -501,6 +501,17 @@ class KeptTests(TalkCase):
         self.lose(alice)
         alice.type("hello")
         self.successResultOf(alice.leave())
+        self.assertIn("* not sent: hello (there was no connection)", alice.lines)
+
+    def test_sent_and_lost(self):
+        """A message that was sent after a reconnect may have been delivered before the next."""
+        self.reactor = CommandReactor(Silent)
+        alice = self.talker("alice")
+        self.lose(alice)
+        alice.type("hello")
+        self.come_back()
+        self.lose(alice)
+        self.successResultOf(alice.leave())
         self.assertIn("* not confirmed: hello (the connection was lost)", alice.lines)
 
     def test_never_confirmed(self):

@@ -897,7 +897,7 @@ class ReconnectTests(TerminalCase):
 
         self.assertEqual(self.converse(script), Status.LOST)
         last = self.screen.getvalue().splitlines()[-1]
-        self.assertIn(" * not confirmed: off to tea (the connection was lost)", last)
+        self.assertIn(" * not sent: off to tea (there was no connection)", last)
 
     def test_told_once(self):
         """The client shows the note about reconnecting once for each loss."""
