@@ -115,7 +115,8 @@ def key_bindings(actions: KeyActions) -> KeyBindings:
         before = event.current_buffer.document.text_before_cursor
         text = escape_paste(event.data, at_start=not before, is_command=actions.is_command)
         actions.pasted(text)
-        _replace(event.current_buffer, before + text)
+        after = event.current_buffer.document.text_after_cursor
+        _replace(event.current_buffer, before + text, after)
         actions.rewrite_line()
 
     _add_history(bindings, actions)
@@ -147,7 +148,10 @@ def _add_completion(bindings: KeyBindings, actions: KeyActions) -> None:
             before = buffer.document.text_before_cursor
             completed = actions.complete(before, step)
             if completed != before:
-                _replace(buffer, completed)
+                after = buffer.document.text_after_cursor
+                if completed.endswith(" "):  # one space between the words
+                    after = after.removeprefix(" ")
+                _replace(buffer, completed, after)
                 actions.rewrite_line()
 
 
@@ -164,10 +168,10 @@ def _add_places(bindings: KeyBindings, actions: KeyActions) -> None:
         actions.go_to(None)
 
 
-def _replace(buffer: Buffer, before: str) -> None:
-    """Replace the text before the cursor."""
+def _replace(buffer: Buffer, before: str, after: str) -> None:
+    """Replace the text before and after the cursor."""
     buffer.save_to_undo_stack()
-    buffer.document = Document(before + buffer.document.text_after_cursor, len(before))
+    buffer.document = Document(before + after, len(before))
 
 
 class PasteFindingInput(Input):

@@ -524,6 +524,9 @@ class KeyTests(TerminalCase):
             for keys, typed in (
                 ("/na" + TAB, "/names "),
                 (CTRL_C + "/na" + TAB + TAB, "/name "),
+                (CTRL_C + "to b today" + LEFT * 6 + TAB, "to bert today"),
+                (TAB, "to bob today"),
+                (CTRL_C + "b today" + LEFT * 6 + TAB, "bert: today"),
                 (CTRL_C + "b!" + LEFT + TAB, "bert: !"),
                 (TAB, "bob: !"),
                 (SHIFT_TAB, "bert: !"),
