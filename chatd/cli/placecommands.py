@@ -87,7 +87,7 @@ async def leave(talk: Talk, first: str | None = None, rest: str = "") -> None:
     await client.leave(place.name)
     current = talk.places.current
     rest = (
-        "/join ROOM enters another" if current is None else f"your lines go to {current.name} now"
+        "/join ROOM enters another" if current is None else f"your lines go to {current.title} now"
     )
     talk.display.note(f"you left {place.name}; {rest}")
     if was_here:
@@ -138,7 +138,9 @@ def _close_conversation(talk: Talk, name: str) -> None:
     was_here = talk.places.is_current(place)
     talk.places.close(place)
     current = talk.places.current
-    rest = "/join ROOM enters a room" if current is None else f"your lines go to {current.name} now"
+    rest = (
+        "/join ROOM enters a room" if current is None else f"your lines go to {current.title} now"
+    )
     talk.display.note(f"the conversation with {name} is closed; {rest}")
     if was_here:
         talk.move_on()

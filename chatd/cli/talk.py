@@ -210,7 +210,7 @@ class Talk:
             NotDone: Typed lines go to no room.
         """
         if self.companion is not None:
-            raise NotDone(f"your lines go to {self.companion}; /goto PLACE goes to a room")
+            raise NotDone(f"your lines go to @{self.companion}; /goto PLACE goes to a room")
         current = self.current
         if current is None:
             raise NotDone("you are in no room; enter one with /join ROOM")
@@ -218,7 +218,7 @@ class Talk:
 
     def go_to(self, place: Place) -> None:
         """Let typed lines go to a place that exists."""
-        self.display.note(f"your lines go to {place.name} now")
+        self.display.note(f"your lines go to {place.title} now")
         self.arrive(place)
 
     def screen_cleared(self) -> None:

@@ -24,7 +24,7 @@ class GotoTests(PlaceCase):
         self.assertEqual(self.alice.type("/goto 2"), ["* your lines go to ops now"])
         self.alice.type("/query bob")
         self.alice.type("/goto 1")
-        self.assertEqual(self.alice.type("/goto @bob"), ["* your lines go to bob now"])
+        self.assertEqual(self.alice.type("/goto @bob"), ["* your lines go to @bob now"])
         self.assertEqual(self.prompt(), "@bob")
 
     def test_beginning(self):
@@ -34,7 +34,7 @@ class GotoTests(PlaceCase):
         self.alice.type("/query bob")
         self.assertEqual(self.alice.type("/goto OPS"), ["* your lines go to ops now"])
         self.assertEqual(self.alice.type("/goto Ope"), ["* your lines go to open now"])
-        self.assertEqual(self.alice.type("/win @b"), ["* your lines go to bob now"])
+        self.assertEqual(self.alice.type("/win @b"), ["* your lines go to @bob now"])
         self.assertEqual(self.alice.mistype("/goto op"), "op: ops or open?")
         self.assertEqual(self.prompt(), "@bob")
 
@@ -77,7 +77,7 @@ class GotoTests(PlaceCase):
 class QueryTests(PlaceCase):
     def test_query(self):
         """In a conversation, typed lines go to one person until the person closes it."""
-        self.assertEqual(self.alice.type("/query bob"), ["* your lines go to bob now"])
+        self.assertEqual(self.alice.type("/query bob"), ["* your lines go to @bob now"])
         self.assertEqual(self.alice.type("psst"), ["you → bob: psst"])
         self.assertEqual(self.alice.type("/me waves"), ["you → bob: ** alice waves"])
         self.assertEqual(self.bob.lines, ["alice → you: psst", "alice → you: ** alice waves"])
@@ -88,11 +88,18 @@ class QueryTests(PlaceCase):
         self.assertEqual(self.alice.type("hello"), ["alice: hello"])
         self.assertEqual(self.alice.talk.rooms, ["lobby"])
 
+    def test_room_of_the_same_name(self):
+        """A note tells a person from the room of the same name."""
+        self.alice.type("/join bob")
+        self.assertEqual(self.alice.type("/query bob"), ["* your lines go to @bob now"])
+        self.assertIn("; your lines go to @bob now", self.alice.type("/leave lobby")[0])
+        self.assertIn("; your lines go to bob now", self.alice.type("/leave @bob")[0])
+
     def test_text(self):
         """`/query` may have the first message."""
         self.assertEqual(
             self.alice.type("/query bob hello to you"),
-            ["* your lines go to bob now", "you → bob: hello to you"],
+            ["* your lines go to @bob now", "you → bob: hello to you"],
         )
 
     def test_by_a_message(self):
@@ -124,7 +131,7 @@ class QueryTests(PlaceCase):
         """A command that needs a room says so in a conversation; `/history` shows that."""
         self.alice.type("/query bob psst")
         for line in ("/topic", "/who"):
-            self.assertIn("your lines go to bob;", self.alice.mistype(line))
+            self.assertIn("your lines go to @bob;", self.alice.mistype(line))
         self.assertEqual(self.alice.type("/history")[1:], ["| you → bob: psst"])
         self.assertEqual(self.alice.type("/who lobby"), ["* 2 in lobby: alice, bob"])
 

@@ -150,7 +150,7 @@ class ArrivalTests(CommandsCase):
         self.bob.type("/name robert")
         self.assertEqual(
             self.alice.type("/query robert"),
-            ["* your lines go to robert now", "--- new ---", "bob → you: psst"],
+            ["* your lines go to @robert now", "--- new ---", "bob → you: psst"],
         )
 
 
