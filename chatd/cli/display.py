@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -15,6 +15,7 @@ from chatd.cli.colours import PLAIN, Ink
 from chatd.cli.cutting import rows_of
 from chatd.cli.days import Days, date_and_time, time_of_day
 from chatd.cli.eventwords import words_of
+from chatd.cli.movements import Movements
 from chatd.cli.printable import escaped, plain
 from chatd.cli.typed import action_in
 from chatd.cli.widths import width_of, wrapped
@@ -140,6 +141,7 @@ class TextDisplay:
         self._is_here = is_here
         self._unix_time = unix_time
         self._days = Days(unix_time())
+        self._movements = Movements(self._show_event, lambda call: call())
         self.bell = Bell()
         self.lines = 0
 
@@ -185,9 +187,25 @@ class TextDisplay:
 
     def event(self, event: dict[str, Any]) -> None:
         """Show an event in words; an event without words here is not shown."""
-        words = words_of(event, with_room=self._with_rooms())
+        if not self._movements.take(event):
+            self._show_event(event)
+
+    def _show_event(self, event: Mapping[str, Any], *, is_several: bool = False) -> None:
+        words = words_of(event, with_room=is_several or self._with_rooms())
         if words is not None:
             self.note(words)
+
+    def gather(self, later: Callable[[Callable[[], None]], object]) -> None:
+        """Show in one line all rooms that a person joins or leaves in the same turn.
+
+        Args:
+            later: Calls a function in the next turn of the reactor.
+        """
+        self._movements = Movements(self._show_event, later)
+
+    def flush(self) -> None:
+        """Show the events that wait for the end of the turn."""
+        self._movements.flush()
 
     def note(self, text: str) -> None:
         """Show a line that is not a message."""
@@ -289,5 +307,6 @@ class TextDisplay:
             self._write_line(self._ink.earlier(line))
 
     def _write_line(self, line: str) -> None:
+        self._movements.flush()  # they came before
         self.lines += 1
         self._write(line)

@@ -104,6 +104,7 @@ class Terminal:
             with_cuts=True,
             is_here=self._is_here,
         )
+        display.gather(lambda call: reactor.callLater(0, call))
         self._talk = Talk(
             reactor,
             client_endpoint(reactor, endpoint),
@@ -145,6 +146,7 @@ class Terminal:
         finally:
             self._midnight.stop()
             await service.stopService()
+            self._talk.display.flush()
             self._prompt.flush()
 
     async def _converse(self) -> None:

@@ -36,6 +36,7 @@ from tests.cli.conversation import (
     TerminalCase,
     alt,
 )
+from tests.cli.talking import Talker
 from tests.cli.wiring import CommandReactor, said
 
 
@@ -79,6 +80,20 @@ class TypingTests(TerminalCase):
             it.type(CTRL_D)
 
         self.assertEqual(self.converse(script), Status.DONE)
+
+    def test_kicked_elsewhere(self):
+        """One line tells of a person who leaves several rooms at once."""
+        rooms = ("lobby", "ops")
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby, ops")
+            Talker(self.reactor, "bob", *rooms)
+            await it.shown("* bob joined lobby and ops")
+            self.sessions()["bob"].end("kicked", "enough")
+            await it.shown("* bob left lobby and ops")
+            it.type(CTRL_D)
+
+        self.assertEqual(self.converse(script, rooms=rooms), Status.DONE)
 
     def test_hear_elsewhere(self):
         """The display learns which messages `/history` shows: those of the current place."""
