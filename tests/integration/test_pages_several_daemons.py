@@ -76,7 +76,7 @@ async def join(tmp_path, at, name, **options):
 
 def test_install():
     """The extra that the page installs exists."""
-    (extra,) = re.findall(r"chatd\[(\w+)\]", INSTALL)
+    (extra,) = re.findall(r"\.\[(\w+)\]", INSTALL)
     assert f"\n{extra} =\n" in (ROOT / "setup.cfg").read_text()
 
 
