@@ -133,8 +133,8 @@ async def test_behind_a_proxy(tmp_path, options, front_port):
             process.output.wait_for("listening on")
         words = {
             "bind :9999": f"bind fd@{front_port.fileno()}",
-            "one.example.org:9999 check": f"unix@{path_of(tmp_path, 'one')} check inter 50ms",
-            "two.example.org:9999 check": f"unix@{path_of(tmp_path, 'two')} check inter 50ms",
+            "one.example.org:9999 check": f"unix@{path_of(tmp_path, 'one')} check inter 500ms",
+            "two.example.org:9999 check": f"unix@{path_of(tmp_path, 'two')} check inter 500ms",
         }
         config = tmp_path / "haproxy.cfg"
         config.write_text(with_words(HAPROXY, words))
@@ -149,8 +149,9 @@ async def test_behind_a_proxy(tmp_path, options, front_port):
             for client in clients[1:]:
                 assert (await anext(aiter(client))).id == sent.id
             assert await clients[3].who("lobby") == [f"c{n}" for n in range(4)]
-            for process in (one, two):
-                assert process.output.text.count(": established: ") == 2
+            here = [each.output.text.count(": established: ") for each in (one, two)]
+            assert sum(here) == len(clients)
+            assert min(here) > 0
             await leave(*clients)
         for process in (one, two):
             stop(process)
