@@ -22,7 +22,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
-from websockets.frames import Close, Frame, Opcode
+from websockets.frames import CTRL_OPCODES, Close, Frame, Opcode
 from websockets.protocol import CLIENT, Protocol
 from zope.interface import directlyProvides, implementer
 
@@ -141,7 +141,7 @@ class WebSocketTransport(CopyingTransport, ProtocolWrapper):
         sent = self._websocket.data_to_send()
         close = b"".join(piece for piece in sent if piece and piece[0] != _PONG)
         contents, end = self._sort(frames)
-        self.carried(sum(len(frame.data) < SMALL for frame in frames))
+        self.carried(sum(_carries_nothing(frame) for frame in frames))
         if frames and self._phase is not Phase.CLOSING:
             self.wrappedProtocol.dataReceived(contents)
         self._answer_ping()
@@ -262,6 +262,11 @@ class WebSocketTransport(CopyingTransport, ProtocolWrapper):
             self._stream.loseWriteConnection()
         else:
             self._stream.loseConnection()
+
+
+def _carries_nothing(frame: Frame) -> bool:
+    """Return whether a frame has no message of its own: it costs as much as one that does."""
+    return frame.opcode in CTRL_OPCODES or len(frame.data) < SMALL
 
 
 def _close_frame(code: int, reason: str, *, masks: bool) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -30,6 +31,8 @@ READ_TIMEOUT_S = 30.0
 
 _TLS = b"\x16"
 """The first byte of a TLS handshake; RFC 8446, section 5.1. No line of a request begins with it."""
+_FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*")
+"""A header field: no control characters; RFC 9110, sections 5.5 and 5.6.2."""
 
 
 class Front(Protocol):
@@ -146,7 +149,10 @@ class WebChannel(HTTPChannel):
         self._respondToBadRequestAndDisconnect()
 
     def headerReceived(self, line: bytes) -> bool:
-        """Take a header field; refuse a request that has a body."""
+        """Take a header field; refuse a request with a damaged field, or with a body."""
+        if _FIELD.fullmatch(line) is None:
+            self._respondToBadRequestAndDisconnect()
+            return False
         name, _, value = line.partition(b":")
         is_length, is_coding = (
             name.lower() == each for each in (b"content-length", b"transfer-encoding")

@@ -44,6 +44,13 @@ WEB = (
         "",
     ),
     Defence(
+        "A browser's request cannot write control characters into the log.",
+        "tests/web/test_channel.py::FaultTests::test_control_characters",
+        "chatd/web/channel.py",
+        "        if _FIELD.fullmatch(line) is None:\n",
+        "        if False:\n",
+    ),
+    Defence(
         "A dripped HTTP request gets no more time than another.",
         "tests/web/test_channel.py::TimeTests::test_dripped",
         "chatd/web/channel.py",

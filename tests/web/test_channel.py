@@ -131,6 +131,17 @@ class FaultTests(WebCase):
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         )
 
+    def test_control_characters(self) -> None:
+        """A field with a control character is refused, before its text gets anywhere."""
+        head = f"GET /ws HTTP/1.1\r\n{HOST}\r\n".encode()
+        for control in (*range(0x09), *range(0x0B, 0x0D), *range(0x0E, 0x20), 0x7F):
+            character = bytes([control])
+            self.check_refused(
+                head + b"X: " + character + b"]0;owned\r\n\r\n",
+                head + b"X" + character + b": a\r\n\r\n",
+            )
+        self.check_refused(head + b"X(: a\r\n\r\n", head + b": a\r\n\r\n")
+
     def test_bodies(self) -> None:
         """A request with a body is refused at its head."""
         head = f"POST / HTTP/1.1\r\n{HOST}\r\n".encode()

@@ -50,19 +50,21 @@ class BoundTests(WebCase):
         self.assertFalse(alice.transport.is_reading)
 
     def test_small_frames(self) -> None:
-        """Frames too small for a message count as messages, because each takes time to read."""
-        self.serve(limits=Limits(message_rate=10))
-        alice = self.join("alice")
-        alice.send(alice.frame(b"", Opcode.PING) * 200)
-        self.assertFalse(alice.transport.is_reading)
+        """Frames without a message count as messages, because each takes time to read."""
+        for length in (0, 125):
+            self.serve(limits=Limits(message_rate=10))
+            alice = self.join("alice")
+            alice.send(alice.frame(bytes(length), Opcode.PING) * 200)
+            self.assertFalse(alice.transport.is_reading)
 
     def test_early_frames(self) -> None:
-        """Before the session, few small frames are read."""
-        peer = self.peer()
-        peer.messages()
-        peer.send(peer.frame(b"", Opcode.PING) * (MAX_EARLY_FRAMES + 1))
-        self.turn()
-        self.assertEqual([each.header.code for each in peer.messages()], ["overloaded"])
+        """Before the session, few frames without a message are read."""
+        for data in (b"", bytes(125)):
+            peer = self.peer()
+            peer.messages()
+            peer.send(peer.frame(data, Opcode.PING) * (MAX_EARLY_FRAMES + 1))
+            self.turn()
+            self.assertEqual([each.header.code for each in peer.messages()], ["overloaded"])
 
     def test_frames_after_the_end(self) -> None:
         """After the end of a session, few small frames are read while its Close is awaited."""
@@ -79,7 +81,7 @@ class BoundTests(WebCase):
         alice = self.join("alice")
         alice.send(alice.frame(b"", Opcode.PING) * MANY_FRAMES)
         self.assertFalse(hasattr(alice.transport, "bufferSize"))
-        alice.send(alice.frame(b"", Opcode.PING) * (MANY_FRAMES + 1))
+        alice.send(alice.frame(bytes(125), Opcode.PING) * (MANY_FRAMES + 1))
         self.assertEqual(alice.transport.bufferSize, FEW_BYTES)
 
     def test_early_bytes(self) -> None:
