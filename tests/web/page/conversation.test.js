@@ -6,7 +6,12 @@ import {
   MAX_CHARACTERS,
   MAX_ITEMS,
 } from "../../../chatd/web/page/app/conversation.js";
-import { Chat, mentions } from "../../../chatd/web/page/app/state.js";
+import {
+  Chat,
+  MAX_DIRECT,
+  MAX_DIRECT_CHARACTERS,
+  mentions,
+} from "../../../chatd/web/page/app/state.js";
 
 export function message(seq, fields = {}) {
   const base = {
@@ -143,6 +148,56 @@ test("direct messages go to the conversation with the other person", () => {
   assert.equal(chat.take(told, true), null);
   chat.current = chat.direct[0];
   assert.equal(chat.take(told, true), chat.current);
+});
+
+const from = (name, fields = {}) => message(1, { room: null, to: "alice", from: name, ...fields });
+
+test("of too many direct conversations, the oldest read ones go first, then the oldest", () => {
+  const chat = new Chat();
+  chat.current = chat.open("room", "lobby");
+  for (const name of ["unread", "read", "used"]) chat.take(from(name), true);
+  chat.find("direct", "read").unread = 0;
+  chat.find("direct", "used").unread = 0;
+  for (let number = 3; number < MAX_DIRECT; number += 1) chat.take(from(`p${number}`), true);
+  chat.open("direct", "used");
+  assert.equal(chat.direct.length, MAX_DIRECT);
+  for (const [number, name] of ["read", "used", "unread", "p3"].entries()) {
+    chat.take(from(`new${number}`), true);
+    assert.equal(chat.direct.length, MAX_DIRECT);
+    assert.equal(chat.find("direct", name), undefined);
+  }
+  assert.equal(chat.rooms.length, 1);
+  assert.ok(chat.find("direct", "p4"));
+  assert.equal(chat.find("direct", "new3").items.length, 1);
+});
+
+test("the conversation on the screen stays, and so do a person's own unsent words", () => {
+  const chat = new Chat();
+  const [shown, drafted, waiting] = ["shown", "drafted", "waiting"].map((name) => {
+    return chat.open("direct", name);
+  });
+  chat.current = shown;
+  drafted.draft = "dear";
+  waiting.addPending("x", "alice", "hello", 1);
+  for (let number = 0; number < 2 * MAX_DIRECT; number += 1) chat.take(from(`p${number}`), true);
+  assert.equal(chat.direct.length, MAX_DIRECT);
+  assert.deepEqual(chat.direct.slice(0, 3), [shown, drafted, waiting]);
+});
+
+test("long direct messages of many people do not fill the memory", () => {
+  const chat = new Chat();
+  const text = "x".repeat(MAX_DIRECT_CHARACTERS / 4);
+  for (let number = 0; number < 6; number += 1) chat.take(from(`p${number}`, { text }), false);
+  assert.deepEqual(
+    chat.direct.map(({ name }) => name),
+    ["p2", "p3", "p4", "p5"],
+  );
+});
+
+test("notices count as characters", () => {
+  const room = new Conversation("room", "lobby");
+  room.addNotice("bob left", 1);
+  assert.equal(room.characters, 8);
 });
 
 test("the next conversation is around the end", () => {

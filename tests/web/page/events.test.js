@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { MAX_ITEMS } from "../../../chatd/web/page/app/conversation.js";
 import { Events } from "../../../chatd/web/page/app/events.js";
-import { Chat } from "../../../chatd/web/page/app/state.js";
+import { Chat, MAX_DIRECT } from "../../../chatd/web/page/app/state.js";
 
 /** A client that a test speaks for. */
 class FakeClient extends EventTarget {
@@ -44,6 +45,7 @@ function begin() {
     changed: () => (seen.changes += 1),
     isSeen: () => true,
     arrived: (message) => seen.arrived.push(message.id),
+    grown: (conversation) => conversation.trim(),
     stateChanged: ({ state }) => seen.states.push(state),
     now: () => 1000,
   });
@@ -220,4 +222,24 @@ test("direct messages of earlier days are listed, and operators are known", asyn
   await events.readOnce();
   await events.readOlder(chat.direct[0]);
   assert.deepEqual([chat.isOperator, chat.direct[0].epoch], [true, "d1"]);
+});
+
+test("notices do not pile up", () => {
+  const { client, join } = begin();
+  const room = join();
+  for (let number = 0; number <= MAX_ITEMS; number += 1) {
+    client.tell("topic", { room: "lobby", topic: `${number}`, name: "eve" });
+  }
+  assert.equal(room.items.length, (MAX_ITEMS * 2) / 3);
+  assert.equal(texts(room).at(-1), `eve set the topic: ${MAX_ITEMS}`);
+});
+
+test("of a long list of conversations, the page keeps as many as it can show", async () => {
+  const { client, chat, events } = begin();
+  client.answers.conversations = ({ after = 0 }) => ({
+    conversations: Array.from({ length: 100 }, (_, number) => ({ with: `p${after + number}` })),
+    next: after < 900 ? after + 100 : null,
+  });
+  await events.readOnce();
+  assert.equal(chat.direct.length, MAX_DIRECT);
 });

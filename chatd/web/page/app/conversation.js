@@ -45,6 +45,8 @@ export class Conversation {
   isWhole = false;
   /** Whether a page of history is on its way. */
   isReading = false;
+  /** When it was opened or got a message last, by the count of `Chat`. */
+  usedAt = 0;
   #characters = 0;
 
   /**
@@ -65,6 +67,16 @@ export class Conversation {
   /** @returns {number | undefined} The lowest `seq` that is here. */
   get firstSeq() {
     return this.items.find((item) => item.seq !== null)?.seq ?? undefined;
+  }
+
+  /** @returns {number} The length of all texts that are here. */
+  get characters() {
+    return this.#characters;
+  }
+
+  /** @returns {boolean} Whether it has what nothing brings back: the person's own unsent words. */
+  get hasOwnWords() {
+    return this.pending.length > 0 || this.draft !== "";
   }
 
   /**
@@ -126,6 +138,7 @@ export class Conversation {
    */
   addNotice(text, time) {
     this.items.push(makeItem({ kind: "notice", text, time }));
+    this.#characters += text.length;
   }
 
   /**

@@ -13,6 +13,7 @@ import { sentenceOf } from "./sentences.js";
  * @property {() => void} changed Something is to be drawn.
  * @property {() => boolean} isSeen Whether the person sees the newest messages.
  * @property {(message: ChatMessage, conversation: Conversation) => void} arrived
+ * @property {(conversation: Conversation) => void} grown A message or a notice was added at its end.
  * @property {(change: {state: string, error?: unknown}) => void} stateChanged
  * @property {() => number} now Unix seconds.
  */
@@ -110,7 +111,6 @@ export class Events {
           away.set(fold(name), String(text));
         }
         conversation.isPrivate = page.private === true;
-        return [];
       });
       const { topic } = await this.#client.command("topic", { room });
       conversation.topic = String(topic ?? "");
@@ -124,13 +124,14 @@ export class Events {
 
   /** Learn with whom this name has direct messages, and whether it is an operator's. */
   async readOnce() {
-    const [conversations, bans] = await Promise.allSettled([
-      this.#readPages("conversations", {}, (page) => listOf(page.conversations)),
+    const [, bans] = await Promise.allSettled([
+      this.#readPages("conversations", {}, (page) => {
+        for (const each of listOf(page.conversations)) {
+          this.#chat.open("direct", String(Object(each).with));
+        }
+      }),
       this.#client.command("bans"),
     ]);
-    for (const each of conversations.status === "fulfilled" ? conversations.value : []) {
-      this.#chat.open("direct", String(Object(each).with));
-    }
     this.#chat.isOperator = bans.status === "fulfilled";
     this.#shell.changed();
   }
@@ -140,26 +141,25 @@ export class Events {
    *
    * @param {string} command
    * @param {Record<string, unknown>} fields
-   * @param {(page: any) => unknown[]} read Returns what a page lists.
-   * @returns {Promise<unknown[]>}
+   * @param {(page: any) => void} read Takes a page.
    */
   async #readPages(command, fields, read) {
-    const all = [];
     /** @type {unknown} */
     let after;
     do {
       const page = await this.#client.command(command, { ...fields, after });
-      all.push(...read(page));
+      read(page);
       if (page.next === after) break; // a server that does not advance
       after = page.next;
     } while (after !== undefined && after !== null);
-    return all;
   }
 
   /** @param {ChatMessage} message */
   #message(message) {
     const conversation = this.#chat.take(message, this.#shell.isSeen());
-    if (conversation !== null) this.#shell.arrived(message, conversation);
+    if (conversation === null) return;
+    this.#shell.grown(conversation);
+    this.#shell.arrived(message, conversation);
   }
 
   /** @param {{room: string, name: string, own: boolean, epoch?: string, topic?: string | null}} joined */
@@ -250,7 +250,9 @@ export class Events {
    * @param {string} text
    */
   #note(conversation, text) {
-    conversation?.addNotice(text, this.#shell.now());
+    if (!conversation) return;
+    conversation.addNotice(text, this.#shell.now());
+    this.#shell.grown(conversation);
   }
 }
 

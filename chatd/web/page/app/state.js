@@ -5,6 +5,13 @@ import { inLine } from "./text.js";
 
 /** @typedef {import("../chatd/progress.js").ChatMessage} ChatMessage */
 
+/**
+ * At most so many conversations with other people are kept, and so many characters in them. The
+ * server has the messages of those that go: a person who opens them again reads them there.
+ */
+export const MAX_DIRECT = 200;
+export const MAX_DIRECT_CHARACTERS = 33_554_432;
+
 export class Chat {
   /** @type {Map<string, Conversation>} By their keys. */
   conversations = new Map();
@@ -13,6 +20,7 @@ export class Chat {
   /** This person's name. */
   name = "";
   isOperator = false;
+  #uses = 0;
 
   /** @returns {Conversation[]} In the order in which they came. */
   get rooms() {
@@ -55,9 +63,11 @@ export class Chat {
    */
   open(kind, name) {
     const there = this.find(kind, name);
-    if (there !== undefined) return there;
-    const conversation = new Conversation(kind, name);
+    const conversation = there ?? new Conversation(kind, name);
+    this.#uses += 1;
+    conversation.usedAt = this.#uses;
     this.conversations.set(conversation.key, conversation);
+    if (there === undefined && kind === "direct") this.#dropDirect(conversation);
     return conversation;
   }
 
@@ -81,6 +91,7 @@ export class Chat {
       conversation.name = message.from; // `conversations` tells folded names only
     }
     if (!message.own && !(isSeen && conversation === this.current)) conversation.unread += 1;
+    if (conversation.kind === "direct") this.#dropDirect(conversation);
     return conversation;
   }
 
@@ -115,6 +126,31 @@ export class Chat {
    */
   isCalled(text) {
     return mentions(text, this.name);
+  }
+
+  /**
+   * Drop direct conversations if there are too many: those without unread messages first, and of
+   * them the longest unused.
+   *
+   * @param {Conversation} kept
+   */
+  #dropDirect(kept) {
+    const { direct } = this;
+    let count = direct.length;
+    let characters = 0;
+    for (const each of direct) characters += each.characters;
+    if (count <= MAX_DIRECT && characters <= MAX_DIRECT_CHARACTERS) return;
+    const droppable = direct
+      .filter((each) => each !== kept && each !== this.current && !each.hasOwnWords)
+      .sort((one, other) => {
+        return Number(one.unread > 0) - Number(other.unread > 0) || one.usedAt - other.usedAt;
+      });
+    for (const each of droppable) {
+      if (count <= MAX_DIRECT && characters <= MAX_DIRECT_CHARACTERS) return;
+      this.close(each);
+      count -= 1;
+      characters -= each.characters;
+    }
   }
 
   /**

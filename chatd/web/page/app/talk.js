@@ -70,6 +70,7 @@ export class Talk {
       changed: () => this.#changedNow(),
       isSeen: () => this.#isSeen,
       arrived: (message, conversation) => this.#arrived(message, conversation),
+      grown: (conversation) => this.#grown(conversation),
       stateChanged: (change) => this.#stateChanged(change),
       now: () => Date.now() / 1000,
     });
@@ -88,7 +89,8 @@ export class Talk {
   }
 
   /** @param {Conversation} conversation */
-  choose(conversation) {
+  choose({ kind, name }) {
+    const conversation = this.chat.open(kind, name); // it may have been dropped meanwhile
     this.chat.current = conversation;
     togglePanel("show-places", "places", false);
     this.#log.toEnd();
@@ -179,10 +181,14 @@ export class Talk {
    * @param {Conversation} conversation
    */
   #arrived(message, conversation) {
-    if (conversation === this.chat.current && conversation.unread > MAX_UNREAD) this.#log.toEnd();
-    if (conversation !== this.chat.current || this.#log.isAtEnd) conversation.trim();
     if (!document.hidden || !this.chat.calls(message)) return;
     this.#page.notifications.tell(message, () => this.choose(conversation));
+  }
+
+  /** @param {Conversation} conversation */
+  #grown(conversation) {
+    if (conversation === this.chat.current && conversation.unread > MAX_UNREAD) this.#log.toEnd();
+    if (conversation !== this.chat.current || this.#log.isAtEnd) conversation.trim();
   }
 
   /** @param {{state: string, error?: unknown}} change */
