@@ -6,6 +6,7 @@ import argparse
 import base64
 import io
 import sys
+from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
 from chatd.chat.names import check_room
@@ -20,7 +21,7 @@ _SCHEMES = ("http", "https")
 
 
 def invite(options: argparse.Namespace) -> Status:
-    """Print a link, and at a terminal a QR code of it.
+    """Print a link, and at a terminal a QR code of it; warn if browsers will refuse the page.
 
     Args:
         options: The `url` of the page; a `key_file` and a `room`, or None.
@@ -31,6 +32,11 @@ def invite(options: argparse.Namespace) -> Status:
     """
     key = None if options.key_file is None else load_key(options.key_file)
     link = invite_link(options.url, key, options.room)
+    if not _is_secure(options.url):
+        complain(
+            "warning: with http:// the page works only in browsers on the server's own machine, at "
+            "http://localhost; serve it over https://, and give that address"
+        )
     if not tell(link):
         return Status.LOST
     if not sys.stdout.isatty():
@@ -76,6 +82,22 @@ def _checked(url: str) -> str:
     if not is_page or not is_plain:
         raise mistake
     return url if parts.path else f"{url}/"
+
+
+def _is_secure(url: str) -> bool:
+    """Return whether browsers give the page at an address the cryptography that it needs.
+
+    They do over HTTPS, and on their own machine: `localhost`, names below it, and loopback
+    addresses.
+    """
+    parts = urlsplit(url)
+    host = (parts.hostname or "").removesuffix(".")
+    if parts.scheme == "https" or host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _code(link: str) -> str:

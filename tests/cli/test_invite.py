@@ -106,6 +106,36 @@ class InviteTests(SynchronousTestCase):
         self.assertEqual((status, output), (Status.DONE, f"{PAGE}\n"))
         self.assertIn("its extra, web", complaint)
 
+    def test_no_cryptography(self):
+        """For an address where browsers refuse the page, one line says to use https."""
+        for url in (
+            "http://chat.example.org/",
+            "http://192.0.2.1:8080/",
+            "http://[2001:db8::1]/",
+            "http://notlocalhost/",
+            "http://localhost.example.org/",
+            "HTTP://chat/",
+        ):
+            with self.subTest(url=url):
+                status, output, complaint = self.invite(url)
+                self.assertEqual((status, output), (Status.DONE, f"{url}\n"))
+                self.assertEqual(complaint.count("\n"), 1)
+                self.assertIn("serve it over https://", complaint)
+
+    def test_cryptography(self):
+        """Over HTTPS and on the browser's own machine, there is no warning."""
+        for url in (
+            "http://localhost:8080/",
+            "http://LOCALHOST./",
+            "http://chat.localhost/",
+            "http://127.0.0.2:8080/",
+            "http://[::1]:8080/",
+            PAGE,
+            "HTTPS://192.0.2.1/",
+        ):
+            with self.subTest(url=url):
+                self.assertEqual(self.invite(url), (Status.DONE, f"{url}\n", ""))
+
     def test_wrong(self):
         """A mistake is reported in one line."""
         for arguments in (
