@@ -118,6 +118,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("text", f"{WEB}::test_one_machine"),
         ("text", f"{WEB}::test_nginx"),
         ("text", f"{WEB}::test_nginx"),
+        ("text", f"{WEB}::test_caddy"),
     ],
     "docs/reference/api.md": [
         ("text", f"{COMMANDS}::test_site"),

@@ -113,6 +113,7 @@ TEXTS = {
     "read again",
     "receipt = await service.send(body)",
     "rejoin = true",
+    "reverse_proxy unix//run/chatd/web.sock",
     "room for NUMBER connections, …",
     "the backplane cannot be used: REASON",
     "the backplane still cannot be used: REASON",

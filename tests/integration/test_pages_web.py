@@ -1,4 +1,4 @@
-"""The page on browsers: its commands run, and nginx passes clients on with its configuration."""
+"""The page on browsers: its commands run, and nginx and Caddy pass clients on as it says."""
 
 import json
 import os
@@ -16,6 +16,7 @@ from chatd.config.passwordedit import set_password
 from tests.docs.pages import block, page
 from tests.fakes.passwords import CHEAP
 from tests.fakes.pems import write_certificate
+from tests.integration.caddy import running_caddy
 from tests.integration.daemons import stop
 from tests.integration.nginx import running_nginx
 from tests.integration.onpage import with_words
@@ -23,6 +24,9 @@ from tests.integration.processes import daemon, run_command
 
 PAGE = "docs/how-to/web.md"
 NGINX = block(PAGE, "proxy_pass ")
+CADDY = block(PAGE, "reverse_proxy ")
+ADDRESS = r"alice: established: address=127\.0\.0\.1 "
+"""What the daemon logs of a client, with its own address."""
 PROXY = "127.0.0.2"
 """The address from which nginx connects; clients connect from 127.0.0.1."""
 
@@ -46,6 +50,37 @@ def get(url, **options):
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read()
+
+
+def behind_proxy(directory, *, has_key):
+    """Write a certificate, a key file and passwords.
+
+    Returns:
+        The certificate, the options of the page's daemon behind a proxy, and those of its clients.
+    """
+    pem, key_file = directory / "localhost.pem", directory / "team.key"
+    write_certificate(pem)
+    write_key_file(key_file)
+    set_password(directory / "passwords", "alice", "secret", hasher=CHEAP)
+    (directory / "alice.password").write_text("secret\n")
+    (directory / "alice.password").chmod(0o600)
+    options = options_of("--web-proxy 127.0.0.1", key_file)
+    key = ["--key-file", str(key_file)]
+    if not has_key:
+        assert options[:2] == key
+        options, key = options[2:], []
+    return pem, [*options, "--password-file", str(directory / "passwords")], key
+
+
+def log_in(directory, host, key):
+    """Send a message through a proxy, with a password."""
+    done = run_command(
+        *("chatd", "connect", f"wss://{host}/ws", "--name", "alice", *key),
+        *("--password-file", str(directory / "alice.password")),
+        input="hello\n",
+        env={**os.environ, "SSL_CERT_FILE": str(directory / "localhost.pem")},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.fixture
@@ -84,19 +119,8 @@ def test_one_machine(tmp_path):
 @pytest.mark.parametrize("has_key", [False, True], ids=["password", "key"])
 def test_nginx(tmp_path, front, has_key):
     """Behind nginx, browsers and programs connect over TLS, each with its own address."""
-    pem = tmp_path / "localhost.pem"
-    write_certificate(pem)
-    write_key_file(tmp_path / "team.key")
-    set_password(tmp_path / "passwords", "alice", "secret", hasher=CHEAP)
-    (tmp_path / "alice.password").write_text("secret\n")
-    (tmp_path / "alice.password").chmod(0o600)
-    options = options_of("--web-proxy 127.0.0.1", tmp_path / "team.key")
+    pem, options, key = behind_proxy(tmp_path, has_key=has_key)
     options[options.index("--web-proxy") + 1] = PROXY
-    key = ["--key-file", str(tmp_path / "team.key")]
-    if not has_key:
-        assert options[:2] == key
-        options, key = options[2:], []
-    options += ["--password-file", str(tmp_path / "passwords")]
     with daemon(*options, endpoint=f"unix:{tmp_path}/chat.sock") as process:
         host = f"localhost:{front.getsockname()[1]}"
         words = {
@@ -110,14 +134,8 @@ def test_nginx(tmp_path, front, has_key):
         with running_nginx(tmp_path, "", text, front):
             context = ssl.create_default_context(cafile=str(pem))
             assert get(f"https://{host}/", context=context)[0] == 200
-            done = run_command(
-                *("chatd", "connect", f"wss://{host}/ws", "--name", "alice", *key),
-                *("--password-file", str(tmp_path / "alice.password")),
-                input="hello\n",
-                env={**os.environ, "SSL_CERT_FILE": str(pem)},
-            )
-            assert (done.returncode, done.stderr) == (0, "")
-            process.output.wait_for(r"alice: established: address=127\.0\.0\.1 ")
+            log_in(tmp_path, host, key)
+            process.output.wait_for(ADDRESS)
             missing = run_command(
                 *("chatd", "connect", f"wss://{host}/nowhere", *key),
                 input="",
@@ -127,4 +145,39 @@ def test_nginx(tmp_path, front, has_key):
                 f"chatd: cannot connect: wss://{host}/nowhere answered 404 Not Found; "
                 "the address of the WebSocket ends in /ws\n"
             )
+        stop(process)
+
+
+@pytest.fixture
+def kept_port():
+    """Return a port that only this user's programs can listen on: Caddy can share it."""
+    with socket.socket() as made:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind(("127.0.0.1", 0))
+        yield made.getsockname()[1]
+
+
+@pytest.mark.parametrize("has_key", [False, True], ids=["password", "key"])
+def test_caddy(tmp_path, kept_port, has_key):
+    """Behind Caddy, browsers and programs connect over TLS, each with its own address."""
+    pem, options, key = behind_proxy(tmp_path, has_key=has_key)
+    web = tmp_path / "web.sock"
+    options[options.index("--web") + 1] = f"unix:{web}"
+    options[options.index("--web-proxy") + 1] = "unix"
+    host = f"localhost:{kept_port}"
+    words = {
+        "chat.example.org {": f"{host} {{\n    bind 127.0.0.1\n    tls {pem} {pem}",
+        "127.0.0.1:8080": f"unix/{web}",
+    }
+    with (
+        daemon(*options, endpoint=f"unix:{tmp_path}/chat.sock") as process,
+        running_caddy(tmp_path, with_words(CADDY, words)),
+    ):
+        context = ssl.create_default_context(cafile=str(pem))
+        assert get(f"https://{host}/", context=context)[0] == 200
+        for origin, wanted in ((f"https://{host}", 426), ("https://localhost", 403)):
+            there = urllib.request.Request(f"https://{host}/ws", headers={"Origin": origin})
+            assert get(there, context=context)[0] == wanted
+        log_in(tmp_path, host, key)
+        process.output.wait_for(ADDRESS)
         stop(process)
