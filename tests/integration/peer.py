@@ -7,6 +7,7 @@ import socket
 import struct
 import uuid
 import zlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -90,12 +91,25 @@ def opened(envelope: bytes, *, key: bytes = NO_KEY) -> Frame:
     return Frame(type_, json.loads(head.decode("utf-8")), content)
 
 
+def connect_unix(path: str) -> socket.socket:
+    """Connect to a UNIX socket."""
+    made = socket.socket(socket.AF_UNIX)
+    made.settimeout(TIMEOUT_S)
+    try:
+        made.connect(path)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
 class Peer:
-    """One connection to a daemon on a UNIX socket.
+    """One connection to a daemon.
 
     Args:
-        path: The daemon's socket.
+        path: The daemon's UNIX socket.
         key: The shared key, for a daemon with a key; it also turns on the secure channel.
+        carrier: Connects to the daemon; what it returns has the methods of a socket.
 
     Attributes:
         init: The header of SESSION_INIT.
@@ -103,17 +117,17 @@ class Peer:
         name: The name from the welcome.
     """
 
-    def __init__(self, path: str, key: bytes | None = None) -> None:
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(TIMEOUT_S)
+    def __init__(
+        self, path: str, key: bytes | None = None, carrier: Callable[[str], Any] = connect_unix
+    ) -> None:
         self.key = key or NO_KEY
         self.name = ""
         self.init: dict[str, Any] = {}
         self.welcome: dict[str, Any] = {}
         self._arrived = bytearray()
         self._channel: NoiseConnection | None = None
+        self.socket = carrier(path)
         try:
-            self.socket.connect(path)
             self._meet(key)
         except BaseException:
             self.close()

@@ -11,11 +11,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.integration.peer import Peer, Type
+from tests.integration.peer import TIMEOUT_S, Peer, Type, connect_unix
+from tests.integration.peer_websocket import NORMAL, WebSocket
 
 KEY = bytes(range(32))
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,7 @@ _names = itertools.count(1)
 
 
 class Daemon:
-    """A ``twistd chatd`` on a UNIX socket in its own directory.
+    """A ``twistd chatd`` on UNIX sockets in its own directory, for programs and for browsers.
 
     Args:
         options: Options of the command line besides the endpoint and the key.
@@ -45,7 +46,7 @@ class Daemon:
     def __init__(self, *options: str, key: bytes | None = None) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="chatd-"))
         self.path = str(self.directory / "socket")
-        arguments = ["--endpoint", f"unix:{self.path}", *options]
+        arguments = ["--endpoint", f"unix:{self.path}", "--web", f"unix:{self.path}.web", *options]
         if key is not None:
             key_file = self.directory / "key"
             key_file.touch(mode=0o600)
@@ -111,6 +112,10 @@ class PeerTestCase(SynchronousTestCase):
     key: bytes | None = None
     options: tuple[str, ...] = ()
 
+    def open_stream(self, path: str) -> Any:
+        """Connect to the daemon by the carrier of these tests."""
+        return connect_unix(path)
+
     def setUp(self):
         self.daemon = shared_daemon(self.key, *self.options)
         self._logged = len(self.daemon.log())
@@ -126,9 +131,13 @@ class PeerTestCase(SynchronousTestCase):
         """Return an unused name."""
         return f"peer-{next(_names)}"
 
+    def peer(self, key):
+        """Return a peer with this key."""
+        return Peer(self.daemon.path, key, self.open_stream)
+
     def connect(self):
         """Return a peer that has met the daemon, without a session."""
-        peer = Peer(self.daemon.path, self.key)
+        peer = self.peer(self.key)
         self.addCleanup(peer.close)
         return peer
 
@@ -154,3 +163,16 @@ else:
 
     class PeerMixin:
         """The base of mixins for a `PeerTestCase`: that case for mypy, nothing for the runners."""
+
+
+class OverWebSocket(PeerMixin):
+    """Makes the peers of a case talk over WebSockets, whose ends it checks."""
+
+    def open_stream(self, path):
+        """Connect to the daemon's front for browsers."""
+        return WebSocket(f"{path}.web", TIMEOUT_S)
+
+    def assert_refused(self, peer, code):
+        """Check for the answers of a refusal, and for the code of the WebSocket's Close."""
+        super().assert_refused(peer, code)
+        self.assertEqual(peer.socket.code, NORMAL)

@@ -1,7 +1,8 @@
 """A foreign peer talks to the daemon, with a key and without."""
 
-from tests.integration.peer import Type
-from tests.integration.peer_case import KEY, PeerMixin, PeerTestCase
+from tests.integration.peer import TIMEOUT_S, Type
+from tests.integration.peer_case import KEY, OverWebSocket, PeerMixin, PeerTestCase
+from tests.integration.peer_websocket import NORMAL, WebSocket
 
 
 class SessionPromises(PeerMixin):
@@ -18,7 +19,8 @@ class SessionPromises(PeerMixin):
 
     def test_welcome(self):
         """The welcome repeats the session's id and name, and gives the room and its place."""
-        peer = self.join("welcome-me")
+        name = self.name()
+        peer = self.join(name)
         self.assertEqual(set(peer.welcome), {"event", "session_id", "name", "room", "rooms"})
         (standing,) = peer.welcome["rooms"]
         self.assertEqual(set(standing) - {"last_id"}, {"room", "epoch", "seq"})
@@ -29,7 +31,7 @@ class SessionPromises(PeerMixin):
         (standing,) = self.join().welcome["rooms"]
         self.assertEqual((standing["seq"], standing["last_id"]), (said["seq"], said["id"]))
         self.assertEqual(peer.welcome["session_id"], peer.init["session_id"])
-        self.assertEqual(peer.welcome["name"], "welcome-me")
+        self.assertEqual(peer.welcome["name"], name)
 
     def test_sessions_have_ids_of_their_own(self):
         """Two connections never have the same session id."""
@@ -231,12 +233,8 @@ class MessagePromises(PeerMixin):
         peer.say("on")
 
 
-class PlainPeerTests(SessionPromises, MessagePromises, PeerTestCase):
-    """Without a key: frames from the start."""
-
-
-class SealedPeerTests(SessionPromises, MessagePromises, PeerTestCase):
-    """With a key: the same frames, in records."""
+class RecordPromises(PeerMixin):
+    """The promises about records, over any carrier."""
 
     key = KEY
 
@@ -253,3 +251,42 @@ class SealedPeerTests(SessionPromises, MessagePromises, PeerTestCase):
         empty = bytes(peer._channel.encrypt(b""))
         peer.socket.sendall(len(empty).to_bytes(2, "big") + empty)
         peer.say("on")
+
+
+class WebSocketPromises(OverWebSocket):
+    """The promises about the messages of a WebSocket."""
+
+    def test_fragments_of_one_byte(self):
+        """A message may come in fragments of one byte, even in the handshakes."""
+
+        class Thin(WebSocket):
+            def sendall(self, data):
+                self.send_fragments(data, 1)
+
+        self.patch(self, "open_stream", lambda path: Thin(f"{path}.web", TIMEOUT_S))
+        self.assertEqual(self.join().say("thin", b"fragments").content, b"fragments")
+
+    def test_close(self):
+        """The end of a session closes the WebSocket with 1000, after the DISCONNECT."""
+        peer = self.join()
+        peer.send(Type.DISCONNECT, {"code": "goodbye", "reason": "", "retry": False})
+        peer.rest()
+        self.assertEqual(peer.socket.code, NORMAL)
+
+
+class PlainPeerTests(SessionPromises, MessagePromises, PeerTestCase):
+    """Without a key: frames from the start."""
+
+
+class SealedPeerTests(RecordPromises, SessionPromises, MessagePromises, PeerTestCase):
+    """With a key: the same frames, in records."""
+
+
+class PlainWebSocketTests(WebSocketPromises, SessionPromises, MessagePromises, PeerTestCase):
+    """The same without a key, over a WebSocket; 500 frames in a message."""
+
+
+class SealedWebSocketTests(
+    WebSocketPromises, RecordPromises, SessionPromises, MessagePromises, PeerTestCase
+):
+    """The same with a key, over a WebSocket."""

@@ -1,10 +1,10 @@
 """A foreign peer breaks the rules: refusals, their form, and their effect on others."""
 
 import random
-import socket
+from contextlib import closing
 
-from tests.integration.peer import LENGTH, PREAMBLE, PRELUDE, TIMEOUT_S, Peer, Refused, Type
-from tests.integration.peer_case import KEY, PeerMixin, PeerTestCase
+from tests.integration.peer import LENGTH, PREAMBLE, PRELUDE, Refused, Type
+from tests.integration.peer_case import KEY, OverWebSocket, PeerMixin, PeerTestCase
 from tests.wire.hostile import FIELDS, HEADER_START, fields_of, flipped
 from tests.wire.hostile_json import BAD_HEADERS
 
@@ -126,9 +126,7 @@ class FaultPromises(PeerMixin):
 
     def answer_to(self, data):
         """Return the daemon's whole answer to these bytes, until it closes."""
-        with socket.socket(socket.AF_UNIX) as stranger:
-            stranger.settimeout(TIMEOUT_S)
-            stranger.connect(self.daemon.path)
+        with closing(self.open_stream(self.daemon.path)) as stranger:
             stranger.sendall(data)
             answer = b""
             while piece := stranger.recv(65536):
@@ -136,7 +134,7 @@ class FaultPromises(PeerMixin):
         return answer
 
 
-class PlainFaultTests(FaultPromises, PeerTestCase):
+class PlainFaultPromises(FaultPromises):
     """Without a key."""
 
     def assert_answered_and_closed(self, data):
@@ -152,11 +150,11 @@ class PlainFaultTests(FaultPromises, PeerTestCase):
     def test_client_with_a_key(self):
         """A client with a key sees that the daemon has none; the daemon refuses its handshake."""
         with self.assertRaisesRegex(Refused, "has no key"):
-            Peer(self.daemon.path, KEY)
+            self.peer(KEY)
         self.assert_answered_and_closed(b"\x00\x30" + random.Random(2).randbytes(48))
 
 
-class SealedFaultTests(FaultPromises, PeerTestCase):
+class SealedFaultPromises(FaultPromises):
     """With a key."""
 
     key = KEY
@@ -170,7 +168,7 @@ class SealedFaultTests(FaultPromises, PeerTestCase):
     def test_client_without_a_key(self):
         """A client without a key sees that the daemon has one; the daemon refuses its frames."""
         with self.assertRaisesRegex(Refused, "has a key"):
-            Peer(self.daemon.path)
+            self.peer(None)
         plain = self.join()
         plain.key = bytes(32)
         self.assert_answered_and_closed(plain.encoded(Type.SESSION_ACK, {"session_id": ""}))
@@ -178,7 +176,7 @@ class SealedFaultTests(FaultPromises, PeerTestCase):
     def test_client_with_another_key(self):
         """A client with another key notices; the daemon refuses any answer of that client."""
         with self.assertRaisesRegex(Refused, "another key"):
-            Peer(self.daemon.path, bytes(32))
+            self.peer(bytes(32))
         self.assert_answered_and_closed(b"\x00\x30" + random.Random(3).randbytes(48))
 
     def test_envelope_of_another_key(self):
@@ -253,3 +251,19 @@ class SealedFaultTests(FaultPromises, PeerTestCase):
         """The daemon refuses a record of another connection."""
         other = self.join()
         self.assert_record_refused(lambda peer: self.message(other))
+
+
+class PlainFaultTests(PlainFaultPromises, PeerTestCase):
+    """Over a socket, without a key."""
+
+
+class SealedFaultTests(SealedFaultPromises, PeerTestCase):
+    """Over a socket, with a key."""
+
+
+class PlainWebSocketFaultTests(OverWebSocket, PlainFaultPromises, PeerTestCase):
+    """Over a WebSocket, without a key."""
+
+
+class SealedWebSocketFaultTests(OverWebSocket, SealedFaultPromises, PeerTestCase):
+    """Over a WebSocket, with a key."""

@@ -7,7 +7,7 @@ import threading
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.integration.peer import Closed, Peer, Type
-from tests.integration.peer_case import KEY, Daemon, PeerMixin, PeerTestCase
+from tests.integration.peer_case import KEY, Daemon, OverWebSocket, PeerMixin, PeerTestCase
 
 
 class HeartbeatPromises(PeerMixin):
@@ -72,6 +72,10 @@ class SealedHeartbeatTests(HeartbeatPromises, PeerTestCase):
     key = KEY
 
 
+class WebSocketHeartbeatTests(OverWebSocket, HeartbeatPromises, PeerTestCase):
+    """Over a WebSocket."""
+
+
 class ContentLimitTests(PeerTestCase):
     """The operator's limit on content."""
 
@@ -86,7 +90,7 @@ class ContentLimitTests(PeerTestCase):
         self.assert_refused(peer, "too-large")
 
 
-class SlowPeerTests(PeerTestCase):
+class SlowConsumerPromises(PeerMixin):
     """A member that does not read, with a daemon that does not ping during the test."""
 
     options = ("--heartbeat", "600")
@@ -108,6 +112,14 @@ class SlowPeerTests(PeerTestCase):
         last = slow.rest()[-1]
         self.assertEqual(last.type, Type.DISCONNECT)
         self.assertEqual((last.header["code"], last.header["retry"]), ("slow-consumer", True))
+
+
+class WebSocketSlowPeerTests(OverWebSocket, SlowConsumerPromises, PeerTestCase):
+    """Over a WebSocket."""
+
+
+class SlowPeerTests(SlowConsumerPromises, PeerTestCase):
+    """Over a socket."""
 
     def test_flooding_sender(self):
         """The daemon stops reading from a sender that does not read, and loses no message."""

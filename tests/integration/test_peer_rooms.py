@@ -4,7 +4,7 @@ import socket
 from typing import Any
 
 from tests.integration.peer import Frame, Peer, Type
-from tests.integration.peer_case import KEY, PeerMixin, PeerTestCase
+from tests.integration.peer_case import KEY, OverWebSocket, PeerMixin, PeerTestCase
 
 
 def with_ref(said: Frame, ref: str) -> Frame:
@@ -166,3 +166,13 @@ class DiskRoomTests(RoomPromises, PeerTestCase):
     """Stored on disk, by a thread."""
 
     options = ("--data", "data")
+
+
+class WebSocketRoomTests(OverWebSocket, RoomPromises, PeerTestCase):
+    """Over a WebSocket, without a key."""
+
+
+class SealedWebSocketRoomTests(OverWebSocket, RoomPromises, PeerTestCase):
+    """Over a WebSocket, with a key."""
+
+    key = KEY
