@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -377,6 +378,79 @@ def test_unread_and_direct(chat, tabs, tmp_path):
     ann.sees("psst")
     ann.wait("return document.title === 'bob · chatd'")
     assert ann.js("return document.activeElement.id") == "message"
+
+
+STUBS = """
+globalThis.told = [];
+globalThis.isAway = false;
+const Real = Notification;
+globalThis.Notification = class extends EventTarget {
+  static get permission() { return Real.permission; }
+  static async requestPermission() { told.push("asked"); }
+  constructor(title, options) {
+    super();
+    told.push({ title, ...options, shown: this });
+  }
+  close() { told.push("closed"); }
+};
+Object.defineProperty(document, "hidden", { get: () => isAway });
+"""
+"""Records notifications instead of showing them; the test says whether the person looks away."""
+
+
+@contextmanager
+def notifying(tab, setting):
+    """Let the page notify, or not, within the context."""
+    origin = tab.address.rstrip("/")
+    wanted = {"permission": {"name": "notifications"}, "setting": setting, "origin": origin}
+    tab.browser.execute_cdp_cmd("Browser.setPermission", wanted)
+    added = tab.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": STUBS})
+    try:
+        yield
+    finally:
+        tab.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+        tab.browser.execute_cdp_cmd("Browser.resetPermissions", {})
+
+
+def test_notifications(chat, tabs):
+    """A person who looks away is told of mentions and of direct messages, once, as plain text."""
+    ann, bob = tabs
+    with notifying(ann, "granted"):
+        ann.enter("ann", link(chat[1], "bell"))
+        bob.enter("bob", link(chat[1], "bell"))
+        assert ann.js("return document.getElementById('notify').hidden")
+        bob.say("ann looks, and is not told")
+        ann.sees("is not told")
+        ann.js("isAway = true")
+        bob.say("nothing for her")
+        bob.say("Ann, <b>look</b>\u202e")
+        bob.wait("return document.querySelectorAll('#people li').length === 2")
+        bob.browser.find_element("css selector", "#people button").click()
+        bob.named("button", "Write").click()
+        bob.say("psst")
+        ann.wait("return told.length === 2")
+        told = ann.js("return told.map(({ title, body, tag }) => [title, body, tag])")
+        assert told == [["bob in bell", "Ann, <b>look</b>\ufffd", "bell"], ["bob", "psst", "@bob"]]
+        assert ann.js("return document.title") == "(3) bell · chatd"
+        ann.js("isAway = false; told[1].shown.dispatchEvent(new Event('click'))")
+        ann.wait("return document.title.includes('bob · chatd')")
+        assert ann.js("return told.at(-1)") == "closed"
+
+
+def test_no_notifications(chat, tabs):
+    """Without leave, the page tells nothing; it asks the browser only if the person does."""
+    ann, bob = tabs
+    for setting, is_asked in (("denied", False), ("prompt", True)):
+        with notifying(ann, setting):
+            ann.enter("ann", link(chat[1], "quiet"))
+            bob.enter("bob", link(chat[1], "quiet"))
+            assert ann.js("return !document.getElementById('notify').hidden") == is_asked
+            ann.js("isAway = true")
+            bob.say(f"ann, {setting}")
+            ann.wait("return document.title.startsWith('(1) ')")
+            assert ann.js("return told") == []
+    ann.named("button", "Notify me of messages").click()
+    assert ann.js("return told") == ["asked"]
 
 
 def test_operator(chat, tabs):
