@@ -456,10 +456,18 @@ def test_no_notifications(chat, tabs):
 def test_operator(chat, tabs):
     """An operator kicks somebody with a reason, which both see."""
     olga, bob = tabs
+    buttons = (
+        "return [...document.querySelectorAll('#dialog-buttons button')].map(e => e.innerText)"
+    )
     olga.enter("olga", link(chat[1], "kicking"))
     bob.enter("bob", link(chat[1], "kicking"))
     olga.wait("return document.querySelectorAll('#people li').length === 2")
+    olga.browser.find_elements("css selector", "#people button")[1].click()  # her own menu
+    assert olga.js(buttons) == ["Write", "Close"]
+    olga.named("button", "Close").click()
     olga.browser.find_element("css selector", "#people button").click()
+    olga.named("button", "Kick…")
+    assert olga.js(buttons) == ["Write", "Kick…", "Ban…", "Close"]
     olga.named("button", "Kick…").click()
     olga.named("textbox", "Reason").send_keys("noise")
     olga.named("button", "Kick").click()

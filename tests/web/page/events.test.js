@@ -209,19 +209,26 @@ test("a message arrives once, and spells the name of the person", () => {
   assert.deepEqual([seen.arrived, bob.name, bob.items.length], [["m1"], "Bob", 1]);
 });
 
-test("direct messages of earlier days are listed, and operators are known", async () => {
+test("direct messages of earlier days are listed, and nothing else is asked", async () => {
   const { client, chat, events } = begin();
   client.answers.conversations = ({ after }) =>
     after === undefined
       ? { conversations: [{ with: "bob" }], next: "bob" }
       : { conversations: [{ with: "eve" }] };
   await events.readOnce();
-  assert.deepEqual([chat.direct.map(({ name }) => name), chat.isOperator], [["bob", "eve"], false]);
-  client.answers.bans = { bans: [] };
+  assert.deepEqual(
+    chat.direct.map(({ name }) => name),
+    ["bob", "eve"],
+  );
+  assert.deepEqual(
+    client.asked.map(([command]) => command),
+    ["conversations", "conversations"],
+  );
+  client.answers = {};
   client.pages = [{ messages: [], epoch: "d1", complete: true }];
   await events.readOnce();
   await events.readOlder(chat.direct[0]);
-  assert.deepEqual([chat.isOperator, chat.direct[0].epoch], [true, "d1"]);
+  assert.deepEqual([chat.direct.length, chat.direct[0].epoch], [2, "d1"]);
 });
 
 test("notices do not pile up", () => {

@@ -62,23 +62,9 @@ export class Acts {
       act: () => this.#write(name),
       look: "primary",
     };
-    /** @type {import("./dialogs.js").Choice[]} */
-    const choices = [write];
-    if (this.#chat.isOperator) {
-      choices.push({
-        text: "Kick…",
-        act: () => this.#kick(name),
-        look: "danger",
-      });
-      choices.push({
-        text: "Ban…",
-        act: () => this.#ban(name),
-        look: "danger",
-      });
-    }
     const away = this.#chat.current?.away.get(fold(name));
     const body = away === undefined ? [] : [make("p", { text: `Away: ${inLine(away)}` })];
-    this.#dialogs.ask(inLine(name), body, choices);
+    this.#dialogs.ask(inLine(name), body, [write], this.#moderation(name));
   }
 
   /** @param {Conversation} conversation */
@@ -162,6 +148,26 @@ export class Acts {
   #closeDirect(conversation) {
     this.#chat.close(conversation);
     if (this.#chat.current !== null) this.#show(this.#chat.current);
+  }
+
+  /**
+   * Return what an operator can do with somebody else. Only the server knows who is an operator: it
+   * is asked for the bans, which it refuses to others.
+   *
+   * @param {string} name
+   * @returns {Promise<import("./dialogs.js").Choice[]>}
+   */
+  async #moderation(name) {
+    if (fold(name) === fold(this.#chat.name)) return [];
+    try {
+      await this.#client.command("bans");
+    } catch {
+      return [];
+    }
+    return [
+      { text: "Kick…", act: () => this.#kick(name), look: "danger" },
+      { text: "Ban…", act: () => this.#ban(name), look: "danger" },
+    ];
   }
 
   /** @param {string} name */

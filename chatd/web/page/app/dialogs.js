@@ -16,6 +16,8 @@ export class Dialogs {
   #refusal = part("dialog-refusal");
   /** @type {Choice | null} What Enter does. */
   #first = null;
+  /** How many dialogs there were; it tells them apart. */
+  #count = 0;
 
   constructor() {
     part("dialog-form").addEventListener("submit", (/** @type {Event} */ event) => {
@@ -31,19 +33,20 @@ export class Dialogs {
    * @param {string} title
    * @param {Node[]} body
    * @param {Choice[]} choices The first is what Enter does.
+   * @param {Promise<Choice[]>} [later] Choices that follow if the dialog is still open then.
    */
-  ask(title, body, choices) {
+  ask(title, body, choices, later) {
+    this.#count += 1;
+    const number = this.#count;
     this.#first = choices[0] ?? null;
     part("dialog-title").replaceChildren(make("bdi", { text: title }));
     part("dialog-body").replaceChildren(...body);
     this.#refusal.hidden = true;
-    const buttons = choices.map((choice) => {
-      return button(choice.text, () => void this.#act(choice), choice.look ?? "");
+    const close = button("Close", () => this.close(), "quiet");
+    part("dialog-buttons").replaceChildren(...this.#buttons(choices), close);
+    void later?.then((added) => {
+      if (number === this.#count && this.#dialog.open) close.before(...this.#buttons(added));
     });
-    part("dialog-buttons").replaceChildren(
-      ...buttons,
-      button("Close", () => this.close(), "quiet"),
-    );
     if (!this.#dialog.open) this.#dialog.showModal();
     const field = this.#dialog.querySelector("input, select, textarea, button");
     if (field instanceof HTMLElement) field.focus();
@@ -51,6 +54,16 @@ export class Dialogs {
 
   close() {
     this.#dialog.close();
+  }
+
+  /**
+   * @param {Choice[]} choices
+   * @returns {HTMLElement[]}
+   */
+  #buttons(choices) {
+    return choices.map((choice) => {
+      return button(choice.text, () => void this.#act(choice), choice.look ?? "");
+    });
   }
 
   /** @param {Choice} choice */

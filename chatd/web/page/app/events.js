@@ -122,17 +122,17 @@ export class Events {
     this.#shell.changed();
   }
 
-  /** Learn with whom this name has direct messages, and whether it is an operator's. */
+  /** Learn with whom this name has direct messages. */
   async readOnce() {
-    const [, bans] = await Promise.allSettled([
-      this.#readPages("conversations", {}, (page) => {
+    try {
+      await this.#readPages("conversations", {}, (page) => {
         for (const each of listOf(page.conversations)) {
           this.#chat.open("direct", String(Object(each).with));
         }
-      }),
-      this.#client.command("bans"),
-    ]);
-    this.#chat.isOperator = bans.status === "fulfilled";
+      });
+    } catch {
+      // The session ended, or the server has no such list.
+    }
     this.#shell.changed();
   }
 

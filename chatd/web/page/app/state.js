@@ -19,7 +19,6 @@ export class Chat {
   current = null;
   /** This person's name. */
   name = "";
-  isOperator = false;
   #uses = 0;
 
   /** @returns {Conversation[]} In the order in which they came. */

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Acts } from "../../../chatd/web/page/app/acts.js";
+import { Chat } from "../../../chatd/web/page/app/state.js";
+
+/** Open the menu of a person; return what it offers, and what the server was asked. */
+async function menuOf(name, answer) {
+  const chat = new Chat();
+  chat.name = "Ann";
+  const asked = [];
+  const client = {
+    async command(command) {
+      asked.push(command);
+      return answer();
+    },
+  };
+  const shown = [];
+  const ask = (title, body, choices, later) => shown.push({ title, choices, later });
+  new Acts(client, chat, { ask, close() {} }, () => {}).person(name);
+  const [{ title, choices, later }] = shown;
+  const offered = [...choices, ...(await later)].map(({ text }) => text);
+  return { title, offered, asked };
+}
+
+test("an operator can kick and ban from the menu of somebody else", async () => {
+  const { title, offered, asked } = await menuOf("bob", () => ({ bans: [] }));
+  assert.deepEqual([title, offered], ["bob", ["Write", "Kick…", "Ban…"]]);
+  assert.deepEqual(asked, ["bans"]);
+});
+
+test("others can only write, and the answer of the server is not shown", async () => {
+  const { offered } = await menuOf("bob", () => {
+    throw Object.assign(new Error("no"), { code: "not-allowed" });
+  });
+  assert.deepEqual(offered, ["Write"]);
+});
+
+test("nothing is asked for a person's own menu", async () => {
+  const { offered, asked } = await menuOf("ANN", () => ({ bans: [] }));
+  assert.deepEqual([offered, asked], [["Write"], []]);
+});
