@@ -149,6 +149,7 @@ class Bans:
         self._bans: list[Ban] = []
         self._heard: list[Ban] = []
         self._of: defaultdict[tuple[str | None, str | None], list[Ban]]  # by name or by site
+        self._heard_of: dict[tuple[str | None, str | None], Ban]
         self.replace(bans)
 
     def replace(self, bans: Iterable[Ban]) -> None:
@@ -184,6 +185,7 @@ class Bans:
         for ban in (*own, *heard):
             for target in ban.targets:
                 self._of[target.key].append(ban)
+        self._heard_of = {target.key: ban for ban in heard for target in ban.targets}
 
     def in_force(self) -> list[Ban]:
         """Return the bans that have not ended."""
@@ -209,6 +211,18 @@ class Bans:
         for ban in (*self._of.get((key, None), ()), *self._of.get((None, site_of(address)), ())):
             if _is_in_force(ban, now):
                 raise RequestError(ErrorCode.BANNED, ban.refusal(now))
+
+    def heard_of(self, member: Member) -> tuple[Ban, str] | None:
+        """Return a ban in force that a backplane keeps and that includes a member, or None.
+
+        Beside the ban, there is the text for the member.
+        """
+        now = self._unix_time()
+        for key in ((member.key, None), (None, site_of(member.address))):
+            ban = self._heard_of.get(key)
+            if ban is not None and _is_in_force(ban, now):
+                return ban, ban.refusal(now)
+        return None
 
     async def add(self, ban: Ban) -> None:
         """Put a ban in force; it replaces an earlier ban of the same name and address.

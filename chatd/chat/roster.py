@@ -98,10 +98,13 @@ class Roster(OpenRooms[M]):
         self._expelled[member.id] = {"by": by, "reason": reason}
         self.delivery.end(member, code, told)
 
+    def everyone(self) -> list[M]:
+        """Return the members of this daemon."""
+        return [each for here in self.here.values() for each in here.values()]
+
     def end_all(self, ending: Ending) -> int:
         """End sessions of this daemon for an operator, and return their number."""
-        everyone = (each for here in self.here.values() for each in here.values())
-        members = [each for each in everyone if ending.target.is_of(each)]
+        members = [each for each in self.everyone() if ending.target.is_of(each)]
         for each in members:
             self.expel(each, ending.code, ending.told, by=ending.by, reason=ending.reason)
         return len(members)

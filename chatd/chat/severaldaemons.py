@@ -28,7 +28,7 @@ from chatd.chat.rooms import M, Room
 from chatd.chat.roster import Roster
 from chatd.chat.shared import AccessChange, Ending, ListedRoom, RoomNames
 from chatd.chat.sharedclaims import SharedClaims
-from chatd.errors import StoreError
+from chatd.errors import ErrorCode, StoreError
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Entry, Outcome
 from chatd.wire.messages import Message
@@ -73,12 +73,24 @@ class SeveralDaemons(Generic[M]):
     async def read_again(self) -> None:
         """Read the bans and the private rooms again, after the link was lost.
 
+        A daemon without a lease is asked nothing, so it ends the sessions that were banned
+        meanwhile here.
+
         Raises:
             StoreError: The backplane cannot read them.
         """
         await self.bans()
+        self._end_banned()
         await self.refresh_access()
         self._roster.remove_strangers()
+
+    def _end_banned(self) -> None:
+        """End the sessions that the bans of the backplane include; a daemon's own bans end none."""
+        for member in self._roster.everyone():
+            found = self._bans.heard_of(member)
+            if found is not None:
+                ban, told = found
+                self._roster.expel(member, ErrorCode.BANNED, told, by=ban.by)
 
     # Messages
 

@@ -99,14 +99,39 @@ class ModerationTests(OperatorsCase):
     def test_reconnected(self):
         """A daemon whose link works again hears of the bans and private rooms of the meantime."""
         self.do(self.ann.join("den"))
+        cat = self.connect(self.two, "guest-cat", rooms=("lobby",))
+        self.forget(self.op)
         self.there.lose_link()
-        self.do(self.op.ban("guest-cat"))
+        self.assertEqual(self.do(self.op.ban("guest-cat", reason="noise")), 0)
         self.do(self.op.command("private", room="den"))
         self.do(self.op.command("uninvite", room="den", name="ann"))
+        self.assertFalse(cat.when_ended().called)
+        self.there.restore_link()
+        self.assertEqual(self.end_of(cat), ("banned", False))
+        self.assertEqual(self.op.take("left"), [{"room": "lobby", "name": "guest-cat", "by": "op"}])
+        self.assertEqual(self.refused(self.two, "guest-cat"), "banned")
+        self.assertEqual(self.ann.take("removed"), [{"room": "den"}])
+
+    def test_reconnected_address(self):
+        """A ban of an address of the meantime ends the sessions from there, and no others."""
+        for session in self.two.factory.sessions.values():
+            session.address = "192.0.2.7" if session.name == "bob" else "192.0.2.8"
+        self.there.lose_link()
+        self.do(self.op.ban(address="192.0.2.7"))
+        self.there.restore_link()
+        self.assertEqual(self.end_of(self.bob), ("banned", False))
+        self.assertFalse(self.ann.when_ended().called)
+
+    def test_reconnected_without_a_ban(self):
+        """A ban that has ended, and one of the daemon's own file, end no session."""
+        self.two.factory.bans.replace([Ban(name="ann")])
+        self.there.lose_link()
+        self.do(self.op.ban("bob", until=self.shared.now + 60))
+        self.shared.now += 61
         self.there.restore_link()
         self.pump()
-        self.assertRaises(RequestError, self.two.factory.bans.check, "guest-cat", "local")
-        self.assertEqual(self.ann.take("removed"), [{"room": "den"}])
+        for client in (self.ann, self.bob):
+            self.assertFalse(client.when_ended().called)
 
     def test_own_bans(self):
         """The bans of a daemon's own file stay in force beside those of the backplane."""
