@@ -6,11 +6,13 @@ from collections import deque
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from chatd.backplane.interface import IBackplaneListener
 from chatd.backplane.redis.openrooms import Fill
 from chatd.backplane.redis.packing import Push, read_push, unpack
 from chatd.errors import StoreError
+from chatd.storage.streamkeys import direct_names
 
 __all__ = ["DirectMessages"]
 
@@ -25,6 +27,8 @@ class DirectMessages:
         listener: Returns the listener.
         fill: Reads messages.
     """
+
+    _log = Logger()
 
     def __init__(self, listener: Callable[[], IBackplaneListener], fill: Fill) -> None:
         self._listener = listener
@@ -48,7 +52,7 @@ class DirectMessages:
             self._listener().heard_direct(unpack(each, seq))
 
     async def _tell_waiting(self, stream: str) -> None:
-        """Tell all that waits of a stream; what cannot be read is left out."""
+        """Tell all that waits of a stream; a record that is no message is left out."""
         waiting = self._waiting[stream]
         while waiting:
             push = waiting.popleft()
@@ -57,19 +61,27 @@ class DirectMessages:
                     self._tell(push)
                 else:
                     await self._read(push)
-            except StoreError:
-                continue
+            except StoreError as error:
+                self._log.error("direct messages are left out: {error}", error=error)
         del self._waiting[stream]
 
     async def _read(self, push: Push) -> None:
         """Read the messages that a push announced, and tell them.
 
+        If they cannot be read now, such as when the link is lost, the listener hears that the names
+        of the stream may have missed messages.
+
         Raises:
-            StoreError: They cannot be read.
+            StoreError: A record is no message.
         """
         first = push.first
         while first <= push.last:
-            head, elements = await self._fill(push.stream, first - 1)
+            try:
+                head, elements = await self._fill(push.stream, first - 1)
+            except StoreError:
+                names = [name for name in direct_names(push.stream) if name is not None]
+                self._listener().directs_missed(names)
+                return
             if head.epoch != push.epoch or not elements:
                 return
             first = max(first, head.oldest)

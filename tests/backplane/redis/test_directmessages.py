@@ -3,6 +3,7 @@
 import struct
 
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.backplane.redis.directmessages import DirectMessages
@@ -63,15 +64,37 @@ class DirectMessagesTests(SynchronousTestCase):
         self.direct.pushed(push_of(ONE, 5, 5, element(5)))
         self.assertEqual(self.seqs()[-1], ("5", 5))
 
+    def test_missed(self):
+        """If messages cannot be read, both names hear that they may have missed some."""
+        self.direct.pushed(push_of(ONE, 1, 1))
+        self.direct.pushed(push_of(ONE, 2, 2, element(2)))
+        self.direct.pushed(push_of(OTHER, 1, 1))
+        self.reads.pop(0)[2].errback(StoreError("the link is lost"))
+        self.answer(1)
+        self.assertEqual(self.notes.missed_names, ["ann", "bob"])
+        self.assertEqual(self.seqs(), [("2", 2), ("1", 1)])
+
+    def test_missed_in_part(self):
+        """If only the first of the announced messages can be read, the names hear that, too."""
+        self.direct.pushed(push_of(ONE, 1, 2))
+        self.answer(1)
+        self.assertEqual(self.notes.missed_names, [])
+        self.reads.pop(0)[2].errback(StoreError("the link is lost"))
+        self.assertEqual(self.notes.missed_names, ["ann", "bob"])
+
     def test_left_out(self):
-        """What cannot be read, or is no message, is left out; what waits behind it is told."""
+        """A record that is no message, or has another epoch, is left out; the others are told."""
         self.direct.pushed(push_of(ONE, 1, 1))
         self.direct.pushed(push_of(ONE, 2, 2, b"no message"))
         self.direct.pushed(push_of(ONE, 3, 3))
         self.direct.pushed(push_of(ONE, 4, 4, element(4)))
-        self.reads.pop(0)[2].errback(StoreError("the link is lost"))
+        with capturedLogs() as events:
+            self.answer(1)
+        (event,) = events
+        self.assertIn("direct messages are left out: a record", formatEvent(event))
         self.answer(3, epoch="another")
-        self.assertEqual(self.seqs(), [("4", 4)])
+        self.assertEqual(self.seqs(), [("1", 1), ("4", 4)])
+        self.assertEqual(self.notes.missed_names, [])
 
     def test_not_kept(self):
         """A message that is not kept any more is left out."""

@@ -4,6 +4,8 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from chatd.backplane.redis import keys, words
+from chatd.backplane.redis.attachment import Attachment
+from chatd.backplane.redis.streams import MAX_PUSH_BYTES
 from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
 from chatd.storage.streamkeys import direct_stream
@@ -105,6 +107,25 @@ async def test_direct_not_missed(redis, attach):
     await two.notes.until(lambda: len(two.notes.states) == 2)
     assert [message.id for message in two.notes.directs] == ["new"]
     assert two.notes.missed_names == []
+
+
+async def test_direct_lost_while_read(redis, attach, monkeypatch):
+    """If the link is lost while a large direct message is read, its names hear of that."""
+    one, two = [await attach(redis, times=QUIET) for _ in range(2)]
+    _, author, receiver = DIRECT.split(" ")
+    await two.claim([receiver], "1", is_account=False, bans=())
+    call = Attachment.call
+
+    async def call_cut(attachment, script, names=(), args=()):
+        if script.name == "read":
+            two.cut()
+        return await call(attachment, script, names, args)
+
+    monkeypatch.setattr(Attachment, "call", call_cut)
+    await one.append([entry("large", b"x" * (MAX_PUSH_BYTES + 1), stream=DIRECT)])
+    await two.notes.until(lambda: bool(two.notes.missed_names))
+    assert two.notes.missed_names == [author, receiver]
+    assert two.notes.directs == []
 
 
 async def test_lost_pushes(redis, attach):
