@@ -10,8 +10,9 @@ from chatd.backplane.redis import keys
 from chatd.backplane.redis.connections import Arg, Commands, Pushes, RedisError, Reply
 from chatd.backplane.redis.running import run
 from chatd.backplane.redis.script import Script, load
-from chatd.backplane.redis.serverstate import ask_state
+from chatd.backplane.redis.serverstate import ask_state, check_fit
 from chatd.errors import StoreError
+from chatd.storage.values import Durability
 
 __all__ = ["Attachment", "in_parts"]
 
@@ -35,6 +36,7 @@ class Attachment:
         node: The node's id.
         token: The id of this attachment.
         generation: The generation to which the node is attached.
+        durability: What a stop of Redis may cost, checked at each renewal; None for any loss.
         unix_time: Returns the time that scripts take; None for the clock of Redis.
         ended: Called with the attachment and the reason, once, when the attachment ends.
 
@@ -50,6 +52,7 @@ class Attachment:
         node: str,
         token: str,
         generation: str,
+        durability: Durability | None,
         unix_time: Callable[[], float] | None,
         ended: Callable[[Attachment, str], None],
     ) -> None:
@@ -61,6 +64,7 @@ class Attachment:
         self._node = node
         self._token = token
         self._fence = (token, generation, node)
+        self._durability = durability
         self._unix_time = unix_time
         self._ended = ended
         self._has_ended = False
@@ -99,14 +103,21 @@ class Attachment:
         return work, _details(others)
 
     async def renew_lease(self, length_ms: int) -> dict[str, bytes]:
-        """Renew the lease, and send a probe to the node's channel; return the others' details."""
+        """Renew the lease, and send a probe to the node's channel; return the others' details.
+
+        Raises:
+            StoreError: The lease is not renewed, or the server's settings do not fit any more.
+        """
         try:
             state = await ask_state(self.commands)
         except RedisError as error:
             raise StoreError(str(error)) from error
         own = keys.channel(self.generation, keys.node_channel(self._node))
         args = length_ms, int(state.is_safe), own
-        return _details(await self.call(_RENEW, [keys.key("nodes")], args))
+        # Redis notes first that it is not safe any more: its restart would not show that.
+        others = _details(await self.call(_RENEW, [keys.key("nodes")], args))
+        check_fit(state, self._durability)
+        return others
 
     def subscribe(self, channels: Iterable[str]) -> Awaitable[None]:
         """Begin to hear channels; done when Redis has confirmed all of them."""

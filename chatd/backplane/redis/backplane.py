@@ -50,7 +50,7 @@ class RedisBackplane:
         retention: How much of a stream is kept.
         fold: Returns the form of a name in which names are compared.
         details: Returns the details of this node, for the others; called at each attachment.
-        durability: What a stop of Redis may cost, checked at each attachment; None for any loss.
+        durability: What a stop of Redis may cost, checked at each heartbeat; None for any loss.
         times: The times of the link.
         unix_time: The clock of all scripts in place of that of Redis, for tests.
     """

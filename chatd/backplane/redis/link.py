@@ -58,7 +58,7 @@ class Link:
         reactor: Measures the times.
         dial: Makes a connection.
         details: Returns the details of this node, for the others; called at each attachment.
-        durability: What a stop of Redis may cost, checked at each attachment; None for any loss.
+        durability: What a stop of Redis may cost, checked at each heartbeat; None for any loss.
         times: The times of the link.
         unix_time: The clock of all scripts in place of that of Redis, for tests.
     """
@@ -251,6 +251,7 @@ class Link:
             node=self.node,
             token=uuid4().hex,
             generation=generation,
+            durability=self._durability,
             unix_time=self._unix_time,
             ended=self._ended,
         )

@@ -14,7 +14,7 @@ from chatd.backplane.redis.rights import check_rights
 from chatd.errors import StoreError
 from chatd.storage.values import Durability
 
-__all__ = ["ServerState", "ask_state", "examine"]
+__all__ = ["ServerState", "ask_state", "check_fit", "examine"]
 
 _OLDEST = 7
 _KNOWN_ENDS = frozenset({"always", "everysec"})
@@ -125,11 +125,24 @@ async def examine(commands: Commands, durability: Durability | None) -> ServerSt
         StoreError: It does not fit, or its user lacks rights.
     """
     state = await ask_state(commands)
+    check_fit(state, durability)
+    await check_rights(commands)
+    return state
+
+
+def check_fit(state: ServerState, durability: Durability | None) -> None:
+    """Check that a server with this state fits.
+
+    Args:
+        state: The state.
+        durability: What a stop of the server may cost; None for any loss.
+
+    Raises:
+        StoreError: It does not fit.
+    """
     fault = "" if durability is None else state.fault(durability)
     if fault:
         raise StoreError(fault)
-    await check_rights(commands)
-    return state
 
 
 def _not_allowed(failure: Failure) -> None:

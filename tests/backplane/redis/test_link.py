@@ -9,6 +9,7 @@ from chatd.backplane.redis.attachment import Attachment
 from chatd.backplane.redis.script import load
 from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
+from chatd.storage.values import Durability
 from tests.backplane.redis.servers import ALWAYS
 
 LEAVE = load("leave")
@@ -112,6 +113,30 @@ async def test_restarted(start_redis, attach, options, is_kept):
     server.start()
     await node.notes.until(lambda: len(node.notes.states) == 2)
     assert (generation(server) == before) is is_kept
+
+
+@pytest.mark.parametrize(
+    ("durability", "setting", "value", "reason"),
+    [
+        (Durability.FULL, "appendfsync", "everysec", "needs appendonly yes and appendfsync always"),
+        (Durability.NORMAL, "appendfsync", "no", "needs appendonly yes and appendfsync everysec"),
+        (Durability.NORMAL, "appendonly", "no", "needs appendonly yes and appendfsync everysec"),
+        (Durability.NORMAL, "maxmemory-policy", "allkeys-lru", "which loses messages"),
+    ],
+)
+async def test_settings_changed(start_redis, attach, durability, setting, value, reason):
+    """A setting that loses data is noticed at the next heartbeat; the link waits until it fits."""
+    server = start_redis(*ALWAYS)
+    times = Times(heartbeat_s=0.02, longest_wait_s=0.01)
+    node = await attach(server, durability=durability, times=times)
+    (_, before) = server.command("CONFIG", "GET", setting)
+    server.command("CONFIG", "SET", setting, value)
+    await node.notes.until(lambda: len(node.notes.states) == 1)
+    assert reason in node.notes.states[0].reason
+    with pytest.raises(StoreError, match=reason):
+        await node.link.first_attempt()
+    server.command("CONFIG", "SET", setting, before)
+    await node.notes.until(lambda: len(node.notes.states) == 2)
 
 
 async def test_wiped(redis, attach):

@@ -13,6 +13,7 @@ from chatd.backplane.redis.connections import LostError, RefusedError
 from chatd.backplane.redis.link import Link
 from chatd.backplane.redis.script import load
 from chatd.errors import StoreError
+from chatd.storage.values import Durability
 from tests.docs.pages import first_cells, page, section
 
 RENEW, SCRIPT = load("renew"), load("privaterooms")
@@ -66,7 +67,7 @@ class Connection:
             raise LostError("Not connected")
         name = f"{command} {arguments[0]}"
         usual = {
-            "INFO server": b"run_id:abc",
+            "INFO server": b"run_id:abc\r\nredis_version:7.0.0",
             "INFO replication": REPLICATION,
             "CONFIG GET": ALWAYS,
             "generation": b"g",
@@ -408,6 +409,23 @@ class HeartbeatTests(LinkCase):
             self.clock.advance(0.1)
             self.assertIs(self.states[-1].is_up, True)
             self.close()
+
+    def test_settings(self):
+        """A server that loses data now ends the attachment, after it has noted that."""
+        self.link = Link(self.clock, self.server.dial, durability=Durability.FULL)
+        self.link.linked = self.states.append
+        self.link.start()
+        self.clock.advance(2.5)
+        self.assertEqual(self.states, [])
+        self.server.answers["CONFIG GET"] = [b"appendonly", b"yes", b"appendfsync", b"everysec"]
+        self.clock.advance(2.5)
+        reason = "--durability full needs appendonly yes and appendfsync always"
+        self.assertEqual(self.states, [LinkState(False, reason)])
+        self.assertEqual(self.server.names().count("renew"), 2)
+        self.server.answers.clear()
+        self.clock.advance(0.1)
+        self.assertIs(self.states[-1].is_up, True)
+        self.close()
 
     def test_unexamined(self):
         """A renewal that cannot be examined ends the attachment, too."""
