@@ -278,8 +278,7 @@ class Link:
         self._outage.end()
 
     def _attempt_failed(self, failure: Failure) -> None:
-        if not failure.check(ChatError, TimeoutError) and not self._is_closing:
-            self._log.failure("attaching to the backplane failed", failure)
+        self._log_unexpected("attaching to the backplane failed", failure)
         self._attachment = None
         reason = failure.getErrorMessage()
         if failure.check(TimeoutError):
@@ -314,6 +313,11 @@ class Link:
     def _tell(self, state: LinkState) -> None:
         self.linked(state)  # it may be another one by now
 
+    def _log_unexpected(self, what: str, failure: Failure) -> None:
+        """Log a fault of the program; an outage logs the other reasons by itself."""
+        if not failure.check(ChatError, TimeoutError) and not self._is_closing:
+            self._log.failure(what, failure)
+
     def _call_failed(self, failure: Failure) -> None:
         failure.trap(StoreError, TimeoutError)
         self._log.debug("a call of the backplane failed: {error}", error=failure.value)
@@ -329,9 +333,12 @@ class Link:
             return
         self._unheard += 1
         self._next_step = self._reactor.callLater(self.times.heartbeat_s, self._beat)
-        Deferred.fromCoroutine(self._renew(attachment)).addErrback(
-            lambda failure: attachment.end(failure.getErrorMessage())
-        )
+        renewed = Deferred.fromCoroutine(self._renew(attachment))
+        renewed.addErrback(self._renew_failed, attachment)
+
+    def _renew_failed(self, failure: Failure, attachment: Attachment) -> None:
+        self._log_unexpected("a heartbeat of the backplane failed", failure)
+        attachment.end(failure.getErrorMessage())
 
     async def _renew(self, attachment: Attachment) -> None:
         self._tell_others(await attachment.renew_lease(self.times.lease_ms))

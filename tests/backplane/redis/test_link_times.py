@@ -427,6 +427,34 @@ class HeartbeatTests(LinkCase):
         self.assertIs(self.states[-1].is_up, True)
         self.close()
 
+    def test_fault_of_a_beat(self):
+        """A fault of the program in a heartbeat is logged, and the node attaches anew."""
+
+        async def beat(attachment):
+            raise ZeroDivisionError
+
+        self.link.beats.append(beat)
+        self.link.start()
+        self.clock.advance(2.5)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertIs(self.states[-1].is_up, False)
+        self.link.beats.clear()
+        self.clock.advance(0.1)
+        self.assertIs(self.states[-1].is_up, True)
+        self.close()
+
+    def test_refused_beat(self):
+        """A heartbeat that Redis refuses is no fault of the program."""
+
+        async def beat(attachment):
+            raise StoreError("OOM no memory")
+
+        self.link.beats.append(beat)
+        self.link.start()
+        self.clock.advance(2.5)
+        self.assertEqual(self.states, [LinkState(False, "OOM no memory")])
+        self.close()
+
     def test_unexamined(self):
         """A renewal that cannot be examined ends the attachment, too."""
         self.link.start()
