@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.backplane.interface import IBackplaneListener
 from chatd.backplane.redis.merge import Merge
-from chatd.backplane.redis.packing import EVENT_MARK, read_push, unpack
+from chatd.backplane.redis.packing import EVENT_MARK, Push, read_push, unpack
 from chatd.errors import StoreError
 from chatd.storage.values import Head
 
@@ -53,6 +54,8 @@ class OpenRooms(dict[str, OpenRoom]):
         fill: Reads messages.
         event: Takes pushes of EVENTs.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -116,7 +119,11 @@ class OpenRooms(dict[str, OpenRoom]):
             room.merge.skip(last)
 
     def pushed(self, data: bytes) -> None:
-        """Take a push for a room."""
+        """Take a push for a room.
+
+        Raises:
+            StoreError: It is not a push, or a message in it is none.
+        """
         if data.startswith(EVENT_MARK):
             self._event(data)
             return
@@ -129,17 +136,29 @@ class OpenRooms(dict[str, OpenRoom]):
             return
         if room.merge.epoch != push.epoch:
             return
-        if push.elements:
-            self._offer(push.stream, room.merge, push.first, push.elements)
-        else:
-            room.merge.announce(push.last)
-        self._fill_if_needed(push.stream, room)
+        room.merge.announce(push.last)
+        try:
+            self._tell(push, room.merge)
+        finally:  # also reads what Redis keeps in place of a push with a wrong message
+            self._fill_if_needed(push.stream, room)
+
+    def _tell(self, push: Push, merge: Merge) -> None:
+        # The position moves only when all messages are unpacked.
+        messages = [unpack(each, seq) for seq, each in enumerate(push.elements, push.first)]
+        if new := merge.offer(push.first, messages):
+            self._listener().heard(push.stream, new)
 
     def _offer(self, stream: str, merge: Merge, first: int, elements: Sequence[bytes]) -> None:
+        """Take kept messages; a record that is no message is left out."""
         place = merge.seq
-        new = merge.offer(first, elements)
-        if new:
-            messages = [unpack(each, place + n) for n, each in enumerate(new, 1)]
+        messages = []
+        for seq, each in enumerate(merge.offer(first, elements), place + 1):
+            try:
+                messages.append(unpack(each, seq))
+            except StoreError as error:
+                told = "message {seq} of {stream} is left out: {error}"
+                self._log.error(told, seq=seq, stream=stream, error=error)
+        if messages:
             self._listener().heard(stream, messages)
 
     def _fill_if_needed(self, stream: str, room: OpenRoom) -> None:

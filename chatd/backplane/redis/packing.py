@@ -34,10 +34,13 @@ from chatd.errors import StoreError
 from chatd.storage.values import Entry
 from chatd.wire.messages import MESSAGE_TYPE, ChatHeader, Message
 
-__all__ = ["EVENT_MARK", "Push", "pack", "read_push", "unpack"]
+__all__ = ["EVENT_MARK", "WRONG_FORMAT", "Push", "not_a_push", "pack", "read_push", "unpack"]
 
 EVENT_MARK = b"\xff\xff"
 """The first bytes of a push of an EVENT."""
+
+WRONG_FORMAT = (struct.error, UnicodeDecodeError, msgspec.MsgspecError)
+"""The errors of decoding bytes that are not in chatd's format."""
 
 _KEPT = struct.Struct(">dIH")
 _LENGTHS = struct.Struct(">IH")
@@ -76,7 +79,7 @@ def unpack(element: bytes, seq: int) -> Message:
     try:
         time, _, length = _KEPT.unpack_from(element)
         body = _decode(memoryview(element)[_KEPT.size + length :])
-    except (struct.error, msgspec.MsgspecError) as error:
+    except WRONG_FORMAT as error:
         raise StoreError(f"a record in Redis is not a message: {error}") from error
     header = ChatHeader(
         id=body.id,
@@ -118,8 +121,13 @@ def read_push(data: bytes) -> Push:
     """
     try:
         return _read_push(data)
-    except (struct.error, UnicodeDecodeError) as error:
-        raise StoreError(f"a push is not in chatd's format: {error}") from error
+    except WRONG_FORMAT as error:
+        raise not_a_push(error) from error
+
+
+def not_a_push(error: Exception) -> StoreError:
+    """Return the error for a push that cannot be decoded, from the error of decoding."""
+    return StoreError(f"a push is not in chatd's format: {error}")
 
 
 def _read_push(data: bytes) -> Push:

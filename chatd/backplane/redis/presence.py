@@ -12,7 +12,7 @@ from chatd.backplane.redis import keys
 from chatd.backplane.redis.attachment import Attachment, in_parts
 from chatd.backplane.redis.link import Link
 from chatd.backplane.redis.openrooms import read_head
-from chatd.backplane.redis.packing import EVENT_MARK
+from chatd.backplane.redis.packing import EVENT_MARK, WRONG_FORMAT, not_a_push
 from chatd.backplane.redis.script import load
 from chatd.storage.values import Head
 
@@ -89,9 +89,16 @@ class Presence:
         await self._link.call(_TOPIC, _keys(stream), args)
 
     def pushed(self, data: bytes) -> None:
-        """Take a push that begins with `EVENT_MARK`."""
+        """Take a push that begins with `EVENT_MARK`.
+
+        Raises:
+            StoreError: It is not a push.
+        """
         assert self.listener is not None
-        stream, but, event = _decode(memoryview(data)[len(EVENT_MARK) :])
+        try:
+            stream, but, event = _decode(memoryview(data)[len(EVENT_MARK) :])
+        except WRONG_FORMAT as error:
+            raise not_a_push(error) from error
         self.listener.heard_event(stream, event, but)
 
     async def attach(self, attachment: Attachment, kept: Sequence[bytes]) -> None:

@@ -22,6 +22,7 @@ from chatd.backplane.interface import IBackplaneListener
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.attachment import Attachment, in_parts
 from chatd.backplane.redis.link import Link
+from chatd.backplane.redis.packing import WRONG_FORMAT, not_a_push
 from chatd.backplane.redis.script import load
 from chatd.errors import StoreError
 
@@ -36,7 +37,8 @@ _AT_ONCE = 500
 _QUESTION, _ANSWER, _FOR_NAME, _DIRECT = b"Q", b"A", b"N", b"D"
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.decode
+_decode_event = msgspec.msgpack.Decoder(tuple[str, dict[str, Any]]).decode
+_decode_question = msgspec.msgpack.Decoder(tuple[str, str, dict[str, Any]]).decode
 
 
 class Words:
@@ -112,7 +114,10 @@ class Words:
         return [node.decode() for node in nodes]
 
     def _pushed(self, data: bytes) -> None:
-        (number,) = _NUMBER.unpack_from(data)
+        try:
+            (number,) = _NUMBER.unpack_from(data)
+        except WRONG_FORMAT as error:
+            raise not_a_push(error) from error
         if number == self._heard + 1:
             self._heard = number
             self._take(data[_NUMBER.size :])
@@ -167,19 +172,26 @@ class Words:
             self.listener.directs_missed(missed)
 
     def _take(self, word: bytes) -> None:
+        """Hear a word; drop it if it is none, since it would be the same at each later reading."""
+        try:
+            self._hear(word)
+        except (StoreError, *WRONG_FORMAT) as error:
+            self._log.error("a word of another daemon is dropped: {error}", error=error)
+
+    def _hear(self, word: bytes) -> None:
         listener = self.listener
         assert listener is not None
         kind, rest = word[:1], word[1:]
         if kind == _DIRECT:
             self._direct(rest)
         elif kind == _FOR_NAME:
-            key, event = _decode(rest)
+            key, event = _decode_event(rest)
             listener.heard_for(key, event)
         elif kind == _QUESTION:
-            node, id, question = _decode(rest)
+            node, id, question = _decode_question(rest)
             Deferred.fromCoroutine(self._answer(node, id, question)).addErrback(_only_lost)
         elif kind == _ANSWER:
-            node, id, told = _decode(rest)
+            node, id, told = _decode_question(rest)
             asked = self._questions.get(id)
             if asked is not None:
                 asked.answered(node, told)

@@ -6,12 +6,15 @@ from twisted.logger import capturedLogs, formatEvent
 
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.attachment import Attachment
+from chatd.backplane.redis.packing import EVENT_MARK
 from chatd.backplane.redis.script import load
 from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
 from chatd.storage.values import Durability
+from tests.backplane.redis.nodes import QUIET
 from tests.backplane.redis.servers import ALWAYS
 
+WORD_1 = (1).to_bytes(8, "big")
 LEAVE = load("leave")
 NODES = [keys.key("nodes")]
 
@@ -218,3 +221,50 @@ async def test_generation_changes(redis, attach, monkeypatch):
         await node.first_attempt()
     await node.first_attempt()
     assert tries[1] == "other"
+
+
+@pytest.mark.parametrize(
+    ("channel", "data"),
+    [
+        ("room lobby", EVENT_MARK + b"\xc1"),
+        ("room lobby", EVENT_MARK + b"\x90"),  # an empty array
+        ("room lobby", EVENT_MARK + b"\x93\xa1\xff\xa0\x80"),  # not UTF-8
+        ("room lobby", b"\x00\x01x"),
+        ("node", b"abc"),
+        ("node", WORD_1 + b"N\xc1"),
+        ("node", WORD_1 + b"N\x92\x01\x80"),  # a number for a name
+        ("node", WORD_1 + b"Q\x90"),
+        ("node", WORD_1 + b"A\xc1"),
+        ("node", WORD_1 + b"D\x00\x01x"),
+    ],
+)
+async def test_wrong_push(redis, attach, channel, data):
+    """A push that is not in chatd's format is dropped with a line in the log; the link stays."""
+    node = await attach(redis, times=QUIET)
+    await node.open_stream("room lobby", "Lobby")
+    attachment = node.link.attachment
+    name = keys.node_channel(node.link.node) if channel == "node" else f"stream {channel}"
+    pushed: Deferred[None] = Deferred()
+    attachment.pushes.on_push = after(attachment.pushes.on_push, pushed)
+    with capturedLogs() as events:
+        assert redis.command("PUBLISH", keys.channel(attachment.generation, name), data) == 1
+        await pushed
+    (event,) = events
+    assert " is dropped: " in formatEvent(event)
+    await node.set_topic("room lobby", "topic")
+    assert node.link.attachment is attachment
+    assert node.notes.states == []
+
+
+def after(function, done):
+    """Return a function that also fires a Deferred with its outcome."""
+
+    def call(*arguments):
+        try:
+            function(*arguments)
+        except Exception:
+            done.errback()
+        else:
+            done.callback(None)
+
+    return call

@@ -5,6 +5,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.backplane.redis.openrooms import OpenRoom, OpenRooms
@@ -214,6 +215,33 @@ class OpenRoomsTests(SynchronousTestCase):
         self.shared.answers.append(lambda: self.rooms.opened(LOBBY, head, 0, []))
         self.shared.answer_all()
         self.assertEqual((self.seqs(), self.notes.moves, self.notes.misses), ([1], [], []))
+
+    def test_wrong_push(self):
+        """In place of a push with a wrong message, the kept messages are read."""
+        self.shared.open()
+        self.shared.answer_all()
+        self.shared.add(3, "other")
+        wrong = [element(1), b"no message", element(3)]
+        push = push_of("other", "e", 1, 3, wrong)
+        self.assertRaises(StoreError, self.rooms.pushed, push)
+        self.assertEqual(self.seqs(), [])
+        self.shared.answer_all()
+        self.assertEqual(self.seqs(), [1, 2, 3])
+
+    def test_wrong_record(self):
+        """A kept record that is no message is left out, and the others are heard."""
+        self.shared.open()
+        self.shared.answer_all()
+        self.shared.add(4, "other")
+        for seq in (2, 4):
+            self.shared.elements[seq - 1] = b"no message"
+        self.rooms.pushed(push_of("other", "e", 1, 4, []))
+        with capturedLogs() as events:
+            self.shared.answer_all()
+        self.assertEqual(self.seqs(), [1, 3])
+        self.assertEqual(self.rooms[LOBBY].position, 4)
+        told = [formatEvent(event)[:35] for event in events]
+        self.assertEqual(told, [f"message {seq} of room lobby is left out" for seq in (2, 4)])
 
     def test_announced(self):
         """An announced message is read."""

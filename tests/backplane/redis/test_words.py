@@ -2,6 +2,7 @@
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs, formatEvent
 
 from chatd.backplane.redis import keys, words
 from chatd.backplane.redis.attachment import Attachment
@@ -137,6 +138,23 @@ async def test_lost_pushes(redis, attach):
         one.tell_name("ann", {"event": "n", "n": number})
     await two.notes.until(lambda: len(two.notes.events) == 1200)
     assert [event["n"] for _, event in two.notes.events] == list(range(1200))
+
+
+async def test_wrong_word(redis, attach):
+    """A wrong word in the inbox is dropped with a line in the log; the words after it are heard."""
+    one, two = await attach(redis), await attach(redis, times=QUIET)
+    await two.claim(["ann"], "1", is_account=False, bans=())
+    two.lose_pushes()
+    for number in range(3):
+        one.tell_name("ann", {"event": "n", "n": number})
+    await one.find(["ann"])
+    redis.command("LSET", keys.key("q", two.link.node), 1, b"N\xc1")
+    with capturedLogs() as events:
+        await two.people_beat()
+    assert [event["n"] for _, event in two.notes.events] == [0, 2]
+    (event,) = events
+    assert "a word of another daemon is dropped: " in formatEvent(event)
+    assert two.notes.states == []
 
 
 async def test_gap(redis, attach):
