@@ -13,10 +13,13 @@ from chatd.chat.commits import Start
 from chatd.chat.names import fold
 from chatd.chat.rooms import M
 from chatd.chat.roster import Roster
+from chatd.errors import StoreError
 from chatd.storage.values import Entry
 from chatd.wire.messages import Message
 
 __all__ = ["Receivers"]
+
+_NOBODY = Found("", 0)
 
 
 class Receivers(Generic[M]):
@@ -68,14 +71,19 @@ class Receivers(Generic[M]):
     async def _look_again(self) -> None:
         """Tell the authors that nobody got their messages, unless the receiver has come meanwhile.
 
-        The messages of the meantime are looked up together.
+        The messages of the meantime are looked up together. If the backplane does not answer, it
+        counts that nobody was there before the messages were stored.
         """
         try:
             while self._missed:
                 missed, self._missed = self._missed, []
-                found = await self._find([message.to or "" for _, message in missed])
+                try:
+                    found = await self._find([message.to or "" for _, message in missed])
+                except StoreError:
+                    found = {}
                 for author, message in missed:
-                    self._tell(author, message, found[fold(message.to or "")])
+                    key = fold(message.to or "")
+                    self._tell(author, message, found.get(key, _NOBODY))
         finally:
             self._is_looking = False
 

@@ -2,7 +2,7 @@
 
 from twisted.internet.defer import Deferred
 
-from chatd.errors import RequestError, SessionEnded
+from chatd.errors import RequestError, SessionEnded, StoreError
 from chatd.storage.values import Head, Retention
 from tests.backplane.daemons import DaemonsCase
 
@@ -311,6 +311,15 @@ class DirectTests(DaemonsCase):
         self.pump()
         self.assertEqual([each["name"] for each in self.ann.take("absent")], ["cat", "dan", "eve"])
         self.assertEqual(asked, [["cat"], ["cat"], ["dan"], ["eve"], ["dan", "eve"]])
+
+    def test_second_look_fails(self):
+        """If the link is lost after messages are stored, their receivers count as absent."""
+        _, gate = self.hold_second_look()
+        for name in ("cat", "dan"):
+            self.say(self.ann, "hello?", to=name)
+        gate.errback(StoreError("the link is lost"))
+        self.pump()
+        self.assertEqual([each["name"] for each in self.ann.take("absent")], ["cat", "dan"])
 
     def test_come_meanwhile(self):
         """A receiver that comes just before the message is stored gets it, and is not absent."""
