@@ -25,7 +25,7 @@ from chatd.server.connections import Closable, Connections
 from chatd.server.delivery import TurnDelivery
 from chatd.server.failures import FailureLog
 from chatd.server.greeter import Greeter
-from chatd.server.joint import Link, listen, share
+from chatd.server.joint import LinkPatience, listen, share
 from chatd.server.keyring import Keyring
 from chatd.server.limits import Limits
 from chatd.server.passwordchange import PasswordChange
@@ -84,7 +84,7 @@ class Engine(Generic[S]):
         self.turn = Turn(clock, self._store_what_was_said)
         self.operators = Operators(policy.operators, needs_account=accounts is not None)
         self.access = RoomAccess(store, self.operators, DeferredLock(), note)
-        self.link = Link(clock, policy.link_patience_s, self._end_all)
+        self.link_patience = LinkPatience(clock, policy.link_patience_s, self._end_all)
         roster = self._make_chat(store, bans, policy, unix_time, has_accounts=accounts is not None)
         self.speaker: Speaker[S] = Speaker(self.hub, self.turn, name)
         self.command_budget = CommandBudget(clock)
@@ -121,7 +121,7 @@ class Engine(Generic[S]):
 
     def finish(self) -> None:
         """Stop the timers; log now how many lines the logs have left out."""
-        self.link.stop()
+        self.link_patience.stop()
         self.session_log.finish()
         self.failures.finish()
 
@@ -145,7 +145,7 @@ class Engine(Generic[S]):
             has_accounts=has_accounts,
         )
         self.hub: Hub[S] = Hub(roster, delivery, start, self.failures.failed, unix_time=unix_time)
-        listen(self.hub, bans, self.link, start, self.failures.failed)
+        listen(self.hub, bans, self.link_patience, start, self.failures.failed)
         return roster
 
     def _end_all(self, code: str, reason: str) -> None:

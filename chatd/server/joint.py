@@ -21,12 +21,12 @@ from chatd.errors import ErrorCode
 from chatd.storage.interface import IMessageStore
 from chatd.transport.timer import Timer
 
-__all__ = ["Link", "listen", "share"]
+__all__ = ["LinkPatience", "listen", "share"]
 
 classImplements(Listener, IBackplaneListener)  # the chat itself imports nothing of zope
 
 
-class Link:
+class LinkPatience:
     """Ends the sessions of a server whose link to the backplane stays lost.
 
     Args:
@@ -65,7 +65,11 @@ def share(store: IMessageStore, roster: Roster[M], bans: Bans, start: Start) -> 
 
 
 def listen(
-    hub: Hub[M], bans: Bans, link: Link, start: Start, failed: Callable[[Exception], None]
+    hub: Hub[M],
+    bans: Bans,
+    patience: LinkPatience,
+    start: Start,
+    failed: Callable[[Exception], None],
 ) -> None:
     """Listen to the other daemons of the chat, if there are others."""
     shared = hub.roster.shared
@@ -73,7 +77,7 @@ def listen(
         return
 
     def linked(state: LinkState) -> None:
-        link.changed(state)
+        patience.changed(state)
         if state.is_up:
             start(shared.read_again())
 

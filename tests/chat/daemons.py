@@ -10,7 +10,7 @@ from chatd.chat.commands import Commands
 from chatd.chat.hub import Hub
 from chatd.chat.moderation import Bans
 from chatd.chat.roster import Roster
-from chatd.server.joint import Link, listen, share
+from chatd.server.joint import LinkPatience, listen, share
 from tests.chat.recorder import Person
 
 
@@ -50,8 +50,8 @@ class Daemon:
             lambda: chat.now,
             chat.change_password,
         )
-        link = Link(Clock(), 60.0, lambda code, reason: None)
-        listen(self.hub, self.bans, link, chat.start, chat.failures.append)
+        patience = LinkPatience(Clock(), 60.0, lambda code, reason: None)
+        listen(self.hub, self.bans, patience, chat.start, chat.failures.append)
 
 
 @dataclass(frozen=True, slots=True)
