@@ -53,7 +53,8 @@ class Found(msgspec.Struct, frozen=True):
     """A name on all nodes.
 
     Attributes:
-        name: The name as its first session spells it; empty if no session has it.
+        name: The name as a session spells it: the session with the newest away text, if there is
+            such a text; else any session. Empty if no session has the name.
         sessions: How many sessions on all nodes have the name.
         away: The newest away text of these sessions with its number, or None. Numbers rise with
             each text of any node.

@@ -20,7 +20,9 @@ _KEY, _ACCOUNTS, _OPERATORS = "key file", "password file", "list of operators"
 class Sameness:
     """Compares this daemon, as it was started, with the others of its chat, by digests.
 
-    A digest tells nothing of what it is made from to anyone without the key.
+    Redis has the digests. With a key, they tell nothing to anyone who does not have it. Without a
+    key, they are plain hashes: anyone who can read Redis can check a guess of the operators, or
+    of the whole password file.
 
     Args:
         key: The key of the chat, or None.

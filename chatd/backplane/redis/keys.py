@@ -15,7 +15,8 @@ key                 type    value
 `ages`              zset    the streams that keep a message, by the time of the oldest
 `private`           hash    the private rooms, by folded name
 `d:NAME`            zset    the other names in a name's direct streams with a kept message
-`m:STREAM`          hash    `epoch`, `seq`, `oldest`, `bytes`, `name`, `topic`, `last`
+`m:STREAM`          hash    `epoch`, `seq`, `oldest`, `bytes`, `name`, `topic`; `last`, the id of
+                            the last message; `since`, the time of the oldest kept message
 `l:STREAM`          list    the kept messages, the oldest first: `chatd.backplane.redis.packing`
 `i:STREAM`          hash    author and id of each kept message → its place
 `h:STREAM`          hash    the nodes that have the room open → the last place that it was told
@@ -35,12 +36,10 @@ key                 type    value
 
 from __future__ import annotations
 
-__all__ = ["ALL", "LAYOUT", "channel", "key", "node_channel"]
+__all__ = ["LAYOUT", "channel", "key", "node_channel"]
 
 LAYOUT = 1
 """The layout of the keys and values; a change that an older chatd cannot read raises it."""
-ALL = "all"
-"""The channel that every node hears."""
 _TAG = "{chatd}"
 
 

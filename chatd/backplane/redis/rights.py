@@ -40,7 +40,7 @@ async def check_rights(commands: Commands) -> None:
         StoreError: Some are missing: the text names them as ACL SETUSER takes them. Or the
             connection is lost.
     """
-    probes = keys.key("probe"), keys.channel("probe", keys.ALL)
+    probes = keys.key("probe"), keys.channel("probe", "probe")
     refused, is_key_refused = await run(commands, _RIGHTS, 0, *probes, *_CHECKED)
     missing = _missing({_CHECKED[number - 1] for number in refused}, bool(is_key_refused))
     if missing:

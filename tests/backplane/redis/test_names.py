@@ -70,6 +70,17 @@ async def test_foreign_departure(redis, attach):
     assert await two.find(["ann"]) == [Found("ann", 1)]
 
 
+async def test_spelling(redis, attach):
+    """A name is found as the session with the newest away text spells it."""
+    one, two = await attach(redis), await attach(redis)
+    await claim(one, "Ann", "1", is_account=True)
+    await claim(two, "ANN", "2", is_account=True)
+    for node, session, name in ((one, "1", "Ann"), (two, "2", "ANN"), (one, "1", "Ann")):
+        await node.set_away(session, name, "at lunch")
+        (found,) = await one.find(["ann"])
+        assert found.name == name
+
+
 async def test_find(redis, attach):
     """A name is found with its spelling, the number of its sessions and the newest away text."""
     one, two = await attach(redis), await attach(redis)
