@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -42,27 +42,30 @@ class DirectMessages:
         if waiting is not None:
             waiting.append(push)
         elif push.elements:
-            self._tell(push)
+            self._tell(push.first, push.elements)
         else:
             self._waiting[push.stream] = deque([push])
             Deferred.fromCoroutine(self._tell_waiting(push.stream))
 
-    def _tell(self, push: Push) -> None:
-        for seq, each in enumerate(push.elements, push.first):
-            self._listener().heard_direct(unpack(each, seq))
+    def _tell(self, first: int, elements: Sequence[bytes]) -> None:
+        """Tell messages; a record that is no message is left out."""
+        for seq, each in enumerate(elements, first):
+            try:
+                message = unpack(each, seq)
+            except StoreError as error:
+                self._log.error("a direct message is left out: {error}", error=error)
+            else:
+                self._listener().heard_direct(message)
 
     async def _tell_waiting(self, stream: str) -> None:
-        """Tell all that waits of a stream; a record that is no message is left out."""
+        """Tell all that waits of a stream."""
         waiting = self._waiting[stream]
         while waiting:
             push = waiting.popleft()
-            try:
-                if push.elements:
-                    self._tell(push)
-                else:
-                    await self._read(push)
-            except StoreError as error:
-                self._log.error("direct messages are left out: {error}", error=error)
+            if push.elements:
+                self._tell(push.first, push.elements)
+            else:
+                await self._read(push)
         del self._waiting[stream]
 
     async def _read(self, push: Push) -> None:
@@ -70,9 +73,6 @@ class DirectMessages:
 
         If they cannot be read now, such as when the link is lost, the listener hears that the names
         of the stream may have missed messages.
-
-        Raises:
-            StoreError: A record is no message.
         """
         first = push.first
         while first <= push.last:
@@ -85,6 +85,6 @@ class DirectMessages:
             if head.epoch != push.epoch or not elements:
                 return
             first = max(first, head.oldest)
-            for each in elements[: push.last - first + 1]:
-                self._listener().heard_direct(unpack(each, first))
-                first += 1
+            part = elements[: max(0, push.last - first + 1)]  # later ones have their own push
+            self._tell(first, part)
+            first += len(part)

@@ -85,15 +85,15 @@ class DirectMessagesTests(SynchronousTestCase):
     def test_left_out(self):
         """A record that is no message, or has another epoch, is left out; the others are told."""
         self.direct.pushed(push_of(ONE, 1, 1))
-        self.direct.pushed(push_of(ONE, 2, 2, b"no message"))
-        self.direct.pushed(push_of(ONE, 3, 3))
-        self.direct.pushed(push_of(ONE, 4, 4, element(4)))
+        self.direct.pushed(push_of(ONE, 2, 3, b"no message", element(3)))
+        self.direct.pushed(push_of(ONE, 4, 4))
+        self.direct.pushed(push_of(ONE, 5, 5, element(5)))
         with capturedLogs() as events:
             self.answer(1)
         (event,) = events
-        self.assertIn("direct messages are left out: a record", formatEvent(event))
-        self.answer(3, epoch="another")
-        self.assertEqual(self.seqs(), [("1", 1), ("4", 4)])
+        self.assertIn("a direct message is left out: a record", formatEvent(event))
+        self.answer(4, epoch="another")
+        self.assertEqual(self.seqs(), [("1", 1), ("3", 3), ("5", 5)])
         self.assertEqual(self.notes.missed_names, [])
 
     def test_not_kept(self):
@@ -101,3 +101,10 @@ class DirectMessagesTests(SynchronousTestCase):
         self.direct.pushed(push_of(ONE, 1, 2))
         self.answer(2, oldest=2)
         self.assertEqual(self.seqs(), [("2", 2)])
+
+    def test_none_kept(self):
+        """If none of the announced messages is kept, later messages wait for their own push."""
+        self.direct.pushed(push_of(ONE, 1, 1))
+        self.direct.pushed(push_of(ONE, 3, 3, element(3)))
+        self.answer(3, 4, 5, oldest=3)
+        self.assertEqual(self.seqs(), [("3", 3)])
