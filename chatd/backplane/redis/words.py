@@ -102,7 +102,7 @@ class Words:
 
     async def beat(self, attachment: Attachment) -> None:
         """Drop the heard words from the inbox, and hear the words whose pushes got lost."""
-        await self._read(attachment)
+        await self._read_again(attachment)
 
     def others_changed(self, others: Sequence[str]) -> None:
         """Stop waiting for the answers of dead nodes."""
@@ -124,15 +124,26 @@ class Words:
         elif number > self._heard and not self._is_reading:
             attachment = self._link.attachment
             if attachment is not None:
-                read = Deferred.fromCoroutine(self._read(attachment))
+                read = Deferred.fromCoroutine(self._read_again(attachment))
                 read.addErrback(_only_lost)  # the next attachment reads
 
-    async def _read(self, attachment: Attachment, *, is_lost: bool = False) -> None:
+    async def _read_again(self, attachment: Attachment) -> None:
+        """Hear the words of the inbox; if words are lost, attach anew.
+
+        They may have been about bans or private rooms, which the daemon reads when the link works.
+        """
+        if await self._read(attachment):
+            attachment.end("words of other daemons are lost")
+
+    async def _read(self, attachment: Attachment, *, is_lost: bool = False) -> bool:
         """Hear the words of the inbox.
 
         Args:
             attachment: The attachment.
             is_lost: Whether there may be words that are not in the inbox.
+
+        Returns:
+            Whether words are lost.
         """
         self._is_reading = True
         since = self._heard_at
@@ -159,6 +170,7 @@ class Words:
         self._heard_at = now.decode()
         if is_lost:
             await self._tell_missed(attachment, since)
+        return is_lost
 
     async def _tell_missed(self, attachment: Attachment, since: str) -> None:
         """Find the names here with direct messages from a time on, of which some were not heard."""

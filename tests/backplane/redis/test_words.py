@@ -185,7 +185,10 @@ async def test_inbox_is_trimmed(redis, attach):
 
 
 async def test_full_inbox(redis, attach):
-    """An inbox loses its oldest words beyond its bound, and the node goes on with the next."""
+    """An inbox loses its oldest words beyond its bound; the node hears the next, and attaches anew.
+
+    So its daemon reads the bans again.
+    """
     one, two = await attach(redis), await attach(redis, times=QUIET)
     await two.claim(["ann"], "1", is_account=False, bans=())
     two.lose_pushes()
@@ -194,8 +197,16 @@ async def test_full_inbox(redis, attach):
     await one.find(["ann"])
     two.notes.sessions = [("1", "ann", "", False)]
     await one.append([entry("new", stream=DIRECT)])
-    await two.people_beat()
+    with pytest.raises(StoreError, match="the connection is lost"):
+        await two.people_beat()
     assert [event["n"] for _, event in two.notes.events] == list(range(11, 10_010))
+    assert two.notes.missed_names == ["ann"]
+    await two.notes.until(lambda: len(two.notes.states) == 2)
+    assert two.notes.states[0].reason == "words of other daemons are lost"
+    one.tell_name("ann", {"event": "n", "n": "last"})
+    await two.notes.until(lambda: two.notes.events[-1][1]["n"] == "last")
+    await two.people_beat()
+    assert len(two.notes.states) == 2
     assert two.notes.missed_names == ["ann"]
 
 
