@@ -35,8 +35,13 @@ from chatd.wire.messages import Message
 
 __all__ = ["SeveralDaemons"]
 
-_NAMES_LISTED = LIST_BYTES // 8
-"""How many names `who` looks up: as many of the shortest names exceed `LIST_BYTES`."""
+_NAMES_AT_ONCE = 500
+"""How many names one question looks up; the backplane does nothing else meanwhile."""
+
+
+_NAME_BYTES = 8
+"""How many bytes a name takes in the list of `who`, at least, besides its own."""
+_NameInside = tuple[str, str, str]  # see `Inside.names`
 
 
 class _Account(NamedTuple):
@@ -160,14 +165,27 @@ class SeveralDaemons(Generic[M]):
 
     async def inside(self, key: str, after: str) -> RoomNames | None:
         """See `Shared`."""
-        found = await self.backplane.inside(room_stream(key), after, limit=_NAMES_LISTED)
-        if not found.count:
+        count, found = await self._names_that_fit(room_stream(key), after)
+        if not count:
             return None
         room = await self._roster.open(key)  # it knows how the room was first spelled
         self._roster.close(room)
-        texts = {key: text for key, _, text in found.names if text}
-        names = [(key, name) for key, name, _ in found.names]
-        return RoomNames(room.name, found.count, names, lambda key: texts.get(key, ""))
+        texts = {key: text for key, _, text in found if text}
+        names = [(key, name) for key, name, _ in found]
+        return RoomNames(room.name, count, names, lambda key: texts.get(key, ""))
+
+    async def _names_that_fit(self, stream: str, after: str) -> tuple[int, list[_NameInside]]:
+        """Return how many names are in a room, and at least as many as fit in one list."""
+        found: list[_NameInside] = []
+        size = 0
+        while True:
+            page = await self.backplane.inside(stream, after, limit=_NAMES_AT_ONCE)
+            found += page.names
+            # No name takes fewer bytes in a list: otherwise `next` could be missing there.
+            size += sum(_NAME_BYTES + len(f"{name}{text}".encode()) for _, name, text in page.names)
+            if len(page.names) < _NAMES_AT_ONCE or size > LIST_BYTES:
+                return page.count, found
+            after = page.names[-1][0]
 
     async def peopled(self, person: Person, after: str) -> dict[str, ListedRoom]:
         """See `Shared`."""
@@ -236,10 +254,10 @@ class SeveralDaemons(Generic[M]):
         accounts: list[Person] = []
         after = ""
         while True:
-            page = await self.backplane.inside(room.stream, after, limit=MAX_LISTED)
+            page = await self.backplane.inside(room.stream, after, limit=_NAMES_AT_ONCE)
             # Names without this prefix belong to accounts: without them, no room is private.
             accounts += [_Account(key) for key, _, _ in page.names if not key.startswith(GUEST)]
-            if len(page.names) < MAX_LISTED:
+            if len(page.names) < _NAMES_AT_ONCE:
                 return accounts
             after = page.names[-1][0]
 

@@ -197,7 +197,11 @@ class PresenceTests(DaemonsCase):
         for number, name in enumerate(guests):
             self.connect(self.servers[number % 2], name)
         self.patch(lists, "LIST_BYTES", 80)
+        self.patch(severaldaemons, "LIST_BYTES", 80)
+        self.patch(severaldaemons, "_NAMES_AT_ONCE", 3)
+        self.there.calls.clear()
         result = self.do(self.bob.command("who", room="lobby"))
+        self.assertEqual(self.there.calls.count("inside"), 2)  # no more than fit
         self.assertEqual((result["members"], result["names"][0]), (21, "bob"))
         self.assertLess(len(result["names"]), 10)
         self.assertEqual(self.do(self.bob.who("lobby")), ["bob", *guests])

@@ -20,6 +20,7 @@ from chatd.backplane.redis.channels import Channels
 from chatd.backplane.redis.connections import Commands, Dial, Pushes, RedisError, Reply, all_of
 from chatd.backplane.redis.generation import Seen, find_generation
 from chatd.backplane.redis.outage import Outage
+from chatd.backplane.redis.questions import Questions
 from chatd.backplane.redis.running import give_all
 from chatd.backplane.redis.script import Script, load
 from chatd.backplane.redis.serverstate import examine
@@ -33,6 +34,7 @@ __all__ = ["Link", "Part"]
 _LEAVE = load("leave")
 _FIRST_WAIT_S = 0.1
 _JITTER = 0.5
+_MOST_QUESTIONS = 4  # so Redis is never idle for want of a question, and never far behind
 _UNHEARD = 2  # so many probes without an answer end the attachment
 
 
@@ -52,7 +54,8 @@ class Part(Protocol):
 class Link:
     """Keeps a node attached; see "Leases and fences" in the design of the backplane.
 
-    Calls are done in the order in which they are made. While the link is lost, they wait.
+    Calls are done in the order in which they are made, and questions (`ask`) in an order of their
+    own. While the link is lost, all wait.
 
     Args:
         reactor: Measures the times.
@@ -77,6 +80,7 @@ class Link:
     ) -> None:
         self.node = uuid4().hex
         self.times = times or Times()
+        self.questions = Questions(_MOST_QUESTIONS)  # for calls that only read, by any guest
         self.parts: list[Part] = []
         self.beats: list[Callable[[Attachment], Awaitable[None]]] = []  # done at each heartbeat
         self.others_changed: Callable[[dict[str, bytes]], None] = lambda others: None
@@ -118,6 +122,17 @@ class Link:
         """
         attachment = await self.attached()
         return await attachment.call(script, names, args)
+
+    async def ask(
+        self, script: Script, names: Sequence[str] = (), args: Iterable[Any] = ()
+    ) -> Reply:
+        """Run a script that only reads, when it is its turn: other calls may go past it.
+
+        Raises:
+            StoreError: See `call`.
+        """
+        attachment = await self.attached()
+        return await self.questions.ask(lambda: attachment.call(script, names, args))
 
     async def attached(self) -> Attachment:
         """Return the attachment, as soon as there is an attachment.

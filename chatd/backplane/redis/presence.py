@@ -63,19 +63,19 @@ class Presence:
 
     async def count(self, streams: Sequence[str]) -> list[int]:
         """See `IBackplane`."""
-        counts: list[int] = await self._link.call(_COUNT, [keys.key("bans")], streams)
+        counts: list[int] = await self._link.ask(_COUNT, [keys.key("bans")], streams)
         return counts
 
     async def inside(self, stream: str, after: str, *, limit: int) -> Inside:
         """See `IBackplane`."""
-        count, found = await self._link.call(_INSIDE, _keys(stream), (stream, after, limit))
+        count, found = await self._link.ask(_INSIDE, _keys(stream), (stream, after, limit))
         names = [(key.decode(), name.decode(), away.decode()) for key, name, away in found]
         return Inside(names, count)
 
     async def peopled(self, after: str = "", *, limit: int) -> list[tuple[Head, int]]:
         """See `IBackplane`."""
         args = self._max_age, after, limit
-        found = await self._link.call(_PEOPLED, [keys.key("peopled")], args)
+        found = await self._link.ask(_PEOPLED, [keys.key("peopled")], args)
         return [(read_head(head), count) for head, count in found]
 
     def tell_room(self, stream: str, event: Mapping[str, Any], *, but: str = "") -> None:

@@ -143,7 +143,10 @@ class Streams:
             mode, at = ("newest", 0) if before is None else ("before", before)
         at = max(-1, min(at, _MAX_PLACE))
         asked = mode, at, epoch, id, limit, max_bytes
-        reply = await self._read(attachment, stream, self._position(stream), asked)
+        # The position is taken when the question is sent, not before it waits.
+        reply = await self._link.questions.ask(
+            lambda: self._read(attachment, stream, self._position(stream), asked)
+        )
         head, id_there, elements, told_from, told = reply
         if told_from:
             self._rooms.caught_up(stream, head, told_from, told)
@@ -236,7 +239,7 @@ class Streams:
         self, index: str, after: str, limit: int, author: str = ""
     ) -> Iterator[tuple[str, Head]]:
         args = self._max_age, after, limit, author
-        found = await self._link.call(_HEADS, [index], args)
+        found = await self._link.ask(_HEADS, [index], args)
         return ((name.decode(), read_head(head)) for name, head in found)
 
     def _forget(self, stream: str) -> None:

@@ -27,12 +27,15 @@ class Server:
     Attributes:
         scripts: The names of the scripts that ran, with their arguments.
         silent: The scripts that are never answered.
+        held: The scripts that `answer` answers.
         answers: Answers in place of the usual answers, by script or command.
     """
 
     def __init__(self):
         self.scripts = []
         self.silent = set()
+        self.held = set()
+        self.waiting = []
         self.answers = {}
         self.refusals = 0
         self.dialled = 0
@@ -47,6 +50,15 @@ class Server:
         connection = Connection(self)
         self.connections.append(connection)
         return connection
+
+    def answer(self, answer=1):
+        """Answer all calls of held scripts so far."""
+        waiting, self.waiting = self.waiting, []
+        for each in waiting:
+            if isinstance(answer, Exception):
+                each.errback(answer)
+            else:
+                each.callback(answer)
 
     def names(self):
         """Return the names of the scripts that ran."""
@@ -84,6 +96,9 @@ class Connection:
             server.scripts.append((name, *arguments))
         if name == "renew" and server.hears_probes:
             server.connections[-1].on_push(b"own", b"")
+        if name in server.held:
+            server.waiting.append(Deferred())
+            return server.waiting[-1]
         if name in server.silent:
             return Deferred()
         answer = server.answers.get(name, usual.get(name, 1))
@@ -169,6 +184,52 @@ class WaitingTests(LinkCase):
         self.link.start()
         self.server.answers["privaterooms"] = LostError("Lost connection")
         self.failureResultOf(self.call(), StoreError)
+        self.close()
+
+
+class QuestionTests(LinkCase):
+    def ask(self, *args):
+        return Deferred.fromCoroutine(self.link.ask(SCRIPT, (), args))
+
+    def sent(self):
+        """Return the first arguments of the scripts that were sent and are not of the link."""
+        return [args[4] for name, *args in self.server.scripts if name == "privaterooms"]
+
+    def test_past(self):
+        """A write and a heartbeat go past a thousand questions; few of these are sent."""
+        self.link.start()
+        self.server.held = {"privaterooms"}
+        for number in range(1000):
+            self.ask(number).addErrback(lambda failure: failure.trap(StoreError))
+        write = self.call("write")
+        self.clock.advance(self.link.times.heartbeat_s)
+        self.assertEqual(self.sent(), [0, 1, 2, 3, "write"])
+        self.assertEqual(self.server.names()[-1], "renew")
+        self.server.answer()
+        self.assertEqual(self.sent()[5:], [4, 5, 6, 7])
+        self.assertEqual(self.successResultOf(write), 1)
+        self.server.held.clear()
+        self.server.answer()
+        self.assertEqual(self.sent()[5:], list(range(4, 1000)))
+        self.close()
+
+    def test_lost(self):
+        """Questions that wait for their turns fail when the connection is lost."""
+        self.link.start()
+        self.server.held = {"privaterooms"}
+        asked = [self.ask(number) for number in range(1000)]
+        self.server.connections[0].is_lost = True
+        self.server.answer(LostError("Lost connection"))
+        for each in asked:
+            self.failureResultOf(each, StoreError)
+        self.close()
+
+    def test_early(self):
+        """Questions wait for the link, and are asked in their order."""
+        asked = [self.ask(number) for number in range(6)]
+        self.link.start()
+        self.assertEqual([self.successResultOf(each) for each in asked], [1] * 6)
+        self.assertEqual(self.sent(), list(range(6)))
         self.close()
 
 
