@@ -3,11 +3,13 @@
 import pytest
 from twisted.internet.defer import Deferred
 
+from chatd.backplane.interface import KeptBan
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.connections import Commands
 from chatd.backplane.redis.script import load
 from chatd.backplane.redis.times import Times
-from chatd.errors import StoreError
+from chatd.errors import RequestError, StoreError
+from chatd.storage.privateroom import PrivateRoom
 from tests.backplane.redis.servers import ALWAYS
 from tests.storage.stores import LOBBY, entries
 
@@ -84,6 +86,26 @@ async def test_full(redis, attach):
     await bob.append(entries(2))
     await ann.notes.until(lambda: ann.notes.ids(LOBBY) == ["2"])
     assert ann.notes.states == bob.notes.states == []
+
+
+async def test_full_operators(redis, attach):
+    """While Redis is full, operators ban and change private rooms, and people enter and read."""
+    ann, bob = await lobby(redis, attach)
+    redis.command("CONFIG", "SET", "maxmemory", "1")
+    ban = KeptBan("name mallory", None, b"why")
+    await ann.keep_ban(ban)
+    assert await bob.bans() == [ban]
+    with pytest.raises(RequestError, match="banned"):
+        await bob.claim(["mallory"], "1", is_account=False, bans=(ban.key,))
+    assert await ann.drop_ban(ban.key)
+    room = PrivateRoom("den", "Den", frozenset({"cat"}))
+    await ann.keep_private(room, instead_of=None)
+    assert await bob.private_rooms() == [room]
+    assert await bob.claim(["cat"], "1", is_account=False, bans=()) == "cat"
+    bob.enter(LOBBY, "cat")
+    assert (await bob.inside(LOBBY, "", limit=9)).count == 1
+    with pytest.raises(StoreError, match="OOM"):
+        await bob.set_topic(LOBBY, "tea")
 
 
 async def test_frozen(redis, attach):

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Change a private room, unless another node has changed it meanwhile.
 -- KEYS  1 private
 -- ARGV  1 the folded name  2 the room before, in MessagePack; '' if it is not private

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Give a session the first of some names that is free, unless a ban is in force.
 -- KEYS  1 bans; all other keys have the same tag
 -- ARGV  1 the session  2 '1' if it logged in to the account of the name  3 the number of ban keys;

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Keep a ban in place of the ban with the same key, and drop the bans that have ended.
 -- KEYS  1 bans
 -- ARGV  1 the key  2 the end and the value
