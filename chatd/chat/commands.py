@@ -166,9 +166,10 @@ class Commands(Generic[M]):
         await history(self._roster, member, fields, answer)
 
     async def _who(self, member: M, fields: _Who, answer: Answer[M]) -> None:
-        key = fold(check_room(fields.room))
+        name = check_room(fields.room)
+        key = fold(name)
         access = self._roster.access
-        there = await self._roster.shared.inside(key, fields.after)
+        there = await self._roster.shared.inside(name, fields.after)
         if there is None or not access.may_know(member, key):
             raise RequestError(ErrorCode.NO_SUCH_ROOM, "nobody is in a room of that name")
 

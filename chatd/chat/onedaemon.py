@@ -11,7 +11,7 @@ from chatd.chat.away import away_of
 from chatd.chat.interfaces import Person
 from chatd.chat.lists import MAX_LISTED
 from chatd.chat.moderation import Ban, Bans, Target
-from chatd.chat.names import LocalClaims
+from chatd.chat.names import LocalClaims, fold
 from chatd.chat.rooms import M, Room
 from chatd.chat.roster import Roster
 from chatd.chat.shared import AccessChange, Ending, ListedRoom, RoomNames
@@ -84,9 +84,9 @@ class OneDaemon(Generic[M]):
         """See `Shared`."""
         return 0
 
-    async def inside(self, key: str, after: str) -> RoomNames | None:
+    async def inside(self, name: str, after: str) -> RoomNames | None:
         """See `Shared`."""
-        room = self._roster.rooms.get(key)
+        room = self._roster.rooms.get(fold(name))
         if room is None or not room.count:
             return None
         return RoomNames(room.name, room.count, room.names(), self._away_of)

@@ -163,15 +163,15 @@ class SeveralDaemons(Generic[M]):
         counted_twice = is_inside and not room.has(member)
         return max(0, found.count - room.count - counted_twice)
 
-    async def inside(self, key: str, after: str) -> RoomNames | None:
+    async def inside(self, name: str, after: str) -> RoomNames | None:
         """See `Shared`."""
-        count, found = await self._names_that_fit(room_stream(key), after)
+        count, found = await self._names_that_fit(room_stream(fold(name)), after)
         if not count:
             return None
-        room = await self._roster.open(key)  # it knows how the room was first spelled
+        room = await self._roster.open(name)  # it knows how the room was first spelled
         self._roster.close(room)
         texts = {key: text for key, _, text in found if text}
-        names = [(key, name) for key, name, _ in found]
+        names = [(key, spelled) for key, spelled, _ in found]
         return RoomNames(room.name, count, names, lambda key: texts.get(key, ""))
 
     async def _names_that_fit(self, stream: str, after: str) -> tuple[int, list[_NameInside]]:

@@ -149,11 +149,11 @@ class Shared(Protocol[M]):
         The name of a member that enters the room is not counted.
         """
 
-    def inside(self, key: str, after: str) -> Awaitable[RoomNames | None]:
+    def inside(self, name: str, after: str) -> Awaitable[RoomNames | None]:
         """Return the names in a room; None if there are none.
 
         Args:
-            key: The room's folded name.
+            name: The room's name in any spelling. Its folded name can be too long for a name.
             after: The folded name after which to begin.
         """
 

@@ -194,8 +194,25 @@ class PrivateTests(OperatorsCase):
 
     def test_pages(self):
         """All accounts in the room are invited, however many pages name them."""
-        self.patch(severaldaemons, "MAX_LISTED", 1)
+        self.patch(severaldaemons, "_NAMES_AT_ONCE", 1)
         self.assertEqual(self.close_den()["invited"], 2)
+
+    def test_long_folded(self):
+        """The commands for rooms take a room whose folded name is longer than a name may be."""
+        room = "\N{LATIN SMALL LIGATURE FFI}" * 32
+        for client in (self.op, self.ann, self.guest):
+            self.do(client.join(room))
+        self.do(self.ann.command("topic", room=room, topic="tea"))
+        self.assertEqual(self.guest.take("topic")[-1]["topic"], "tea")
+        closed = self.do(self.op.command("private", room=room))
+        self.assertEqual(closed, {"room": room, "invited": 2, "removed": 1})
+        self.do(self.op.command("invite", room=room, name="bob"))
+        self.do(self.bob.join(room))
+        self.do(self.op.command("uninvite", room=room, name="bob"))
+        invited = self.do(self.op.command("invited", room=room))
+        self.assertEqual(invited["names"], ["ann", "op"])
+        self.do(self.op.command("public", room=room))
+        self.do(self.bob.join(room))
 
     def test_public(self):
         """Everybody on any daemon may enter a room that is public again."""

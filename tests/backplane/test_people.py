@@ -206,6 +206,15 @@ class PresenceTests(DaemonsCase):
         self.assertLess(len(result["names"]), 10)
         self.assertEqual(self.do(self.bob.who("lobby")), ["bob", *guests])
 
+    def test_long_folded(self):
+        """`who` finds a room whose folded name is longer than a name may be."""
+        room = "\N{LATIN SMALL LIGATURE FFI}" * 32
+        self.connect(self.one, "ann", rooms=(room,))
+        for client in (self.bob, self.connect(self.two, "guest-c", rooms=(room,))):
+            result = self.do(client.command("who", room=room))
+            self.assertEqual(result["room"], room)
+            self.assertIn("ann", result["names"])
+
     def test_rooms(self):
         """`rooms` counts the names on all daemons."""
         self.connect(self.one, "ann", rooms=("lobby", "Tea"))
