@@ -15,7 +15,7 @@ __all__ = ["Names"]
 
 _CLAIM, _RECLAIM, _DEPART = map(load, ("claim", "reclaim", "depart"))
 _SET_AWAY, _FIND = map(load, ("setaway", "find"))
-_BANNED = -1
+_BANNED, _TOO_MANY = -1, -2
 
 
 class Names:
@@ -41,6 +41,10 @@ class Names:
         number: int = await self._link.call(_CLAIM, self._keys, args)
         if number == _BANNED:
             raise RequestError(ErrorCode.BANNED, "you are banned from this server")
+        if number == _TOO_MANY:
+            raise RequestError(
+                ErrorCode.TOO_MANY_SESSIONS, "there are too many sessions of your account"
+            )
         if not number:
             raise RequestError(ErrorCode.NAME_TAKEN, "none of the names is free")
         return names[number - 1]

@@ -101,6 +101,22 @@ async def test_find(redis, attach):
     assert await one.find([]) == []
 
 
+async def test_too_many(redis, attach):
+    """An account has 500 sessions at most, on all nodes; then the first that leaves makes room."""
+    one, two = await attach(redis), await attach(redis)
+    for number in range(500):
+        node = (one, two)[number % 2]
+        assert await claim(node, "ann", f"{number}", is_account=True) == "ann"
+    for node in (one, two):
+        refused = claim(node, "Ann", "new", is_account=True)
+        assert await code_of(refused) == "too-many-sessions"
+    assert await claim(two, "bob", "new", is_account=True) == "bob"
+    one.depart("0", "ann")
+    await one.find(["ann"])
+    assert await claim(two, "ann", "new", is_account=True) == "ann"
+    assert await code_of(claim(two, "ann", "newer", is_account=True)) == "too-many-sessions"
+
+
 async def test_bans(redis, attach):
     """A ban in force keeps a session out; one that has ended, or of another name, does not."""
     node = await attach(redis, unix_time=lambda: 100.0)
