@@ -115,8 +115,8 @@ class Presence:
         for part in in_parts(gone):
             args: list[str | int | bytes] = [self.limit, _encode({}), *_joined(part)]
             await attachment.call(_QUIT, _keys(part[0][0]), args)
-        new = ((s, self._fold(n), n) for each, (s, n) in inside.items() if each not in there)
-        for names in in_parts(new):
+        # All of them: Redis may have refused a command after it noted that a name is there.
+        for names in in_parts((s, self._fold(n), n) for s, n in inside.values()):
             await attachment.call(_ENTER, _keys(names[0][0]), (self.limit, *_joined(names)))
 
 

@@ -21,7 +21,7 @@ IN_SCRIPTS = (
     *("time", "get", "set", "incr", "del", "exists", "pexpire", "publish"),
     *("hget", "hmget", "hset", "hdel", "hexists", "hincrby", "hgetall", "hkeys", "hvals", "hlen"),
     *("lindex", "llen", "lpop", "lrange", "ltrim", "rpop", "rpush"),
-    *("sadd", "srem", "spop", "smembers", "sscan"),
+    *("sadd", "srem", "smembers", "sscan"),
     *("zadd", "zrem", "zrangebylex", "zrangebyscore"),
 )
 """The commands that the scripts run, with the rights of the same user."""

@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 from twisted.internet import reactor
 from twisted.logger import capturedLogs, formatEvent
@@ -17,6 +18,7 @@ from chatd.backplane.redis.times import Times
 from chatd.errors import ConfigurationError, StoreError
 from chatd.storage.values import Durability, Retention
 from tests.backplane.redis.consistency import check_lobby
+from tests.backplane.redis.nodes import QUIET
 from tests.backplane.redis.scripttexts import NAMES
 from tests.backplane.redis.servers import ALWAYS
 from tests.docs.pages import block
@@ -242,6 +244,147 @@ async def test_withdrawn_from_reads(redis, attach):
         assert redis.command("LLEN", keys.key("l", LOBBY)) == 2
     assert await node.ids(LOBBY) == ["2"]
     check_lobby(redis)
+
+
+ENTERING = "sadd", "hset", "zadd", "hlen", "publish"
+QUITTING = "hget", "hlen", "zrem", "hdel", "publish", "srem"
+CLEARING = "set", "smembers", "sscan", *QUITTING, "exists", "del"
+CLAIMING = "hgetall", "sadd", "hset"
+"""Commands that the scripts run."""
+
+
+async def in_lobby(redis, attach):
+    """Return a node of the page's user, and another that has bob in the lobby."""
+    make_user(redis)
+    node = await node_of(redis, attach, Retention())
+    other = await attach(redis, times=QUICK)
+    for each in (node, other):
+        await each.open_stream(LOBBY, "Lobby")
+    other.enter(LOBBY, "bob")
+    await other.count([LOBBY])
+    return node, other
+
+
+async def refused_once(redis, node, command, work):
+    """Do some work while Redis refuses a command, and attach anew when it does so no more."""
+    set_user(redis, f"-{command}")
+    text = await failure_of(work())
+    assert text is not None
+    assert text.startswith(("NOPERM", "ERR The user executing the script can't run"))
+    set_user(redis, f"+{command}")
+    await node.link.attached()
+
+
+async def check_people(redis, node, *names):
+    """Check that all keys agree on the names in the lobby."""
+    assert [key for key, _, _ in (await node.inside(LOBBY, "", limit=9)).names] == [*names]
+    expected = [name.encode() for name in names]
+    assert sorted(redis.command("HKEYS", keys.key("w", LOBBY))) == expected
+    assert redis.command("ZRANGE", keys.key("o", LOBBY), 0, -1) == expected
+    noted = [
+        each.partition(b"\0")[2]
+        for key in redis.command("KEYS", keys.key("p", "*"))
+        for each in redis.command("SMEMBERS", key)
+    ]
+    assert sorted(noted) == expected
+
+
+def entering(node, name):
+    """Return what notes that a name is in the lobby, and fails if Redis refuses it."""
+    args = 9, LOBBY, name, name
+    return lambda: node.link.call(load("enter"), [keys.key("m", LOBBY)], args)
+
+
+def quitting(node, name):
+    """Return what notes that a name has left the lobby, and fails if Redis refuses it."""
+    args = 9, b"\x80", LOBBY, name, name
+    return lambda: node.link.call(load("quit"), [keys.key("m", LOBBY)], args)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("command", ENTERING)
+async def test_withdrawn_from_enter(redis, attach, command, is_there):
+    """A name that enters while a right is withdrawn is in the room if it is still there later."""
+    node, other = await in_lobby(redis, attach)
+    node.notes.inside = [(LOBBY, "ann")] if is_there else []
+    await refused_once(redis, node, command, entering(node, "ann"))
+    await check_people(redis, other, *(["ann"] if is_there else []), "bob")
+    node.notes.inside = []
+    await quitting(node, "ann")()
+    await check_people(redis, other, "bob")
+
+
+@pytest.mark.parametrize("is_back", [True, False])
+@pytest.mark.parametrize("command", QUITTING)
+async def test_withdrawn_from_quit(redis, attach, command, is_back):
+    """A name that leaves while a right is withdrawn is in the room only if it came back later."""
+    node, other = await in_lobby(redis, attach)
+    await entering(node, "ann")()
+    node.notes.inside = [(LOBBY, "ann")] if is_back else []
+    await refused_once(redis, node, command, quitting(node, "ann"))
+    await check_people(redis, other, *(["ann"] if is_back else []), "bob")
+
+
+async def test_withdrawn_from_quit_of_one(redis, attach):
+    """A name that leaves on one of its nodes while a right is withdrawn leaves with the other."""
+    node, other = await in_lobby(redis, attach)
+    await entering(node, "ann")()
+    await entering(other, "ann")()
+    await refused_once(redis, node, "hset", quitting(node, "ann"))
+    await quitting(other, "ann")()
+    await check_people(redis, other, "bob")
+    await quitting(other, "bob")()
+    assert await other.peopled(limit=9) == []
+
+
+@pytest.mark.parametrize("command", CLEARING)
+async def test_withdrawn_from_clear(redis, attach, command):
+    """All of a dead node is cleared, though Redis refuses a command in the middle."""
+    node, other = await in_lobby(redis, attach)
+    dead = await attach(redis, times=QUIET)
+    await dead.open_stream(LOBBY, "Lobby")
+    await dead.claim(["ann"], "1", is_account=False, bans=())
+    await entering(dead, "ann")()
+    dead.lose_pushes(lambda channel, data: True)
+    redis.command("DEL", dead.link.attachment.lease)
+    await refused_once(redis, node, command, node.people_beat)
+    await node.people_beat()
+    await check_people(redis, other, "bob")
+    assert redis.command("KEYS", f"*{dead.link.node}") == []
+    assert redis.command("EXISTS", keys.key("s", "ann")) == 0
+    assert redis.command("SISMEMBER", keys.key("nodes"), dead.link.node) == 0
+
+
+@pytest.mark.parametrize("command", CLAIMING)
+async def test_withdrawn_from_claim(redis, attach, command):
+    """A name whose claim Redis refused in the middle is free."""
+    node, other = await in_lobby(redis, attach)
+
+    async def claim():
+        await node.claim(["ann"], "1", is_account=False, bans=())
+
+    await refused_once(redis, node, command, claim)
+    assert redis.command("KEYS", keys.key("[sc]", "*")) == []
+    await other.claim(["ann"], "2", is_account=False, bans=())
+
+
+async def test_withdrawn_from_words(redis, attach):
+    """A word that Redis refuses takes no number, so that no other word is heard twice."""
+    node, other = await in_lobby(redis, attach)
+    await other.claim(["ann"], "1", is_account=False, bans=())
+
+    def tell(number):
+        args = "ann", b"N" + msgspec.msgpack.encode(("ann", {"n": number}))
+        return lambda: node.link.call(load("tellname"), [keys.key("bans")], args)
+
+    await tell(0)()
+    await other.notes.until(lambda: other.notes.events[-1:] == [("ann", {"n": 0})])
+    await refused_once(redis, node, "rpush", tell(1))
+    other.lose_pushes()
+    for number in (2, 3):
+        await tell(number)()
+    await other.people_beat()
+    assert [event["n"] for _, event in other.notes.events if "n" in event] == [0, 2, 3]
 
 
 async def dialled(server, attach, password):

@@ -10,25 +10,36 @@
 --# people
 local limit, step = tonumber(ARGV[2]), tonumber(ARGV[3])
 
+-- Return some members of a set, about as many as a step has, and at least one if there are any.
+local function some_of(set)
+  local cursor, members = '0', {}
+  repeat
+    cursor, members = unpack(redis.call('SSCAN', set, cursor, 'COUNT', step))
+  until #members > 0 or cursor == '0'
+  return members
+end
+
+-- Clear some state of a node; each entry of `p` and `c` goes after its work, so that none is
+-- forgotten if Redis refuses a command.
 local function clear(id)
   alive[id] = false
-  local inside = redis.call('SPOP', name_of('p', id), step)
-  for _, each in ipairs(inside) do
+  local inside, claims = name_of('p', id), name_of('c', id)
+  for _, each in ipairs(some_of(inside)) do
     local stream, key = string.match(each, '^(.-)%z(.*)$')
     quit(id, stream, key, limit)
   end
-  local claims = redis.call('SPOP', name_of('c', id), step)
-  for _, each in ipairs(claims) do
+  for _, each in ipairs(some_of(claims)) do
     local session, key = string.match(each, '^(.-)%z(.*)$')
     local found = redis.call('HGET', name_of('s', key), session)
     if found and cmsgpack.unpack(found)[1] == id then
       redis.call('HDEL', name_of('s', key), session)
     end
+    redis.call('SREM', claims, each)
   end
-  if #inside == step or #claims == step then
+  if redis.call('EXISTS', inside, claims) > 0 then
     return 1
   end
-  redis.call('DEL', name_of('p', id), name_of('c', id), name_of('q', id), name_of('b', id))
+  redis.call('DEL', name_of('q', id), name_of('b', id))
   return 0
 end
 

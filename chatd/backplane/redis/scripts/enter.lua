@@ -18,10 +18,11 @@ for n = 2, #ARGV, 3 do
       nodes[#nodes + 1] = each
     end
   end
+  -- First, so that the name leaves the room again if Redis refuses the rest.
+  redis.call('SADD', name_of('p', node), stream .. '\0' .. key)
   redis.call('HSET', inside, key, cmsgpack.pack({there[1], nodes}))
   redis.call('ZADD', name_of('o', stream), 0, key)
   redis.call('ZADD', TAG .. 'peopled', 0, room_key(stream))
-  redis.call('SADD', name_of('p', node), stream .. '\0' .. key)
   local count = redis.call('HLEN', inside)
   if not found and count > 1 and count <= limit then
     announce(stream, key, {event = 'joined', name = name})

@@ -5,7 +5,11 @@
 local MOST_WORDS = 10000
 local function send(id, word)
   local number = redis.call('HINCRBY', name_of('b', id), 'last', 1)
-  if redis.call('RPUSH', name_of('q', id), word) > MOST_WORDS then
+  local length = redis.pcall('RPUSH', name_of('q', id), word)
+  if type(length) == 'table' then  -- refused, so the number is free
+    redis.call('HINCRBY', name_of('b', id), 'last', -1)
+    error(length)
+  elseif length > MOST_WORDS then
     redis.call('LPOP', name_of('q', id))
   end
   redis.call('PUBLISH', PREFIX .. 'node ' .. id, struct.pack('>I8', number) .. word)

@@ -10,9 +10,11 @@ local stream, after = ARGV[1], ARGV[2]
 local from = after == '' and '-' or '(' .. after
 local keys = redis.call('ZRANGEBYLEX', name_of('o', stream), from, '+', 'LIMIT', 0, ARGV[3])
 local names = {}
-for n, key in ipairs(keys) do
-  local there = cmsgpack.unpack(redis.call('HGET', name_of('w', stream), key))
-  local claim = newest((claims_of(key)))
-  names[n] = {key, there[1], claim and claim[5] or ''}
+for _, key in ipairs(keys) do
+  local found = redis.call('HGET', name_of('w', stream), key)
+  if found then
+    local claim = newest((claims_of(key)))
+    names[#names + 1] = {key, cmsgpack.unpack(found)[1], claim and claim[5] or ''}
+  end
 end
 return {redis.call('HLEN', name_of('w', stream)), names}

@@ -27,9 +27,10 @@ local function claims_of(key, drops)
   return claims, count
 end
 
+-- Save a claim; `c` has it first, so that the node gives it up if Redis refuses the rest.
 local function save_claim(key, session, claim)
-  redis.call('HSET', name_of('s', key), session, cmsgpack.pack(claim))
   redis.call('SADD', name_of('c', claim[1]), session .. '\0' .. key)
+  redis.call('HSET', name_of('s', key), session, cmsgpack.pack(claim))
 end
 
 -- Return whether a session may claim a folded name: nobody has it, or its account's sessions have.
@@ -67,16 +68,9 @@ local function announce(stream, but, event)
   redis.call('PUBLISH', PREFIX .. 'stream ' .. stream, word)
 end
 
--- Take a folded name on a node out of a room; the members are told of it as `name`, if given.
-local function quit(id, stream, key, limit, why, name)
-  redis.call('SREM', name_of('p', id), stream .. '\0' .. key)
-  local inside, order = name_of('w', stream), name_of('o', stream)
-  local found = redis.call('HGET', inside, key)
-  if not found then
-    return
-  end
-  local there, others = cmsgpack.unpack(found), {}
-  local was_there = false
+-- Return whether an entry of a room has a node, and the other nodes in it that are alive.
+local function split(there, id)
+  local was_there, others = false, {}
   for _, each in ipairs(there[2]) do
     if each == id then
       was_there = true
@@ -84,21 +78,31 @@ local function quit(id, stream, key, limit, why, name)
       others[#others + 1] = each
     end
   end
-  if not was_there then
-    return
-  end
-  if #others > 0 then
+  return was_there, others
+end
+
+-- Take a folded name on a node out of a room; the members are told of it as `name`, if given.
+--
+-- Redis takes nothing back when it refuses a command in the middle. So `p` loses the name last: until
+-- then, the node or the node that clears quits the room again.
+local function quit(id, stream, key, limit, why, name)
+  local inside = name_of('w', stream)
+  local found = redis.call('HGET', inside, key)
+  local there = found and cmsgpack.unpack(found) or {'', {}}
+  local was_there, others = split(there, id)
+  if was_there and #others > 0 then
     redis.call('HSET', inside, key, cmsgpack.pack({there[1], others}))
-    return
+  elseif was_there then
+    local count = redis.call('HLEN', inside)
+    redis.call('ZREM', name_of('o', stream), key)
+    redis.call('HDEL', inside, key)
+    if count == 1 then
+      redis.call('ZREM', TAG .. 'peopled', room_key(stream))
+    elseif count <= limit then
+      local event = why or {}
+      event.event, event.name = 'left', name ~= '' and name or there[1]
+      announce(stream, '', event)
+    end
   end
-  local count = redis.call('HLEN', inside)
-  redis.call('HDEL', inside, key)
-  redis.call('ZREM', order, key)
-  if count == 1 then
-    redis.call('ZREM', TAG .. 'peopled', room_key(stream))
-  elseif count <= limit then
-    local event = why or {}
-    event.event, event.name = 'left', name ~= '' and name or there[1]
-    announce(stream, '', event)
-  end
+  redis.call('SREM', name_of('p', id), stream .. '\0' .. key)
 end
