@@ -35,11 +35,14 @@ class Bans:
     async def keep(self, ban: KeptBan) -> None:
         """See `IBackplane.keep_ban`."""
         end = math.inf if ban.until is None else ban.until
-        await self._link.call(_KEEP, self._keys, (ban.key, _END.pack(end) + ban.value))
+        args = ban.key, _END.pack(end) + ban.value
+        self._link.saw_work(await self._link.call(_KEEP, self._keys, args))
 
     async def drop(self, key: str) -> bool:
         """See `IBackplane.drop_ban`."""
-        return bool(await self._link.call(_DROP, self._keys, (key,)))
+        was_in_force, work = await self._link.call(_DROP, self._keys, (key,))
+        self._link.saw_work(work)
+        return bool(was_in_force)
 
 
 def _read(key: bytes, kept: bytes) -> KeptBan:

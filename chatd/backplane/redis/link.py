@@ -181,7 +181,7 @@ class Link:
             self._attachment.unsubscribe(channel)
 
     def saw_work(self, work: int) -> None:
-        """Note how much work Redis has done in all, as the answer of an append says."""
+        """Note how much work Redis has done in all, as the answer of a script says."""
         self._work = max(self._work, work)
 
     # For the owner

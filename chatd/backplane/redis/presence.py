@@ -86,7 +86,7 @@ class Presence:
     async def tell_topic(self, stream: str, event: Mapping[str, Any]) -> None:
         """See `IBackplane`."""
         args = stream, self._max_age, event["topic"], _packed(stream, "", event)
-        await self._link.call(_TOPIC, _keys(stream), args)
+        self._link.saw_work(await self._link.call(_TOPIC, _keys(stream), args))
 
     def pushed(self, data: bytes) -> None:
         """Take a push that begins with `EVENT_MARK`.

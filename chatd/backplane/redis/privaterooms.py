@@ -44,4 +44,6 @@ class PrivateRooms:
         """
         packed = [b"" if room is None else _encode(room) for room in (before, after)]
         key = next(room.key for room in (before, after) if room is not None)
-        return bool(await self._link.call(_CHANGE, self._keys, (key, *packed)))
+        work: int = await self._link.call(_CHANGE, self._keys, (key, *packed))
+        self._link.saw_work(work)
+        return bool(work)

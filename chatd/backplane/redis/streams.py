@@ -162,7 +162,7 @@ class Streams:
     async def set_topic(self, stream: str, topic: str) -> None:
         """See `IMessageStore`."""
         args = stream, self._max_age, topic, ""
-        await self._link.call(_TOPIC, [keys.key("m", stream)], args)
+        self._link.saw_work(await self._link.call(_TOPIC, [keys.key("m", stream)], args))
 
     async def release(self, stream: str) -> None:
         """See `IMessageStore`."""

@@ -5,10 +5,12 @@ import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
+from chatd.backplane.interface import KeptBan
 from chatd.backplane.redis.address import parse_address
 from chatd.backplane.redis.dialling import Dialler, ReactorConnect
 from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
+from chatd.storage.privateroom import PrivateRoom
 from chatd.storage.values import Durability
 from tests.backplane.redis.sentinels import MASTER
 from tests.backplane.redis.servers import ALWAYS
@@ -195,6 +197,19 @@ async def test_weaker_server(start_redis, attach):
     await up_again(node)
 
 
+def copy_of(server):
+    """Return the content of all files of a server."""
+    return {each: each.read_bytes() for each in server.directory.rglob("*") if each.is_file()}
+
+
+def put_back(server, copy):
+    """Kill a server, and start it again with an earlier content of its files."""
+    server.kill()
+    for path, data in copy.items():
+        path.write_bytes(data)
+    server.start()
+
+
 async def test_copy_put_back(start_redis, attach):
     """A copy that lacks one message is told, though another node works with it first.
 
@@ -205,14 +220,11 @@ async def test_copy_put_back(start_redis, attach):
     ann = await attach(server, dial=place.dial, times=QUICK)
     bob = await attach(server, times=QUICK)
     before = await lobby([ann, bob])
-    copy = {each: each.read_bytes() for each in server.directory.rglob("*") if each.is_file()}
+    copy = copy_of(server)
     (lost,) = await ann.append(entries("lost"))
     await bob.notes.until(lambda: bob.notes.ids(LOBBY)[-1:] == ["lost"])
     place.open = Deferred()
-    server.kill()
-    for path, data in copy.items():
-        path.write_bytes(data)
-    server.start()
+    put_back(server, copy)
     await up_again(bob)
     await bob.append(entries("other"))
     place.open.callback(None)
@@ -220,3 +232,50 @@ async def test_copy_put_back(start_redis, attach):
     assert [stream for stream, _ in ann.notes.moves] == [LOBBY]
     assert lost.message.seq == 3
     assert (await ann.read(LOBBY, limit=1, max_bytes=1)).head.epoch != before.epoch
+
+
+async def keep_ban(node):
+    await node.keep_ban(KeptBan("name eve", None, b"eve"))
+
+
+async def drop_ban(node):
+    assert await node.drop_ban("name old")
+
+
+async def keep_private(node):
+    await node.keep_private(PrivateRoom("den", "Den"), instead_of=None)
+
+
+async def set_topic(node):
+    await node.set_topic(LOBBY, "tea")
+
+
+async def tell_topic(node):
+    await node.tell_topic(LOBBY, {"event": "topic", "topic": "tea"})
+
+
+@pytest.mark.parametrize("change", [keep_ban, drop_ban, keep_private, set_topic, tell_topic])
+async def test_copy_without_change(start_redis, attach, change):
+    """A copy that lacks one change of a ban, a private room or a topic has another generation."""
+    server = start_redis(*ALWAYS)
+    node = await attach(server, times=QUICK)
+    await node.keep_ban(KeptBan("name old", None, b"old"))
+    before = node.link.attachment.generation
+    copy = copy_of(server)
+    await change(node)
+    put_back(server, copy)
+    await up_again(node)
+    assert node.link.attachment.generation != before
+
+
+async def test_copy_that_lacks_nothing(start_redis, attach):
+    """A copy has the same generation if only a ban that does not exist was lifted since."""
+    server = start_redis(*ALWAYS)
+    node = await attach(server, times=QUICK)
+    await node.keep_ban(KeptBan("name old", None, b"old"))
+    before = node.link.attachment.generation
+    copy = copy_of(server)
+    assert not await node.drop_ban("name eve")
+    put_back(server, copy)
+    await up_again(node)
+    assert node.link.attachment.generation == before

@@ -3,7 +3,7 @@
 -- KEYS  1 private
 -- ARGV  1 the folded name  2 the room before, in MessagePack; '' if it is not private
 --       3 the room after, likewise
--- Returns 1 if the room was as in ARGV, and is changed; else 0.
+-- Returns the work if the room was as in ARGV, and is changed; else 0.
 --# fence
 
 -- Return the fields of a room; those of a room that is not private are empty. The names have no
@@ -33,5 +33,4 @@ if ARGV[3] == '' then
 else
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 end
-redis.call('HINCRBY', RUN, 'work', 1)
-return 1
+return redis.call('HINCRBY', RUN, 'work', 1)

@@ -2,6 +2,7 @@
 -- Keep a ban in place of the ban with the same key, and drop the bans that have ended.
 -- KEYS  1 bans
 -- ARGV  1 the key  2 the end and the value
+-- Returns the work.
 --# fence
 local kept = redis.call('HGETALL', KEYS[1])
 for n = 1, #kept, 2 do
@@ -10,5 +11,4 @@ for n = 1, #kept, 2 do
   end
 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-redis.call('HINCRBY', RUN, 'work', 1)
-return 1
+return redis.call('HINCRBY', RUN, 'work', 1)

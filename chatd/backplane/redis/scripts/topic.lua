@@ -3,11 +3,13 @@
 -- are set; begin the room's stream if it does not exist.
 -- KEYS  1 m:STREAM; all others of the stream have the same tag
 -- ARGV  1 the stream  2 the highest age in seconds  3 the topic  4 the push, or '' for none
+-- Returns the work.
 --# fence
 --# streams
 local s = get(ARGV[1], now - ARGV[2])
 redis.call('HSET', s.m, 'topic', ARGV[3])
+local work = redis.call('HINCRBY', RUN, 'work', 1)
 if ARGV[4] ~= '' then
   redis.call('PUBLISH', PREFIX .. 'stream ' .. ARGV[1], ARGV[4])
 end
-return 1
+return work
