@@ -254,6 +254,20 @@ async def test_release_of_dead(redis, attach):
     assert redis.command("EXISTS", keys.key("m", LOBBY)) == 0
 
 
+async def test_holders_of_dead(redis, attach):
+    """A room forgets the nodes that died with it open, so that nobody is told on their behalf."""
+    ann, bob = await opened(redis, attach)
+    holders = keys.key("h", LOBBY)
+    redis.command("HSET", holders, *(text for n in range(20) for text in (f"dead{n}", 0)))
+    await ann.open_stream(LOBBY, "Lobby")
+    here = {node.link.node.encode() for node in (ann, bob)}
+    assert set(redis.command("HKEYS", holders)) == here
+    await bob.release(LOBBY)
+    redis.command("CONFIG", "RESETSTAT")
+    await ann.append(entries(1))
+    assert b"cmdstat_publish:" not in redis.command("INFO", "commandstats")
+
+
 async def test_stopped(redis, attach):
     """A node that stops lets go of its rooms."""
     (ann, bob) = await opened(redis, attach)

@@ -18,5 +18,6 @@ if ARGV[4] == '1' then
     first, messages = untold(s, ARGV[6])
   end
   redis.call('HSET', s.h, node, s.seq)
+  drop_dead_holders(s)
 end
 return {head(s), first, messages}

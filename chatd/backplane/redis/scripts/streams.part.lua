@@ -103,7 +103,8 @@ local function trim(s, cutoff, max_messages, max_bytes)
   return true
 end
 
--- Return where a stream stands, without messages from before a time; nil if it does not exist.
+-- Return where a stream stands, without messages from before a time. If the stream does not exist,
+-- return nil, and a stream with its name and keys alone, which `get` begins.
 local function find(stream, cutoff)
   local s = {
     stream = stream,
@@ -161,15 +162,24 @@ local function untold(s, position)
   return first, redis.call('LRANGE', s.l, first - s.oldest, -1)
 end
 
+-- Forget the nodes that had a stream open when their leases ended; a node that attaches anew opens
+-- its rooms again.
+local function drop_dead_holders(s)
+  for _, holder in ipairs(redis.call('HKEYS', s.h)) do
+    if redis.call('EXISTS', name_of('n', holder)) == 0 then
+      redis.call('HDEL', s.h, holder)
+    end
+  end
+end
+
 -- End a stream that keeps no message, if no living node has it open.
 local function drop_unheld(s)
   if s.oldest <= s.seq then
     return
   end
-  for _, holder in ipairs(redis.call('HKEYS', s.h)) do
-    if redis.call('EXISTS', name_of('n', holder)) == 1 then
-      return
-    end
+  drop_dead_holders(s)
+  if redis.call('EXISTS', s.h) == 1 then
+    return
   end
   redis.call('DEL', s.m, s.l, s.i, s.h)
   redis.call('SREM', TAG .. 'empty', s.stream)
