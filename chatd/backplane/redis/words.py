@@ -152,9 +152,8 @@ class Words:
                 heard = self._heard
                 asked = heard, _AT_ONCE
                 last, first, words, now = await attachment.call(_INBOX, self._inbox, asked)
-                if last < heard:  # the inbox was begun anew
+                if last < heard:  # begun anew: the lease had ended
                     self._heard = first - 1
-                    is_lost = True
                 elif first > heard + 1:
                     self._log.warn("{n} words of other daemons are lost", n=first - 1 - heard)
                     self._heard = max(self._heard, first - 1)

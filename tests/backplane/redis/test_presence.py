@@ -3,6 +3,7 @@
 from twisted.internet.defer import Deferred
 
 from chatd.backplane.interface import Inside
+from chatd.backplane.redis import keys
 from chatd.backplane.redis.connections import all_of
 from tests.backplane.redis.nodes import QUIET
 from tests.storage.stores import LOBBY
@@ -154,8 +155,37 @@ async def test_dead_node(redis, attach):
         assert "n7" not in left(node)
         assert len(set(left(node))) == 249
     assert await two.count([LOBBY]) == [2]
-    keys = [key.decode() for key in redis.command("KEYS", "*")]
-    assert [key for key in keys if key.endswith(one.link.node)] == []
+    assert redis.command("KEYS", f"*{one.link.node}") == []
+
+
+async def test_dead_elsewhere(redis, attach):
+    """A name leaves at once if its only other node is dead, before that node is cleared."""
+    dead, one, two = await opened(redis, attach, 3, times=QUIET)
+    two.enter(LOBBY, "bob")
+    await two.count([LOBBY])
+    for node in (dead, one):
+        node.enter(LOBBY, "ann")
+        await node.count([LOBBY])
+    freeze(redis, dead)
+    one.quit(LOBBY, "ann", why={})
+    assert await one.count([LOBBY]) == [1]
+    await two.notes.until(lambda: ("left", "ann") in told(two))
+
+
+async def test_elected(redis, attach):
+    """While a node clears what dead nodes had, no other node does so, until its time is over."""
+    dead, one, two = await opened(redis, attach, 3, times=QUIET)
+    dead.enter(LOBBY, "ann")
+    await dead.count([LOBBY])
+    await one.people_beat()
+    freeze(redis, dead)
+    await two.people_beat()
+    assert await two.count([LOBBY]) == [1]
+    assert 0 < redis.command("PTTL", keys.key("janitor")) <= one.link.times.lease_ms
+    redis.command("DEL", keys.key("janitor"))
+    await two.people_beat()
+    assert await two.count([LOBBY]) == [0]
+    assert redis.command("GET", keys.key("janitor")) == two.link.node.encode()
 
 
 async def test_attaching_anew(redis, attach):

@@ -11,9 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.address import RedisAddress
 from chatd.backplane.redis.dialling import Dialler, ReactorConnect
+from chatd.backplane.redis.generation import Seen, find_generation
 from chatd.backplane.redis.rights import CALLS, IN_SCRIPTS
 from chatd.backplane.redis.script import load
 from chatd.backplane.redis.servercheck import check_server
+from chatd.backplane.redis.serverstate import ask_state
 from chatd.backplane.redis.times import Times
 from chatd.errors import ConfigurationError, StoreError
 from chatd.storage.values import Durability, Retention
@@ -385,6 +387,30 @@ async def test_withdrawn_from_words(redis, attach):
         await tell(number)()
     await other.people_beat()
     assert [event["n"] for _, event in other.notes.events if "n" in event] == [0, 2, 3]
+
+
+async def test_withdrawn_from_layout(redis, attach):
+    """A layout is raised only with another generation, though Redis refuses a command."""
+    make_user(redis)
+    node = await node_of(redis, attach, Retention())
+    commands, before = node.link.attachment.commands, node.link.attachment.generation
+    state = await ask_state(commands)
+    redis.command("SET", keys.key("layout"), keys.LAYOUT - 1)
+    set_user(redis, "-hset")
+    assert await failure_of(find_generation(commands, state, Seen())) is not None
+    set_user(redis, "+hset")
+    assert await find_generation(commands, state, Seen()) != before
+    assert redis.command("GET", keys.key("layout")) == str(keys.LAYOUT).encode()
+
+
+async def test_taken_back(redis, attach):
+    """A message that Redis refuses in the middle leaves nothing behind, in the index neither."""
+    make_user(redis)
+    node = await node_of(redis, attach, Retention())
+    set_user(redis, "-zadd")
+    assert await failure_of(node.append(entries(1))) is not None
+    assert redis.command("EXISTS", keys.key("l", LOBBY), keys.key("i", LOBBY)) == 0
+    set_user(redis, "+zadd")
 
 
 async def dialled(server, attach, password):

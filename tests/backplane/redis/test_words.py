@@ -52,6 +52,15 @@ async def test_dies_while_asked(redis, attach, monkeypatch):
     assert await asked == []
 
 
+async def test_silent_while_asked(redis, attach, monkeypatch):
+    """The answer of a node that lives and does not answer is not waited for without end."""
+    monkeypatch.setattr(words, "ANSWER_S", 0.01)
+    one, two = [await attach(redis, times=QUIET) for _ in range(2)]
+    two.lose_pushes()
+    assert await one.ask_all({"kind": "end"}) == []
+    assert redis.command("LLEN", keys.key("q", two.link.node)) == 1
+
+
 async def test_for_a_name(redis, attach):
     """An EVENT for a name is heard by the other nodes with sessions of the name, once."""
     one, two, three = [await attach(redis) for _ in range(3)]

@@ -14,7 +14,7 @@ for n = 2, #ARGV, 3 do
   local there = found and cmsgpack.unpack(found) or {name, {}}
   local nodes = {node}
   for _, each in ipairs(there[2]) do
-    if each ~= node and is_alive(each) then
+    if each ~= node then  -- `quit` leaves out the dead
       nodes[#nodes + 1] = each
     end
   end

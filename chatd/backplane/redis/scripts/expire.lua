@@ -2,7 +2,7 @@
 -- Drop some of the messages that are too old, and streams that keep none and are not open.
 -- KEYS  1 ages  2 empty; the keys of the streams have the same tag
 -- ARGV  1 the highest age in seconds  2 the cursor in `empty`, at first 0
--- Returns how many streams lost messages (100 if there may be more), and the next cursor, or 0.
+-- Returns how many streams `ages` listed as old (100 if there may be more), and the next cursor, or 0.
 --# fence
 --# streams
 local cutoff = now - ARGV[1]

@@ -32,6 +32,7 @@ if is_new then
 elseif id ~= ARGV[2] then
   redis.call('HSET', KEYS[2], 'work:' .. id, work)
 end
-redis.call('SET', KEYS[1], own_layout)
+-- The layout comes last: if Redis refuses the first command, the next node makes the generation.
 redis.call('HSET', KEYS[2], 'generation', generation, 'id', ARGV[2], 'safe', ARGV[3])
+redis.call('SET', KEYS[1], own_layout)
 return generation
