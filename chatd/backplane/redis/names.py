@@ -30,7 +30,6 @@ class Names:
         self.listener: IBackplaneListener | None = None
         self._link = link
         self._fold = fold
-        self._keys = [keys.key("bans")]  # the scripts derive all others from its tag
 
     async def claim(
         self, names: Sequence[str], session: str, *, is_account: bool, bans: Sequence[str]
@@ -38,7 +37,7 @@ class Names:
         """See `IBackplane`."""
         named = [text for name in names for text in (self._fold(name), name)]
         args = session, int(is_account), len(bans), *bans, *named
-        number: int = await self._link.call(_CLAIM, self._keys, args)
+        number: int = await self._link.call(_CLAIM, [keys.key("bans")], args)
         if number == _BANNED:
             raise RequestError(ErrorCode.BANNED, "you are banned from this server")
         if number == _TOO_MANY:
@@ -51,17 +50,17 @@ class Names:
 
     def depart(self, session: str, name: str) -> None:
         """See `IBackplane`."""
-        self._link.cast(_DEPART, self._keys, (session, self._fold(name)))
+        self._link.cast(_DEPART, args=(session, self._fold(name)))
 
     async def set_away(self, session: str, name: str, text: str) -> None:
         """See `IBackplane`."""
-        await self._link.call(_SET_AWAY, self._keys, (session, self._fold(name), text))
+        await self._link.call(_SET_AWAY, args=(session, self._fold(name), text))
 
     async def find(self, names: Sequence[str]) -> list[Found]:
         """See `IBackplane`."""
         if not names:
             return []
-        found = await self._link.call(_FIND, self._keys, names)
+        found = await self._link.call(_FIND, args=names)
         return [
             Found(name.decode(), sessions, (number, text.decode()) if text else None)
             for name, sessions, number, text in found
@@ -80,13 +79,13 @@ class Names:
         gone = {each.decode() for each in kept} - wanted
         for claims in in_parts(gone):
             departing = [text for claim in claims for text in claim.split("\0")]
-            await attachment.call(_DEPART, self._keys, departing)
+            await attachment.call(_DEPART, args=departing)
         lost: list[str] = []
         for part in in_parts(present):
             args: list[str | int] = []
             for session, name, away, is_account in part:
                 args += session, self._fold(name), name, int(is_account), away
-            found = await attachment.call(_RECLAIM, self._keys, args)
+            found = await attachment.call(_RECLAIM, args=args)
             lost += [session.decode() for session in found]
         if lost:
             self.listener.names_lost(lost)

@@ -57,7 +57,7 @@ class People:
 
     async def attach(self, attachment: Attachment) -> None:
         """Claim the names and enter the rooms of this node again; give up all others."""
-        claims, inside = await attachment.call(_MINE, [keys.key("bans")])
+        claims, inside = await attachment.call(_MINE)
         await self.names.attach(attachment, claims)
         await self.presence.attach(attachment, inside)
         await self.words.attach(attachment)

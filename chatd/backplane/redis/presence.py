@@ -51,7 +51,7 @@ class Presence:
     def enter(self, stream: str, name: str, *, is_silent: bool = False) -> None:
         """See `IBackplane`."""
         limit = _SILENT if is_silent else self.limit
-        self._link.cast(_ENTER, _keys(stream), (limit, stream, self._fold(name), name))
+        self._link.cast(_ENTER, args=(limit, stream, self._fold(name), name))
 
     def quit(
         self, stream: str, name: str, *, why: Mapping[str, str], is_silent: bool = False
@@ -59,16 +59,16 @@ class Presence:
         """See `IBackplane`."""
         limit = _SILENT if is_silent else self.limit
         args = limit, _encode(dict(why)), stream, self._fold(name), name
-        self._link.cast(_QUIT, _keys(stream), args)
+        self._link.cast(_QUIT, args=args)
 
     async def count(self, streams: Sequence[str]) -> list[int]:
         """See `IBackplane`."""
-        counts: list[int] = await self._link.ask(_COUNT, [keys.key("bans")], streams)
+        counts: list[int] = await self._link.ask(_COUNT, args=streams)
         return counts
 
     async def inside(self, stream: str, after: str, *, limit: int) -> Inside:
         """See `IBackplane`."""
-        count, found = await self._link.ask(_INSIDE, _keys(stream), (stream, after, limit))
+        count, found = await self._link.ask(_INSIDE, args=(stream, after, limit))
         names = [(key.decode(), name.decode(), away.decode()) for key, name, away in found]
         return Inside(names, count)
 
@@ -81,12 +81,12 @@ class Presence:
     def tell_room(self, stream: str, event: Mapping[str, Any], *, but: str = "") -> None:
         """See `IBackplane`."""
         push = _packed(stream, but, event)
-        self._link.cast(_TELL, _keys(stream), (stream, push))
+        self._link.cast(_TELL, args=(stream, push))
 
     async def tell_topic(self, stream: str, event: Mapping[str, Any]) -> None:
         """See `IBackplane`."""
         args = stream, self._max_age, event["topic"], _packed(stream, "", event)
-        self._link.saw_work(await self._link.call(_TOPIC, _keys(stream), args))
+        self._link.saw_work(await self._link.call(_TOPIC, args=args))
 
     def pushed(self, data: bytes) -> None:
         """Take a push that begins with `EVENT_MARK`.
@@ -114,18 +114,14 @@ class Presence:
         gone = ((*each.split("\0"), "") for each in there - inside.keys())
         for part in in_parts(gone):
             args: list[str | int | bytes] = [self.limit, _encode({}), *_joined(part)]
-            await attachment.call(_QUIT, _keys(part[0][0]), args)
+            await attachment.call(_QUIT, args=args)
         # All of them: Redis may have refused a command after it noted that a name is there.
         for names in in_parts((s, self._fold(n), n) for s, n in inside.values()):
-            await attachment.call(_ENTER, _keys(names[0][0]), (self.limit, *_joined(names)))
+            await attachment.call(_ENTER, args=(self.limit, *_joined(names)))
 
 
 def _joined(groups: Iterable[Iterable[str]]) -> list[str]:
     return [text for group in groups for text in group]
-
-
-def _keys(stream: str) -> list[str]:
-    return [keys.key("m", stream)]
 
 
 def _packed(stream: str, but: str, event: Mapping[str, Any]) -> bytes:

@@ -162,7 +162,7 @@ class Streams:
     async def set_topic(self, stream: str, topic: str) -> None:
         """See `IMessageStore`."""
         args = stream, self._max_age, topic, ""
-        self._link.saw_work(await self._link.call(_TOPIC, [keys.key("m", stream)], args))
+        self._link.saw_work(await self._link.call(_TOPIC, args=args))
 
     async def release(self, stream: str) -> None:
         """See `IMessageStore`."""
@@ -211,7 +211,7 @@ class Streams:
     ) -> Head:
         epoch = "" if room.merge is None else room.merge.epoch
         args = stream, room.name, self._max_age, int(is_held), epoch, room.position
-        reply = await attachment.call(_OPEN, [keys.key("m", stream)], args)
+        reply = await attachment.call(_OPEN, args=args)
         head = read_head(reply[0])
         if is_held:
             self._rooms.opened(stream, head, reply[1], reply[2])
@@ -221,7 +221,7 @@ class Streams:
         self, attachment: Attachment, stream: str, position: int | str, asked: tuple[Any, ...]
     ) -> tuple[Head, str | None, list[bytes], int, list[bytes]]:
         args = stream, self._max_age, position, *asked
-        reply = await attachment.call(_READ, [keys.key("m", stream)], args)
+        reply = await attachment.call(_READ, args=args)
         head, id, elements, told_from, told = reply
         return read_head(head), None if id is None else id.decode(), elements, told_from, told
 
@@ -232,7 +232,7 @@ class Streams:
         return head, elements
 
     async def _let_go(self, attachment: Attachment, stream: str) -> None:
-        await attachment.call(_RELEASE, [keys.key("m", stream)], (stream, self._max_age))
+        await attachment.call(_RELEASE, args=(stream, self._max_age))
         self._released.discard(stream)
 
     async def _heads(

@@ -76,7 +76,7 @@ class Words:
         """See `IBackplane`."""
         key = self._fold(name)
         word = _FOR_NAME + _encode((key, dict(event)))
-        self._link.cast(_TELL_NAME, [keys.key("bans")], (key, word))
+        self._link.cast(_TELL_NAME, args=(key, word))
 
     async def ask_all(self, question: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See `IBackplane`."""
@@ -177,7 +177,7 @@ class Words:
         names = {self._fold(name): None for _, name, _, _ in self.listener.present()}
         missed: list[str] = []
         for part in in_parts(names):
-            found = await attachment.call(_DIRECTS, [keys.key("bans")], (since, *part))
+            found = await attachment.call(_DIRECTS, args=(since, *part))
             missed += [name.decode() for name in found]
         if missed:
             self.listener.directs_missed(missed)

@@ -156,6 +156,6 @@ async def test_late_commands(redis, attach):
     await ann.notes.until(lambda: len(ann.notes.states) == 2)
     old.commands = await redis.dial(Commands)
     with pytest.raises(StoreError, match="FENCED"):
-        await old.call(load("release"), [keys.key("m", LOBBY)], (LOBBY, "1e9"))
+        await old.call(load("release"), args=(LOBBY, "1e9"))
     assert redis.command("HEXISTS", keys.key("h", LOBBY), ann.link.node) == 1
     await old.commands.abort()

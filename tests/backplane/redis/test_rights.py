@@ -294,13 +294,13 @@ async def check_people(redis, node, *names):
 def entering(node, name):
     """Return what notes that a name is in the lobby, and fails if Redis refuses it."""
     args = 9, LOBBY, name, name
-    return lambda: node.link.call(load("enter"), [keys.key("m", LOBBY)], args)
+    return lambda: node.link.call(load("enter"), args=args)
 
 
 def quitting(node, name):
     """Return what notes that a name has left the lobby, and fails if Redis refuses it."""
     args = 9, b"\x80", LOBBY, name, name
-    return lambda: node.link.call(load("quit"), [keys.key("m", LOBBY)], args)
+    return lambda: node.link.call(load("quit"), args=args)
 
 
 @pytest.mark.parametrize("is_there", [True, False])
@@ -377,7 +377,7 @@ async def test_withdrawn_from_words(redis, attach):
 
     def tell(number):
         args = "ann", b"N" + msgspec.msgpack.encode(("ann", {"n": number}))
-        return lambda: node.link.call(load("tellname"), [keys.key("bans")], args)
+        return lambda: node.link.call(load("tellname"), args=args)
 
     await tell(0)()
     await other.notes.until(lambda: other.notes.events[-1:] == [("ann", {"n": 0})])

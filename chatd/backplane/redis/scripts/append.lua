@@ -1,6 +1,6 @@
 #!lua
 -- Give messages their places, keep them, and push them to the other nodes.
--- KEYS  m:STREAM of each stream; all others of these streams have the same tag
+-- KEYS  each m:STREAM of the streams; all others have the same tag
 -- ARGV  1 the most messages of a stream  2 the most bytes  3 the highest age in seconds
 --       4 the most bytes of a push; for each stream: the stream; this node's position, if it has
 --       it open, or ''; the number of its messages; the bytes of their contents; the key of each

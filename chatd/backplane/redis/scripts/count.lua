@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- Count the names in rooms.
--- KEYS  1 bans; all other keys have the same tag
+-- KEYS  of the fence only; all others have the same tag
 -- ARGV  the streams
 --# fence
 --# streams

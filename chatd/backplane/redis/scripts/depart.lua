@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Take names back from sessions of this node.
--- KEYS  1 bans; all other keys have the same tag
+-- KEYS  of the fence only; all others have the same tag
 -- ARGV  for each session: the session; the folded name
 --# fence
 --# streams

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- Find the names with a direct message from some time on.
--- KEYS  1 bans; all other keys have the same tag
+-- KEYS  of the fence only; all others have the same tag
 -- ARGV  1 the time; the folded names
 --# fence
 --# streams

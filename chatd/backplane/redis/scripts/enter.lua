@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Note that names are in rooms on this node; announce those that are there on no other node.
--- KEYS  m:STREAM of a stream; all other keys have the same tag
+-- KEYS  of the fence only; all others have the same tag
 -- ARGV  1 the most names of a room that announces; for each name in a room: the stream; the folded
 --       name; the name
 --# fence

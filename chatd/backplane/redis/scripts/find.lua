@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- Find the sessions of names.
--- KEYS  1 bans; all other keys have the same tag
+-- KEYS  of the fence only; all others have the same tag
 -- ARGV  the folded names
 -- Returns for each: the name, how many sessions have it, the number and the text of the newest
 --       away text, or 0 and ''.

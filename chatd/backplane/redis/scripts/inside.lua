@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- Find names in a room, in the order of their folded names.
--- KEYS  1 m:STREAM; all other keys have the same tag
+-- KEYS  of the fence only; all others have the same tag
 -- ARGV  1 the stream  2 the folded name after which to begin, or ''  3 the most names
 -- Returns how many names are in the room; for each found the folded name, the name, the away text.
 --# fence

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- Find the claims and the names in rooms that Redis has of this node.
--- KEYS  1 bans; all other keys have the same tag
+-- KEYS  of the fence only; all others have the same tag
 -- Returns session, NUL, folded name of each claim; stream, NUL, folded name of each name in a room.
 --# fence
 --# streams

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Find where a stream stands, begin it if it does not exist, and note that this node has it open.
--- KEYS  1 m:STREAM; all others of the stream have the same tag
+-- KEYS  of the fence only; all others have the same tag
 -- ARGV  1 the stream  2 its name, if it has none yet  3 the highest age in seconds
 --       4 '1' to have it open  5 the epoch that the node knows, or ''  6 its position there
 -- Returns the head, the place of the first message after the position, and these messages.

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Read a part of a stream; begin the stream if it does not exist.
--- KEYS  1 m:STREAM; all others of the stream have the same tag
+-- KEYS  of the fence only; all others have the same tag
 -- ARGV  1 the stream  2 the highest age in seconds  3 this node's position if it has it open, or ''
 --       4 'after', 'resume' (after a position), 'before' or 'newest'  5 the place
 --       6 the epoch of that place, or ''  7 the id of the message there, or ''

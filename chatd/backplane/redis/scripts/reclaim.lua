@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Claim names again that sessions of this node had before it attached anew.
--- KEYS  1 bans; all other keys have the same tag
+-- KEYS  of the fence only; all others have the same tag
 -- ARGV  for each session: the session; the folded name; the name; '1' for an account; the away text
 -- Returns the sessions whose names others took.
 --# fence

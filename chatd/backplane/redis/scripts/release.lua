@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Note that this node no longer has a room open; end the room if no node has and it keeps nothing.
--- KEYS  1 m:STREAM; all others of the stream have the same tag
+-- KEYS  of the fence only; all others have the same tag
 -- ARGV  1 the stream  2 the highest age in seconds
 --# fence
 --# streams

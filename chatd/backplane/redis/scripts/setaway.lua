@@ -1,6 +1,6 @@
 #!lua
 -- Set the away text of a session of this node; an empty text ends those of all sessions of a name.
--- KEYS  1 bans; all other keys have the same tag
+-- KEYS  of the fence only; all others have the same tag
 -- ARGV  1 the session  2 the folded name  3 the text
 --# fence
 --# streams

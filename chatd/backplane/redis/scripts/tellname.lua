@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Put a word into the inboxes of the other nodes with sessions of a name.
--- KEYS  1 bans; all other keys have the same tag
+-- KEYS  of the fence only; all others have the same tag
 -- ARGV  1 the folded name  2 the word
 --# fence
 --# streams

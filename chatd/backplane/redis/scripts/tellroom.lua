@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Tell all nodes that have a room open of an EVENT.
--- KEYS  1 m:STREAM
+-- KEYS  of the fence only; all others have the same tag
 -- ARGV  1 the stream  2 the push
 --# fence
 --# streams

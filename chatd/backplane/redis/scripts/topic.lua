@@ -1,7 +1,7 @@
 #!lua
 -- Set the topic of a room, and tell all nodes that have the room open, in the order in which topics
 -- are set; begin the room's stream if it does not exist.
--- KEYS  1 m:STREAM; all others of the stream have the same tag
+-- KEYS  of the fence only; all others have the same tag
 -- ARGV  1 the stream  2 the highest age in seconds  3 the topic  4 the push, or '' for none
 -- Returns the work.
 --# fence
