@@ -92,6 +92,14 @@ async def test_inside(redis, attach):
     assert await one.inside(OPS, "", limit=9) == Inside([], 0)
 
 
+async def test_ghost(redis, attach):
+    """A name that an earlier chatd left in the order of a room alone is left out."""
+    (node,) = await opened(redis, attach, 1)
+    node.enter(LOBBY, "bob")
+    redis.command("ZADD", keys.key("o", LOBBY), 0, "ann")
+    assert await node.inside(LOBBY, "", limit=9) == Inside([("bob", "bob", "")], 1)
+
+
 async def test_peopled(redis, attach):
     """Rooms with names in them are listed with their heads, in order and in parts."""
     (node,) = await opened(redis, attach, 1)
