@@ -29,6 +29,10 @@ HEAD_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 30.0
 """The time after that for reading the last answer, in seconds."""
 
+_CONTROLS = bytes({*range(32), 127} - {ord("\t")})
+"""The bytes that no header field may have; RFC 9110, section 5.5."""
+_TARGET = re.compile(rb"[!-~]+")
+"""The target of a request: visible ASCII; RFC 9112, section 3.2."""
 _TLS = b"\x16"
 """The first byte of a TLS handshake; RFC 8446, section 5.1. No line of a request begins with it."""
 _FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*")
@@ -149,8 +153,8 @@ class WebChannel(HTTPChannel):
         self._respondToBadRequestAndDisconnect()
 
     def headerReceived(self, line: bytes) -> bool:
-        """Take a header field; refuse a request with a damaged field, or with a body."""
-        if _FIELD.fullmatch(line) is None:
+        """Take a header field; refuse a control character, and a request that has a body."""
+        if len(line.translate(None, _CONTROLS)) != len(line):
             self._respondToBadRequestAndDisconnect()
             return False
         name, _, value = line.partition(b":")
@@ -181,6 +185,11 @@ class WebChannel(HTTPChannel):
     def answer(self, request: _Request) -> None:
         """Answer a request, or give the connection to a successor."""
         assert self.transport is not None
+        if self._is_closing:  # Twisted reads on after a field that was refused
+            return
+        if not _TARGET.fullmatch(request.uri):
+            self._respondToBadRequestAndDisconnect()
+            return
         asked = Asked(
             request.method,
             request.uri,

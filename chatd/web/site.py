@@ -20,6 +20,7 @@ from chatd.transport.streams import peer_of
 from chatd.web.answers import Answer, file_answer, refusal
 from chatd.web.asked import Asked
 from chatd.web.channel import WebChannel
+from chatd.web.faultlog import FaultLog
 from chatd.web.origins import Origins, host_name
 from chatd.web.pagefiles import PageFile, load_page
 from chatd.web.proxies import Proxies
@@ -64,6 +65,7 @@ class WebFront(Factory):
         self._origins = Origins() if origins is None else origins
         self._proxies = Proxies() if proxies is None else proxies
         self._page = load_page() if page is None else page
+        self._faults = FaultLog(chat.clock)
         self._own: PerSite[WebChannel] = PerSite()
 
     def buildProtocol(self, addr: IAddress | None) -> WebChannel | None:  # type: ignore[override]
@@ -84,6 +86,7 @@ class WebFront(Factory):
         """Close the front's own connections; Twisted calls this when it stops listening."""
         self._chat.doStop()
         self.close()
+        self._faults.finish()
 
     def close(self) -> None:
         """Close the front's own connections, after the answers that are on their way."""
@@ -119,7 +122,16 @@ class WebFront(Factory):
         self._own.discard(channel)
 
     def answer(self, asked: Asked) -> Answer | ServerWebSocket:
-        """Answer a request."""
+        """Answer a request; if that fails, log it, and say so without any detail."""
+        try:
+            return self._answer(asked)
+        except Exception as error:  # the reactor would log all of it, with the peer's own bytes
+            self._faults.note(error, _address(asked.peer))
+            return refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    # Within
+
+    def _answer(self, asked: Asked) -> Answer | ServerWebSocket:
         hosts = asked.values("Host")
         name = host_name(hosts[0]) if len(hosts) == 1 else None
         if name is None:
@@ -138,8 +150,6 @@ class WebFront(Factory):
         if file is None:
             return refusal(HTTPStatus.NOT_FOUND)
         return file_answer(file, ", ".join(asked.values("If-None-Match")) or None)
-
-    # Within
 
     def _removed(self, site: str | None = None) -> WebChannel:
         """Remove the connection that goes first, before a new one of a site, and return it."""
@@ -169,6 +179,9 @@ class WebFront(Factory):
 
 
 def _site(channel: WebChannel) -> str:
-    peer = peer_of(channel.transport)
+    return site_of(_address(peer_of(channel.transport)))
+
+
+def _address(peer: IAddress) -> str:
     host = None if isinstance(peer, UNIXAddress) else plain_ip(getattr(peer, "host", ""))
-    return site_of(host or LOCAL)
+    return host or LOCAL

@@ -72,6 +72,27 @@ WEB = (
         "        if False:\n",
     ),
     Defence(
+        "Bytes of an HTTP request do not reach the log, even if its answer fails.",
+        "tests/web/test_faultlog.py::FaultTests::test_own_words",
+        "chatd/web/site.py",
+        "            self._faults.note(error, _address(asked.peer))\n",
+        "            raise\n",
+    ),
+    Defence(
+        "A control character in a field of an HTTP request is refused.",
+        "tests/web/test_channel.py::FaultTests::test_control_characters",
+        "chatd/web/channel.py",
+        "        if len(line.translate(None, _CONTROLS)) != len(line):\n",
+        "        if False:\n",
+    ),
+    Defence(
+        "Nobody can fill the log with HTTP requests that fail.",
+        "tests/web/test_faultlog.py::FaultTests::test_bound",
+        "chatd/web/faultlog.py",
+        "        if not self._pace.may_log(address):\n",
+        "        if False:\n",
+    ),
+    Defence(
         "Many requests that arrive together are answered one at a time, as the peer reads.",
         "tests/web/test_channel.py::PipelineTests::test_unread_answers",
         "chatd/web/channel.py",

@@ -35,6 +35,15 @@ def frame(opcode: Opcode, data: bytes, *, fin: bool) -> bytes:
     return Frame(opcode, data, fin or is_control).serialize(mask=True)
 
 
+HEAD_TEXT = st.one_of(
+    st.sampled_from(["x", "a, b", "\0", "\x0b", "\x1b]0;owned\x07", "\x7f", "\x85", "\xff"]),
+    st.text(st.characters(max_codepoint=255), max_size=20),
+)
+FIELDS = st.one_of(
+    st.sampled_from(OPENING),
+    st.builds("{}: {}".format, st.sampled_from(["X", "Cookie", "Origin", "Host"]), HEAD_TEXT),
+    st.builds("{}{}".format, st.sampled_from(OPENING), HEAD_TEXT),
+)
 OPCODES = [Opcode.BINARY, Opcode.CONT, Opcode.PING, Opcode.PONG, Opcode.CLOSE]
 FRAMES = st.one_of(
     st.binary(max_size=40),
@@ -62,6 +71,13 @@ class HostileTests(WebCase):
     def test_http(self, pieces: list[bytes]) -> None:
         """Any bytes in place of requests."""
         self.check_ends(self.browser(), pieces)
+
+    @given(st.sampled_from(["/ws", "/"]), HEAD_TEXT, st.lists(FIELDS, max_size=3))
+    @settings(deadline=None)
+    def test_heads(self, path: str, query: str, fields: list[str]) -> None:
+        """Any bytes in the target and in the fields of a request for a WebSocket."""
+        lines = [f"GET {path}?{query} HTTP/1.1", HOST, *fields, *OPENING, "", ""]
+        self.check_ends(self.browser(), ["\r\n".join(lines).encode("latin-1")])
 
     @given(st.lists(FRAMES, max_size=12))
     @settings(deadline=None)
