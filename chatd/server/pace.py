@@ -19,6 +19,8 @@ LONG_COMMAND_S = 0.005
 """After a command that takes longer than this, in seconds, the client pauses."""
 OTHERS_SHARE = 4
 """The pause takes so many times as long as the command; other clients have this time."""
+MAX_CARRYING = 1024
+"""The most messages that can be counted with the frames that carried them."""
 TOKEN_BYTES = 1024
 """Number of received bytes that count like a message."""
 
@@ -38,6 +40,7 @@ class Pace:
         self._commands = TokenBucket(limits.command_rate)
         self._spent = 0.0  # message tokens, for the data since the last call of `throttle`
         self._answered = 0
+        self._carrying = 0
         self._commands_in_turn = 0
 
     @property
@@ -50,8 +53,20 @@ class Pace:
         self._spent += length / TOKEN_BYTES
 
     def count_messages(self, count: int) -> None:
-        """Count messages."""
-        self._spent += count
+        """Count messages, except those that count as the frames that carried them."""
+        counted = min(count, self._carrying)
+        self._carrying -= counted
+        self._spent += count - counted
+
+    def count_frames(self, empty_frames: int, short_frames: int) -> None:
+        """Count frames of a WebSocket, each as a message.
+
+        Args:
+            empty_frames: The number of frames that carry no message.
+            short_frames: The number of other short frames; as many messages are counted with them.
+        """
+        self._spent += empty_frames + short_frames
+        self._carrying = min(self._carrying + short_frames, MAX_CARRYING)
 
     def count_answer(self) -> bool:
         """Count an answer to a ping or a bad request; return whether it is other clients' turn."""

@@ -92,16 +92,18 @@ class ServerProtocol(SessionProtocol):
         self._pace.stop()
         super().connection_closed()
 
-    def note_carried(self, small_frames: int, held_bytes: int) -> None:
+    def note_carried(self, empty_frames: int, short_frames: int, held_bytes: int) -> None:
         """Count what a WebSocket below took to carry bytes; called before `dataReceived`.
 
         Args:
-            small_frames: How many frames arrived that are too small to carry a message. Each counts
-                as a message.
+            empty_frames: How many frames arrived that carry no message of their own. Each counts as
+                a message.
+            short_frames: How many other short frames arrived. Each counts as a message; the
+                messages that they carry do not count again.
             held_bytes: How many bytes of an incomplete frame have arrived.
         """
         if not self.connection.is_over:
-            self._pace.count_messages(small_frames)
+            self._pace.count_frames(empty_frames, short_frames)
             self._carried_bytes = held_bytes
             self._note_held()
 

@@ -32,14 +32,15 @@ from chatd.transport.timer import Timer
 from chatd.transport.websocketstates import Phase, Step, advance
 from chatd.transport.writers import CopyingTransport, writer_for
 
-__all__ = ["NORMAL", "SMALL", "SUBPROTOCOL", "UNSUPPORTED", "WebSocketTransport"]
+__all__ = ["NORMAL", "SHORT", "SMALL", "SUBPROTOCOL", "UNSUPPORTED", "WebSocketTransport"]
 
 SUBPROTOCOL = "chatd.v1"
 """The name of chatd's protocol on a WebSocket; RFC 6455, section 1.9."""
 NORMAL, UNSUPPORTED = 1000, 1003
 """Codes of a Close frame: an ordinary end, and a message that is not binary; section 7.4.1."""
-SMALL = 64
-"""A frame with fewer bytes carries no message of its own: an envelope has more."""
+SMALL, SHORT = 64, 1024
+"""A frame with fewer bytes than the first carries no message of its own: an envelope has more. A
+binary frame with fewer than the second takes more time for itself than for its bytes."""
 _PONG = 0x80 | Opcode.PONG
 _WRITING = frozenset({Phase.OPEN, Phase.PEER_DONE})
 
@@ -141,7 +142,8 @@ class WebSocketTransport(CopyingTransport, ProtocolWrapper):
         sent = self._websocket.data_to_send()
         close = b"".join(piece for piece in sent if piece and piece[0] != _PONG)
         contents, end = self._sort(frames)
-        self.carried(sum(_carries_nothing(frame) for frame in frames))
+        empty = sum(frame.opcode in CTRL_OPCODES or len(frame.data) < SMALL for frame in frames)
+        self.carried(empty, sum(len(frame.data) < SHORT for frame in frames) - empty)
         if frames and self._phase is not Phase.CLOSING:
             self.wrappedProtocol.dataReceived(contents)
         self._answer_ping()
@@ -202,8 +204,15 @@ class WebSocketTransport(CopyingTransport, ProtocolWrapper):
         """How many bytes of an incomplete frame have arrived."""
         return len(self._websocket.reader.buffer)
 
-    def carried(self, small_frames: int) -> None:
-        """Note how many small frames have arrived, before the session gets their contents."""
+    def carried(self, empty_frames: int, short_frames: int) -> None:
+        """Note which frames have arrived, before the session gets their contents.
+
+        Args:
+            empty_frames: How many frames carry no message of their own: control frames of any
+                length, and small binary frames.
+            short_frames: How many other short frames there are. Each may be a message, or a piece
+                of a message.
+        """
 
     # Within
 

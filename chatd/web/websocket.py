@@ -24,9 +24,9 @@ from chatd.wire.channel import sealed_length
 __all__ = ["MAX_EARLY_BYTES", "MAX_EARLY_FRAMES", "ServerWebSocket", "open_session"]
 
 MAX_EARLY_FRAMES = 1_024
-"""How many small frames may arrive before the session, and after it; each takes time to read."""
+"""How many control frames and small frames may arrive before the session, and after it."""
 MANY_FRAMES, FEW_BYTES = 256, 4 * 1024
-"""If more small frames arrive at once, only so many bytes are read at once from then on."""
+"""If more such frames arrive at once, only so many bytes are read at once from then on."""
 MAX_EARLY_BYTES = 128 * 1024
 """How many bytes of an incomplete frame of a WebSocket may have arrived before the session."""
 _ALLOWANCE = 64 * 1024
@@ -53,15 +53,17 @@ class ServerWebSocket(WebSocketTransport):
     def peer_told(self) -> None:
         """Do nothing: a PROXY header that came with the request is in `client` already."""
 
-    def carried(self, small_frames: int) -> None:
-        """Count the small frames, and the bytes of an incomplete frame, as the client's."""
-        if small_frames > MANY_FRAMES:
+    def carried(self, empty_frames: int, short_frames: int) -> None:
+        """Count the frames, and the bytes of an incomplete frame, as the client's."""
+        if empty_frames > MANY_FRAMES:
             carrier_of(self).bufferSize = FEW_BYTES
         server, gathered = self._server, self.gathered_bytes
-        server.note_carried(small_frames, gathered)
+        server.note_carried(empty_frames, short_frames, gathered)
         if server.connection.is_established:
+            self._needless = 0
             return
-        self._needless += small_frames
+        # After a session, many messages of the client may be on their way.
+        self._needless += empty_frames if server.connection.is_over else empty_frames + short_frames
         is_held = server.session is None and gathered > MAX_EARLY_BYTES
         is_too_much = is_held or self._needless > MAX_EARLY_FRAMES
         if is_too_much and server.connection.is_over:

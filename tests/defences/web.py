@@ -114,10 +114,10 @@ WEB = (
         "",
     ),
     Defence(
-        "Empty frames of a WebSocket count for a client's rate.",
+        "Control frames and short frames of a WebSocket count for a client's rate.",
         "tests/web/test_websocket_bounds.py::BoundTests::test_small_frames",
         "chatd/server/protocol.py",
-        "            self._pace.count_messages(small_frames)\n",
+        "            self._pace.count_frames(empty_frames, short_frames)\n",
         "",
     ),
     Defence(

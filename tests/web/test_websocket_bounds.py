@@ -16,6 +16,7 @@ from chatd.chat.moderation import Ban
 from chatd.server.accounts import Accounts
 from chatd.server.limits import Limits
 from chatd.transport.closing import CLOSE_TIMEOUT_S
+from chatd.transport.websocket import SHORT
 from chatd.web.websocket import FEW_BYTES, MANY_FRAMES, MAX_EARLY_BYTES, MAX_EARLY_FRAMES
 from chatd.wire.messages import Message, MessageType
 from tests.web.cases import WebCase, WebConnection, WebPeer
@@ -57,6 +58,55 @@ class BoundTests(WebCase):
             alice.send(alice.frame(bytes(length), Opcode.PING) * 200)
             self.assertFalse(alice.transport.is_reading)
 
+    def test_long_control_frames(self) -> None:
+        """Control frames count whatever their length, before the session and after it."""
+        for opcode in (Opcode.PING, Opcode.PONG):
+            for length in (64, 125):
+                self.serve(limits=Limits(message_rate=10))
+                alice, peer = self.join("alice"), self.peer()
+                alice.send(alice.frame(bytes(length), opcode) * (MANY_FRAMES + 1))
+                self.assertFalse(alice.transport.is_reading)
+                self.assertEqual(alice.transport.bufferSize, FEW_BYTES)
+                peer.messages()
+                peer.send(peer.frame(bytes(length), opcode) * (MAX_EARLY_FRAMES + 1))
+                self.turn()
+                codes = [each.header.code for each in peer.messages()]
+                self.assertEqual(codes, ["overloaded"])
+
+    def test_pieces(self) -> None:
+        """Short pieces of a long message count as messages; the same bytes at once do not."""
+        for length, count, is_reading in ((64, 200, False), (64 * 200, 1, True)):
+            self.serve(limits=Limits(message_rate=20))
+            alice = self.join("alice")
+            start = alice.codec.encode(Message.chat(b"x" * 300_000, id="1"))[:SHORT]
+            alice.send(alice.frame(start) + alice.frame(bytes(length)) * count)
+            self.assertIs(alice.transport.is_reading, is_reading, length)
+
+    def test_early_pieces(self) -> None:
+        """Before the session, few short pieces are read."""
+        peer = self.peer()
+        peer.messages()
+        start = peer.codec.encode(self.ack(peer, "alice"))[:64]
+        peer.send(peer.frame(start))
+        for _ in range(MAX_EARLY_FRAMES):
+            peer.send(peer.frame(b"x" * 64))
+        self.turn()
+        self.assertTrue(peer.session.connection.is_over)
+
+    def test_messages_count_once(self) -> None:
+        """A message in a frame of its own counts as much as one among others in a frame."""
+        spent = []
+        for together in (True, False):
+            self.serve(limits=Limits(message_rate=1000))
+            alice = self.join("alice")
+            texts = [f"m{number}" for number in range(100)]
+            for each in [texts] if together else [[text] for text in texts]:
+                alice.say(*each)
+            self.turn()
+            spent.append(round(alice.session._pace._messages._full_at, 6))
+        difference = abs(spent[0] - spent[1])
+        self.assertLess(difference, 0.0015)  # the frame of the handshake counts, too
+
     def test_early_frames(self) -> None:
         """Before the session, few frames without a message are read."""
         for data in (b"", bytes(125)):
@@ -69,6 +119,7 @@ class BoundTests(WebCase):
     def test_frames_after_the_end(self) -> None:
         """After the end of a session, few small frames are read while its Close is awaited."""
         alice = self.join("alice")
+        alice.say("hello")
         alice.session.end_session("kicked", "out")
         self.turn()
         alice.send(alice.frame(b"", Opcode.PING) * MAX_EARLY_FRAMES)
