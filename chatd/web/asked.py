@@ -18,6 +18,7 @@ class Asked:
     Attributes:
         method: The method, such as `GET`.
         target: The path and the query.
+        version: The version of HTTP, such as `HTTP/1.1`.
         headers: The header fields.
         peer: The peer of the connection.
         host: The address to which the connection was made.
@@ -25,6 +26,7 @@ class Asked:
 
     method: bytes
     target: bytes
+    version: bytes
     headers: Headers
     peer: IAddress
     host: IAddress

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.interfaces import IProtocol, IReactorTime
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request, datetimeToString
+from zope.interface import implementer
 
 from chatd.transport.streams import peer_of
 from chatd.transport.timer import Timer
@@ -70,7 +72,8 @@ class _Request(Request):
 
     def give(self, answer: Answer, unix_time: float) -> None:
         """Write an answer."""
-        self.setResponseCode(answer.status)
+        phrase = HTTPStatus(answer.status).phrase.encode()
+        self.setResponseCode(answer.status, phrase)
         self.setHeader(b"Date", datetimeToString(unix_time))
         for name, value in answer.all_fields.items():
             self.setHeader(name, value)
@@ -78,6 +81,7 @@ class _Request(Request):
         self.finish()
 
 
+@implementer(IHalfCloseableProtocol)
 class WebChannel(HTTPChannel):
     """An HTTP connection.
 
@@ -100,6 +104,7 @@ class WebChannel(HTTPChannel):
         self._deadline = Timer(front.clock)
         self._successor: IProtocol | None = None
         self._peer_reads = True
+        self._peer_is_done = False
         self._is_closing = False
 
     # From the transport
@@ -130,6 +135,15 @@ class WebChannel(HTTPChannel):
         self.paused = True
         self._front.disconnected(self)
         super().connectionLost(reason)
+
+    def readConnectionLost(self) -> None:
+        """Close after the answers to all requests: the peer sends nothing more."""
+        self._peer_is_done = True
+        if not self.paused:
+            self.leave()
+
+    def writeConnectionLost(self) -> None:
+        """Do nothing: this side does not close its sending half alone."""
 
     def peer_told(self) -> None:
         """Note that a PROXY header has told the client's address."""
@@ -193,6 +207,7 @@ class WebChannel(HTTPChannel):
         asked = Asked(
             request.method,
             request.uri,
+            request.clientproto,
             request.requestHeaders,
             peer_of(self.transport),
             self.transport.getHost(),
@@ -226,6 +241,8 @@ class WebChannel(HTTPChannel):
         if self._deadline.is_running and self._peer_reads:
             self.paused = False
             self.dataReceived(b"")
+            if self._peer_is_done and not self.paused and not self._is_closing:
+                self.leave()
 
     def _hand_over(self, successor: IProtocol) -> None:
         """Give the connection to a successor; this channel hears no more of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -18,6 +19,8 @@ __all__ = ["ON_UNIX", "Client", "Proxies"]
 ON_UNIX = "unix"
 """The word for all proxies that connect to a UNIX socket."""
 _SECURE = "https"
+# An IPv4 address with a port, or an IPv6 address in brackets, perhaps with a port.
+_WITH_PORT = re.compile(r"(?:([0-9.]+)|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{1,5})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Proxies:
             return Client(NoAddress() if isinstance(peer, UNIXAddress) else peer)
         found = None
         for word in reversed(",".join(forwarded).split(",")):
-            address = plain_ip(word.strip())
+            address = _told_ip(word.strip())
             if address is None:
                 break
             found = address
@@ -85,6 +88,12 @@ class Proxies:
             return False
         ip = ip_address(address)
         return any(ip in network for network in self._networks)
+
+
+def _told_ip(word: str) -> str | None:
+    """Return the address that a proxy told; some proxies add its port."""
+    match = _WITH_PORT.fullmatch(word)
+    return plain_ip(word if match is None else match[1] or match[2])
 
 
 def _network(word: str) -> IPv4Network | IPv6Network:

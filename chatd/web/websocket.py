@@ -85,6 +85,9 @@ def open_session(chat: ChatFactory[Any], asked: Asked, client: Client) -> Answer
     Returns:
         The transport of the session, or an answer that refuses the request.
     """
+    if asked.version != b"HTTP/1.1":  # RFC 6455, section 4.1
+        why = "a WebSocket needs HTTP/1.1"
+        return refusal(HTTPStatus.UPGRADE_REQUIRED, why, {b"Upgrade": b"websocket"})
     max_frame = sealed_length(chat.codec.max_frame) + _ALLOWANCE
     framing = Framing(subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=(None, max_frame))
     headers = Headers()

@@ -102,6 +102,29 @@ class PipelineTests(WebCase):
         self.assertEqual(browser.transport.ends, ["close"])
 
 
+class HalfCloseTests(WebCase):
+    """A peer that sends nothing more gets its answers, and then the connection is closed."""
+
+    def test_answered(self) -> None:
+        """All requests that arrived before are answered."""
+        for count in (1, 3):
+            browser = self.browser()
+            browser.send(GET * count)
+            browser.transport.protocol.readConnectionLost()
+            for _ in range(count + 1):
+                self.clock.turn()
+            self.assertEqual(browser.take().count(PAGE[b"/"].content), count)
+            self.assertEqual(browser.transport.ends, ["close"])
+
+    def test_incomplete(self) -> None:
+        """An incomplete request ends the connection at once."""
+        browser = self.browser()
+        browser.send(GET[:-1])
+        browser.transport.protocol.readConnectionLost()
+        browser.transport.protocol.writeConnectionLost()
+        self.assertEqual((browser.take(), browser.transport.ends), (b"", ["close"]))
+
+
 class FaultTests(WebCase):
     """Bad HTTP gets the status 400 and a closed connection, and nothing is logged as a failure."""
 

@@ -43,6 +43,12 @@ class OpeningTests(WebCase):
             self.assertEqual(reply.status, status, replaced)
             self.assertEqual([each for each in logged if each["log_level"] > LogLevel.info], [])
 
+    def test_old_version(self) -> None:
+        """HTTP/1.0 has no WebSocket; the status has its phrase."""
+        browser = self.browser()
+        browser.send("\r\n".join(["GET /ws HTTP/1.0", HOST, *OPENING, "", ""]).encode())
+        self.assertRegex(browser.take(), rb"\AHTTP/1\.[01] 426 Upgrade Required\r\n")
+
     def test_other_origin(self) -> None:
         """A page of another origin is refused; the own page and an allowed origin are not."""
         self.serve(["https://intranet.example"])
