@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ from twisted.internet.interfaces import IAddress
 from twisted.web.http_headers import Headers
 
 __all__ = ["Asked"]
+
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
+"""A target with a host, which takes the place of the Host field; RFC 9112, section 3.2.2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,17 @@ class Asked:
     @property
     def path(self) -> bytes:
         """The path, without the query."""
-        return self.target.partition(b"?")[0]
+        absolute = _ABSOLUTE.fullmatch(self.target)
+        target = self.target if absolute is None else absolute[2]
+        path = target.partition(b"?")[0]
+        return path or b"/" if absolute else path
+
+    @property
+    def hosts(self) -> list[str]:
+        """The hosts that the request names: that of its target, or else its `Host` fields."""
+        hosts = self.values("Host")
+        absolute = _ABSOLUTE.fullmatch(self.target)
+        return hosts if absolute is None or len(hosts) != 1 else [absolute[1].decode("latin-1")]
 
     def values(self, name: str) -> list[str]:
         """Return the values of the header fields with a name."""

@@ -132,7 +132,7 @@ class WebFront(Factory):
     # Within
 
     def _answer(self, asked: Asked) -> Answer | ServerWebSocket:
-        hosts = asked.values("Host")
+        hosts = asked.hosts
         name = host_name(hosts[0]) if len(hosts) == 1 else None
         if name is None:
             return refusal(HTTPStatus.BAD_REQUEST, "the request must have one Host")

@@ -39,6 +39,22 @@ class PageTests(WebCase):
         """A query does not change the answer."""
         self.assertEqual(self.browser().ask(path="/?room=ops&a=%00").body, PAGE[b"/"].content)
 
+    def test_absolute_target(self) -> None:
+        """A target may have a host, which takes the place of the Host field."""
+        for path, status in (
+            ("http://localhost:8080/?a", 200),
+            ("HTTPS://localhost", 200),
+            ("http://localhost/nowhere", 404),
+            ("http://localhost?/nowhere", 200),
+            ("http:///", 400),
+            ("http://user@localhost/", 400),
+            ("http://evil.example/", 403),
+            ("ftp://localhost/", 404),
+        ):
+            reply = self.browser(host="127.0.0.1").ask(path=path)
+            self.assertEqual(reply.status, status, path)
+        self.assertEqual(self.browser().ask(path="http://localhost/", host="").status, 400)
+
     def test_head(self) -> None:
         """HEAD gets the fields of GET, and no body."""
         given, told = self.browser().ask(), self.browser().ask(method="HEAD")
