@@ -142,7 +142,7 @@ class WebSocketTransport(CopyingTransport, ProtocolWrapper):
         sent = self._websocket.data_to_send()
         close = b"".join(piece for piece in sent if piece and piece[0] != _PONG)
         contents, end = self._sort(frames)
-        empty = sum(frame.opcode in CTRL_OPCODES or len(frame.data) < SMALL for frame in frames)
+        empty = sum(_carries_nothing(frame) for frame in frames)
         self.carried(empty, sum(len(frame.data) < SHORT for frame in frames) - empty)
         if frames and self._phase is not Phase.CLOSING:
             self.wrappedProtocol.dataReceived(contents)
