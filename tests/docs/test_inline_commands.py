@@ -86,6 +86,7 @@ OTHER_OPTIONS = {
 """The options of other programs in the sentences, each with its program."""
 
 TEXTS = {
+    "failed requests",
     "a request failed: address=ADDRESS error=CLASS at=FILE:LINE",
     "async def say(text): return await service.send(text)",
     "async with",
