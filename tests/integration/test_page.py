@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -50,13 +50,17 @@ class Tab:
 
     def named(self, role, name):
         """Return the visible element with a role and a name, as assistive technology sees them."""
+        from selenium.common.exceptions import StaleElementReferenceException  # not everywhere
+
         end = time.monotonic() + DEADLINE_S
         while time.monotonic() < end:
             for each in self.browser.find_elements(
                 "css selector", "input,textarea,button,[role],ul"
             ):
-                if each.is_displayed() and (each.aria_role, each.accessible_name) == (role, name):
-                    return each
+                with suppress(StaleElementReferenceException):  # the page drew it again
+                    found = (each.aria_role, each.accessible_name)
+                    if each.is_displayed() and found == (role, name):
+                        return each
             time.sleep(0.02)
         raise AssertionError(f"no {role} {name}")
 
@@ -491,6 +495,26 @@ def test_rooms(chat, tabs):
     tab.named("button", "Leave room").click()
     tab.wait("return document.title === 'first · chatd'")
     assert "second" not in tab.named("list", "Rooms").text
+
+
+def test_leave_asks(chat, tabs):
+    """`Leave` asks first if a message is begun or not sent, and is not the first Tab stop."""
+    tab = tabs[0]
+    tab.enter("ann", link(chat[1], "leaving"))
+    first = "return document.querySelector('#chat button').id"
+    assert tab.js(first) != "leave-chat"
+    tab.named("textbox", "Message").send_keys("not yet")
+    tab.named("button", "Leave").click()
+    tab.wait("return document.getElementById('dialog').innerText.includes('begun a message')")
+    tab.named("button", "Stay").click()
+    assert tab.js("return document.getElementById('message').value") == "not yet"
+    tab.named("button", "Leave").click()
+    tab.named("button", "Leave anyway").click()
+    tab.named("button", "Join")
+    tab.join("ann", key=chat[1].read_text().strip())
+    tab.wait("return document.querySelectorAll('#people li').length")
+    tab.say("back again")
+    tab.wait("return document.querySelector('#log').innerText.includes('back again')")
 
 
 def test_keyboard(chat, tabs):

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { oncePerFrame } from "../../../chatd/web/page/app/drawing.js";
 import { Memory } from "../../../chatd/web/page/app/memory.js";
 import { hueOf, lookAfter, MAX_ROWS, sizeOf, windowOf } from "../../../chatd/web/page/app/rows.js";
-import { fieldOf, sentenceOf } from "../../../chatd/web/page/app/sentences.js";
+import { fieldOf, leaveQuestion, sentenceOf } from "../../../chatd/web/page/app/sentences.js";
 
 const item = (time, from = "bob", kind = "message") => ({ time, from, kind });
 
@@ -89,4 +89,14 @@ test("a browser without storage keeps nothing", () => {
     memory.forget();
     assert.equal(memory.read(), null);
   }
+});
+
+test("leaving asks only if something would be lost", () => {
+  assert.equal(leaveQuestion({ unsent: 0, hasDraft: false }), "");
+  assert.match(
+    leaveQuestion({ unsent: 1, hasDraft: true }),
+    /^1 message is not sent\. Leave anyway/,
+  );
+  assert.match(leaveQuestion({ unsent: 2, hasDraft: false }), /^2 messages are not sent\./);
+  assert.match(leaveQuestion({ unsent: 0, hasDraft: true }), /begun a message/);
 });

@@ -15,14 +15,14 @@ export class Composer {
    * @param {AbortSignal} signal Ends it.
    */
   constructor(send, signal) {
-    part("composer").addEventListener("submit", (/** @type {Event} */ event) => {
+    const submit = (/** @type {Event} */ event) => {
       event.preventDefault();
       const text = this.#field.value.replace(/\s+$/, "");
       if (text === "" || this.#conversation === null) return;
-      this.#field.value = "";
-      this.#fit();
+      this.#write("");
       send(text);
-    });
+    };
+    part("composer").addEventListener("submit", submit, { signal });
     this.#field.addEventListener(
       "keydown",
       (event) => {
@@ -32,13 +32,12 @@ export class Composer {
       },
       { signal },
     );
-    this.#field.addEventListener("input", () => this.#fit(), { signal });
+    this.#field.addEventListener("input", () => this.#write(this.#field.value), { signal });
   }
 
   /** @param {Conversation | null} conversation Where the person writes now; each has its draft. */
   show(conversation) {
     if (conversation === this.#conversation) return;
-    if (this.#conversation !== null) this.#conversation.draft = this.#field.value;
     this.#conversation = conversation;
     this.#field.value = conversation?.draft ?? "";
     this.#field.disabled = conversation === null;
@@ -49,6 +48,13 @@ export class Composer {
     // A field that gets the focus back from a dialog may have no caret.
     this.#field.blur();
     this.#field.focus();
+  }
+
+  /** @param {string} text What the person has written so far. */
+  #write(text) {
+    if (this.#conversation !== null) this.#conversation.draft = text;
+    if (this.#field.value !== text) this.#field.value = text;
+    this.#fit();
   }
 
   /**

@@ -33,19 +33,23 @@ export class Dialogs {
    * @param {string} title
    * @param {Node[]} body
    * @param {Choice[]} choices The first is what Enter does.
+   * @param {string | null} [closing] The text of the button that closes the dialog; null: no button.
    * @param {Promise<Choice[]>} [later] Choices that follow if the dialog is still open then.
    */
-  ask(title, body, choices, later) {
+  ask(title, body, choices, closing = "Close", later) {
     this.#count += 1;
     const number = this.#count;
     this.#first = choices[0] ?? null;
     part("dialog-title").replaceChildren(make("bdi", { text: title }));
     part("dialog-body").replaceChildren(...body);
     this.#refusal.hidden = true;
-    const close = button("Close", () => this.close(), "quiet");
-    part("dialog-buttons").replaceChildren(...this.#buttons(choices), close);
+    const buttons = part("dialog-buttons");
+    buttons.replaceChildren(...this.#buttons(choices));
+    if (closing !== null) buttons.append(button(closing, () => this.close(), "quiet"));
     void later?.then((added) => {
-      if (number === this.#count && this.#dialog.open) close.before(...this.#buttons(added));
+      if (number !== this.#count || !this.#dialog.open) return;
+      if (closing === null) buttons.append(...this.#buttons(added));
+      else buttons.lastElementChild?.before(...this.#buttons(added));
     });
     if (!this.#dialog.open) this.#dialog.showModal();
     const field = this.#dialog.querySelector("input, select, textarea, button");

@@ -100,7 +100,7 @@ const BUTTONS = {
 for (const [id, what] of Object.entries(BUTTONS)) {
   part(id).addEventListener("click", () => talk?.does(what));
 }
-part("leave-chat").addEventListener("click", () => void talk?.leave());
+part("leave-chat").addEventListener("click", () => talk?.askToLeave());
 part("show-places").addEventListener("click", () => togglePanel("show-places", "places"));
 part("show-people").addEventListener("click", () => togglePanel("show-people", "people-panel"));
 document.addEventListener("keydown", (event) => {

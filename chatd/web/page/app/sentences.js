@@ -44,6 +44,20 @@ export function sentenceOf(error) {
 }
 
 /**
+ * Ask whether to leave, if something is not sent.
+ *
+ * @param {{unsent: number, hasDraft: boolean}} chat
+ * @returns {string} Empty if nothing would be lost.
+ */
+export function leaveQuestion({ unsent, hasDraft }) {
+  if (unsent > 0) {
+    const what = unsent === 1 ? "1 message is" : `${unsent.toLocaleString()} messages are`;
+    return `${what} not sent. Leave anyway?`;
+  }
+  return hasDraft ? "You have begun a message. Leave anyway?" : "";
+}
+
+/**
  * Return the field of the form that an error is about.
  *
  * @param {unknown} error

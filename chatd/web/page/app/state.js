@@ -38,6 +38,18 @@ export class Chat {
     return unread;
   }
 
+  /** @returns {number} How many of this person's messages have no receipt. */
+  get unsent() {
+    let unsent = 0;
+    for (const each of this.conversations.values()) unsent += each.pending.length;
+    return unsent;
+  }
+
+  /** @returns {boolean} Whether this person has begun a message. */
+  get hasDraft() {
+    return [...this.conversations.values()].some((each) => each.draft.trim() !== "");
+  }
+
   /** @returns {string} The title of the window. */
   get title() {
     const place = this.current === null ? "" : `${inLine(this.current.name)} · `;

@@ -3,12 +3,12 @@
 import { Acts } from "./acts.js";
 import { Composer } from "./composer.js";
 import { oncePerFrame } from "./drawing.js";
-import { part } from "./elements.js";
+import { make, part } from "./elements.js";
 import { Events } from "./events.js";
 import { People, Places } from "./lists.js";
 import { Log } from "./log.js";
 import { togglePanel } from "./notices.js";
-import { sentenceOf } from "./sentences.js";
+import { leaveQuestion, sentenceOf } from "./sentences.js";
 import { Chat } from "./state.js";
 import { inLine } from "./text.js";
 
@@ -121,8 +121,22 @@ export class Talk {
     );
   }
 
-  /** Leave the chat. */
-  async leave() {
+  /** Leave the chat; ask first if something would be lost. */
+  askToLeave() {
+    const question = leaveQuestion(this.chat);
+    if (question === "") return void this.#leave();
+    this.#page.dialogs.ask(
+      "Leave the chat",
+      [make("p", { text: question })],
+      [
+        { text: "Stay", act: () => false, look: "primary" },
+        { text: "Leave anyway", act: () => this.#leave(), look: "danger" },
+      ],
+      null,
+    );
+  }
+
+  async #leave() {
     this.end();
     await this.#client.close();
     this.#page.left();
