@@ -172,13 +172,15 @@ def test_link(chat, tabs):
     assert tab.browser.current_url == chat[0]
     tab.enter("ann", link(chat[1], "linked"))
     stored = "return [localStorage.length, sessionStorage.length, document.cookie]"
-    assert tab.js(stored) == [0, 0, ""]
+    assert tab.js("return [localStorage.length, document.cookie]") == [0, ""]
+    kept = tab.js("return JSON.stringify({...sessionStorage})")
+    assert chat[1].read_text().strip().rstrip("=") not in kept
     assert tab.js("return document.getElementById('key').value") == ""
     tab.open(link(chat[1], "linked"))
     tab.browser.find_element("id", "remember").click()
     tab.join("ann")
     tab.wait("return !document.getElementById('chat').hidden")
-    assert tab.js("return localStorage.length") == 1
+    assert "chatd" in tab.js("return Object.keys(localStorage)")
     tab.open()
     tab.named("button", "Join").click()
     tab.wait("return document.title === 'linked · chatd'")
@@ -455,6 +457,32 @@ def test_no_notifications(chat, tabs):
             assert ann.js("return told") == []
     ann.named("button", "Notify me of messages").click()
     assert ann.js("return told") == ["asked"]
+
+
+def test_unread_after_closing(chat, tabs, tmp_path):
+    """What came while the page was closed is unread after joining again."""
+    ann, bob = tabs
+    ann.enter("una", link(chat[1], "away-a"))
+    ann.named("button", "Join a room…").click()
+    ann.named("textbox", "Room").send_keys("away-b\n")
+    ann.wait("return document.title === 'away-b · chatd'")
+    send_lines(chat, "writer", "away-b", ["seen"], tmp_path)
+    ann.sees("seen")
+    ann.wait("return Object.values(sessionStorage).some((each) => each.includes('away-b'))")
+    ann.browser.get("about:blank")
+    send_lines(chat, "writer", "away-b", ["one", "two"], tmp_path)
+    bob.enter("bob", link(chat[1], "away-a"))
+    bob.named("button", "Write to somebody…").click()
+    bob.named("textbox", "To").send_keys("una\n")
+    bob.say("psst")
+    bob.wait("return document.querySelectorAll('[aria-label=confirmed]').length === 1")
+    ann.enter("una", link(chat[1], "away-a"))
+    badge = "return document.querySelector('#direct .badge')?.textContent"
+    ann.wait(f"{badge} === '1 new'")
+    ann.named("button", "Join a room…").click()
+    ann.named("textbox", "Room").send_keys("away-b\n")
+    ann.sees("two")
+    ann.wait("return document.title === '(1) away-b · chatd'")
 
 
 def test_operator(chat, tabs):

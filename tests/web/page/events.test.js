@@ -37,13 +37,14 @@ function message(seq, fields = {}) {
   return { ...base, ...content, own: false, ...fields };
 }
 
-function begin() {
+function begin(lastRead = {}) {
   const client = new FakeClient();
   const chat = new Chat();
   const seen = { states: [], arrived: [], changes: 0 };
   const events = new Events(client, chat, {
     changed: () => (seen.changes += 1),
     isSeen: () => true,
+    lastRead: ({ kind, key }) => lastRead[key] ?? (kind === "direct" ? -1 : null),
     arrived: (message) => seen.arrived.push(message.id),
     grown: (conversation) => conversation.trim(),
     stateChanged: ({ state }) => seen.states.push(state),
@@ -249,4 +250,34 @@ test("of a long list of conversations, the page keeps as many as it can show", a
   });
   await events.readOnce();
   assert.equal(chat.direct.length, MAX_DIRECT);
+});
+
+test("what came while the page was closed is unread", async () => {
+  const { client, chat, events, join } = begin({ "room:lobby": 1, "direct:carol": 7 });
+  client.pages = [{ messages: [1, 2, 3].map((seq) => message(seq)), epoch: "e1", complete: true }];
+  const lobby = join();
+  await settle();
+  assert.equal(lobby.unread, 2);
+  client.pages = [{ messages: [4, 5].map((seq) => message(seq)), epoch: "e1", complete: true }];
+  const first = join("unknown");
+  await settle();
+  assert.equal(first.unread, 0, "the person was never in this room");
+  const told = { from: "bob", room: null, to: "alice" };
+  const own = { from: "alice", room: null, to: "bob", own: true };
+  client.answers.conversations = {
+    conversations: [
+      { with: "bob", epoch: "d", seq: 3 },
+      { with: "carol", epoch: "d", seq: 7 },
+    ],
+  };
+  const messages = [message(1, told), message(2, own), message(3, told)];
+  client.pages = [{ messages, epoch: "d", complete: true }];
+  await events.readOnce();
+  await settle();
+  assert.deepEqual(
+    [chat.find("direct", "bob").unread, chat.find("direct", "carol").unread],
+    [1, 0],
+  );
+  const asked = client.asked.filter(([, place]) => place?.with !== undefined);
+  assert.equal(asked.length, 1, "the page reads only what is not seen");
 });

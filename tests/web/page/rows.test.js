@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { oncePerFrame } from "../../../chatd/web/page/app/drawing.js";
+import { Conversation } from "../../../chatd/web/page/app/conversation.js";
+import { Marks } from "../../../chatd/web/page/app/marks.js";
 import { Memory } from "../../../chatd/web/page/app/memory.js";
 import { hueOf, lookAfter, MAX_ROWS, sizeOf, windowOf } from "../../../chatd/web/page/app/rows.js";
 import { fieldOf, leaveQuestion, sentenceOf } from "../../../chatd/web/page/app/sentences.js";
@@ -99,4 +101,34 @@ test("leaving asks only if something would be lost", () => {
   );
   assert.match(leaveQuestion({ unsent: 2, hasDraft: false }), /^2 messages are not sent\./);
   assert.match(leaveQuestion({ unsent: 0, hasDraft: true }), /begun a message/);
+});
+
+test("marks say what a person has read, under one name and in one epoch", () => {
+  const kept = new Map();
+  const marks = new Marks({
+    getItem: (name) => kept.get(name) ?? null,
+    setItem: (name, value) => kept.set(name, value),
+    removeItem: (name) => kept.delete(name),
+  });
+  const room = new Conversation("room", "lobby");
+  assert.equal(marks.read("ann", room), null);
+  assert.equal(marks.read("ann", new Conversation("direct", "bob")), -1);
+  marks.write("ann", room);
+  assert.equal(kept.size, 0, "nothing is read yet");
+  room.enter("e1");
+  room.addOlder([{ id: "x", from: "bob", seq: 7, text: "hi", content: [] }], true);
+  marks.write("Ann", room);
+  assert.deepEqual([marks.read("ann", room), marks.read("eve", room)], [7, null]);
+  room.enter("e2");
+  assert.equal(marks.read("ann", room), -1);
+  kept.set("chatd-read", "{");
+  assert.equal(marks.read("ann", room), null);
+  marks.forget();
+  assert.equal(kept.size, 0);
+  for (const storage of [null, Object.create(null)]) {
+    const none = new Marks(storage);
+    none.write("ann", Object.assign(room, { isRead: true }));
+    none.forget();
+    assert.equal(none.read("ann", room), null);
+  }
 });

@@ -79,6 +79,22 @@ export class Conversation {
     return this.pending.length > 0 || this.draft !== "";
   }
 
+  /** @returns {number | null} The highest `seq` that is here. */
+  get lastSeq() {
+    return this.items.findLast((item) => item.seq !== null)?.seq ?? null;
+  }
+
+  /**
+   * Count others' messages that came after the last that was read, and after one's own.
+   *
+   * @param {number} seq The last that was read.
+   */
+  countUnread(seq) {
+    const own = this.items.findLast((item) => item.own)?.seq ?? -1;
+    const last = Math.max(seq, own);
+    this.unread = this.items.filter((item) => (item.seq ?? -1) > last).length;
+  }
+
   /**
    * Note the epoch; under another one, the messages that are here have lost their places.
    *

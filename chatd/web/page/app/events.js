@@ -12,6 +12,8 @@ import { sentenceOf } from "./sentences.js";
  * @typedef {object} Shell What the state needs of the page.
  * @property {() => void} changed Something is to be drawn.
  * @property {() => boolean} isSeen Whether the person sees the newest messages.
+ * @property {(conversation: Conversation) => number | null} lastRead The `seq` that the person read
+ *   last; null if it is unknown.
  * @property {(message: ChatMessage, conversation: Conversation) => void} arrived
  * @property {(conversation: Conversation) => void} grown A message or a notice was added at its end.
  * @property {(change: {state: string, error?: unknown}) => void} stateChanged
@@ -20,6 +22,8 @@ import { sentenceOf } from "./sentences.js";
 
 const FIRST_PAGE = 100;
 const LATER_PAGE = 200;
+/** So many direct conversations are read at once, to count what the person has not seen. */
+const MAX_UNSEEN = 20;
 
 export class Events {
   #client;
@@ -75,12 +79,15 @@ export class Events {
     const { epoch, name } = conversation;
     const place = conversation.kind === "room" ? name : { with: name };
     const before = conversation.isRead ? conversation.firstSeq : undefined;
-    const limit = conversation.isRead ? LATER_PAGE : FIRST_PAGE;
+    const isFirst = !conversation.isRead;
+    const limit = isFirst ? FIRST_PAGE : LATER_PAGE;
     try {
       const page = await this.#client.history(place, { before, limit });
       if (conversation.epoch !== epoch) return; // the room began anew meanwhile
       if (conversation.kind === "direct") conversation.enter(page.epoch);
       conversation.addOlder(page.messages, page.complete || page.messages.length === 0);
+      const lastRead = isFirst ? this.#shell.lastRead(conversation) : null;
+      if (lastRead !== null) conversation.countUnread(lastRead);
     } catch (error) {
       if (this.#client.state === "open") {
         conversation.isWhole = true; // ask no more
@@ -124,15 +131,25 @@ export class Events {
 
   /** Learn with whom this name has direct messages. */
   async readOnce() {
+    /** @type {unknown[]} */
+    const listed = [];
     try {
       await this.#readPages("conversations", {}, (page) => {
-        for (const each of listOf(page.conversations)) {
-          this.#chat.open("direct", String(Object(each).with));
-        }
+        listed.push(...listOf(page.conversations));
       });
     } catch {
       // The session ended, or the server has no such list.
     }
+    /** @type {Conversation[]} */
+    const unseen = [];
+    for (const each of listed) {
+      const { with: other, epoch, seq } = Object(each);
+      const conversation = this.#chat.open("direct", String(other));
+      if (conversation.isRead) continue;
+      conversation.enter(String(epoch));
+      if (Number(seq) > (this.#shell.lastRead(conversation) ?? -1)) unseen.push(conversation);
+    }
+    for (const each of unseen.slice(0, MAX_UNSEEN)) void this.readOlder(each);
     this.#shell.changed();
   }
 

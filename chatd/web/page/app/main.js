@@ -4,13 +4,18 @@ import { connect, parseLink } from "../chatd/index.js";
 import { Dialogs } from "./dialogs.js";
 import { Door } from "./door.js";
 import { part } from "./elements.js";
+import { Marks } from "./marks.js";
 import { browserStorage, Memory } from "./memory.js";
 import { Banner, Notifications, togglePanel } from "./notices.js";
 import { Talk } from "./talk.js";
 
 /** @typedef {import("./door.js").Entered} Entered */
 
-const memory = new Memory(browserStorage());
+const memory = new Memory(browserStorage("localStorage"));
+const marks = {
+  remembered: new Marks(browserStorage("localStorage")),
+  ofTab: new Marks(browserStorage("sessionStorage")),
+};
 const banner = new Banner();
 const notifications = new Notifications();
 const dialogs = new Dialogs();
@@ -58,6 +63,7 @@ async function enter({ name, key, password, isRemembered }) {
     banner,
     notifications,
     dialogs,
+    marks: isRemembered ? marks.remembered : marks.ofTab,
     left: (error) => leave(error),
     keep: (name, rooms) => {
       if (isRemembered) memory.write({ name, key, rooms });
@@ -72,18 +78,27 @@ async function enter({ name, key, password, isRemembered }) {
     return;
   }
   if (isRemembered) memory.write({ name: client.name, key, rooms: client.rooms });
-  else memory.forget();
+  else forget();
   invitedTo = null;
   talk = begun;
   door.close();
   talk.begin();
 }
 
+/** Forget what is kept beyond this tab. */
+function forget() {
+  memory.forget();
+  marks.remembered.forget();
+}
+
 /** @param {unknown} [error] Why the session is over, if the person did not end it. */
 function leave(error) {
   talk = null;
   document.title = "chatd";
-  if (error === undefined) memory.forget();
+  if (error === undefined) {
+    forget();
+    marks.ofTab.forget();
+  }
   const kept = memory.read();
   door.fill({ ...kept, isRemembered: kept !== null });
   banner.clear();

@@ -47,11 +47,12 @@ export class Memory {
 }
 
 /**
+ * @param {"localStorage" | "sessionStorage"} kind The second ends with the tab.
  * @returns {Storage | null} The browser's storage; some settings make even looking at it an error.
  */
-export function browserStorage() {
+export function browserStorage(kind) {
   try {
-    return globalThis.localStorage;
+    return globalThis[kind];
   } catch {
     return null;
   }

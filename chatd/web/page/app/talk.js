@@ -24,6 +24,7 @@ const MAX_UNREAD = 20_000;
  * @property {import("./notices.js").Banner} banner
  * @property {import("./notices.js").Notifications} notifications
  * @property {import("./dialogs.js").Dialogs} dialogs
+ * @property {import("./marks.js").Marks} marks
  * @property {(error?: unknown) => void} left The session is over, and the person at the door again.
  * @property {(name: string, rooms: string[]) => void} keep Remembers them, where the person asked.
  */
@@ -69,6 +70,7 @@ export class Talk {
     this.#events = new Events(client, this.chat, {
       changed: () => this.#changedNow(),
       isSeen: () => this.#isSeen,
+      lastRead: (conversation) => page.marks.read(client.name, conversation),
       arrived: (message, conversation) => this.#arrived(message, conversation),
       grown: (conversation) => this.#grown(conversation),
       stateChanged: (change) => this.#stateChanged(change),
@@ -173,7 +175,10 @@ export class Talk {
     const { chat } = this;
     const { current } = chat;
     this.#log.draw(current);
-    if (current !== null && this.#isSeen) current.unread = 0;
+    if (current !== null && this.#isSeen) {
+      current.unread = 0;
+      this.#page.marks.write(chat.name, current);
+    }
     this.#composer.show(current);
     this.#places.draw(chat);
     this.#people.draw(chat);
