@@ -497,6 +497,7 @@ def test_operator(chat, tabs):
     olga.browser.find_elements("css selector", "#people button")[1].click()  # her own menu
     assert olga.js(buttons) == ["Write", "Close"]
     olga.named("button", "Close").click()
+    bob.named("textbox", "Message").send_keys("half a sentence")
     olga.browser.find_element("css selector", "#people button").click()
     olga.named("button", "Kick…")
     assert olga.js(buttons) == ["Write", "Kick…", "Ban…", "Close"]
@@ -505,8 +506,15 @@ def test_operator(chat, tabs):
     olga.named("button", "Kick").click()
     olga.sees("olga removed bob: noise.")
     bob.wait("return document.getElementById('banner').innerText.includes('noise')")
+    assert bob.js("return document.getElementById('message').disabled")
+    bob.wait("return document.querySelectorAll('#people li').length === 0")
+    assert bob.js("return document.getElementById('message').value") == "half a sentence"
     bob.named("button", "Join again").click()
-    bob.named("button", "Join")
+    bob.wait("return document.querySelectorAll('#people li').length === 2")
+    field = bob.named("textbox", "Message")
+    assert field.get_attribute("value") == "half a sentence"
+    field.send_keys("\n")
+    olga.sees("half a sentence")
 
 
 def test_rooms(chat, tabs):

@@ -281,3 +281,22 @@ test("what came while the page was closed is unread", async () => {
   const asked = client.asked.filter(([, place]) => place?.with !== undefined);
   assert.equal(asked.length, 1, "the page reads only what is not seen");
 });
+
+test("after a kick nobody is here, nothing can be written, and the next session has the rest", () => {
+  const { client, chat, join } = begin();
+  const room = join();
+  room.people.set("bob", "Bob");
+  assert.equal(chat.closed, "");
+  room.draft = "half";
+  room.addPending("x", "alice", "waiting", 1);
+  client.tell("state", { state: "ended", error: { code: "kicked", message: "noise" } });
+  assert.deepEqual([room.people.size, chat.closed], [0, "The session has ended."]);
+  const next = begin();
+  next.chat.takeUnsent(chat);
+  const again = next.chat.find("room", "lobby");
+  assert.equal(next.chat.current, again);
+  assert.equal(next.chat.closed, "You are not in this room.");
+  next.join();
+  assert.deepEqual([next.chat.closed, again.draft, again.pending.length], ["", "half", 1]);
+  assert.equal(new Chat().closed, "Join a room to write.");
+});

@@ -35,12 +35,17 @@ export class Composer {
     this.#field.addEventListener("input", () => this.#write(this.#field.value), { signal });
   }
 
-  /** @param {Conversation | null} conversation Where the person writes now; each has its draft. */
-  show(conversation) {
+  /**
+   * @param {Conversation | null} conversation Where the person writes now; each has its draft.
+   * @param {string} closed Why they cannot write now; empty if they can.
+   */
+  show(conversation, closed) {
+    this.#field.disabled = closed !== "";
+    this.#field.placeholder = closed;
+    part("send").disabled = closed !== "";
     if (conversation === this.#conversation) return;
     this.#conversation = conversation;
     this.#field.value = conversation?.draft ?? "";
-    this.#field.disabled = conversation === null;
     this.#fit();
   }
 

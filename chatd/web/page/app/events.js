@@ -253,6 +253,10 @@ export class Events {
     if (change.state === "open") {
       for (const conversation of this.#chat.rooms) this.#read(conversation);
     }
+    if (change.state === "ended" && change.error !== undefined) {
+      this.#chat.endedBy = change.error;
+      for (const conversation of this.#chat.rooms) conversation.people.clear();
+    }
     this.#shell.stateChanged(change);
   }
 

@@ -22,6 +22,8 @@ const dialogs = new Dialogs();
 const door = new Door((entered) => void enter(entered));
 /** @type {Talk | null} */
 let talk = null;
+/** @type {import("./state.js").Chat | null} A session whose person has not sent all. */
+let unsent = null;
 /** @type {string | null} The room of the link that the person followed. */
 let invitedTo = null;
 
@@ -47,12 +49,19 @@ function socketAddress() {
   return parseLink(new URL("./", location.href).href).url;
 }
 
-/** @param {Entered} entered */
-async function enter({ name, key, password, isRemembered }) {
-  door.busy(true);
+/** @returns {string[]} The room of the link, and those that the browser has kept. */
+function roomsToEnter() {
   const kept = memory.read()?.rooms ?? [];
-  const rooms =
-    invitedTo === null ? kept : [invitedTo, ...kept.filter((room) => room !== invitedTo)];
+  return invitedTo === null ? kept : [invitedTo, ...kept.filter((room) => room !== invitedTo)];
+}
+
+/**
+ * @param {Entered} entered
+ * @param {string[]} [rooms] Where the session begins, if it goes on with an earlier one.
+ */
+async function enter(entered, rooms = roomsToEnter()) {
+  const { name, key, password, isRemembered } = entered;
+  door.busy(true);
   const client = connect(socketAddress(), {
     name: name || undefined,
     key: key || null,
@@ -64,11 +73,20 @@ async function enter({ name, key, password, isRemembered }) {
     notifications,
     dialogs,
     marks: isRemembered ? marks.remembered : marks.ofTab,
-    left: (error) => leave(error),
+    left: () => leave(),
+    joinAgain: (error, chat) => {
+      unsent = chat;
+      const again = { ...entered, name: client.name, password: "" };
+      leave(error);
+      door.fill(again);
+      const places = chat.rooms.filter((each) => each.isJoined).map((each) => each.name);
+      if (password === "") void enter(again, places);
+    },
     keep: (name, rooms) => {
       if (isRemembered) memory.write({ name, key, rooms });
     },
   });
+  if (unsent !== null) begun.chat.takeUnsent(unsent);
   try {
     await client.welcomed;
   } catch (error) {
@@ -81,6 +99,7 @@ async function enter({ name, key, password, isRemembered }) {
   else forget();
   invitedTo = null;
   talk = begun;
+  unsent = null;
   door.close();
   talk.begin();
 }
@@ -96,6 +115,7 @@ function leave(error) {
   talk = null;
   document.title = "chatd";
   if (error === undefined) {
+    unsent = null;
     forget();
     marks.ofTab.forget();
   }

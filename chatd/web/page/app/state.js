@@ -20,6 +20,15 @@ export class Chat {
   /** This person's name. */
   name = "";
   #uses = 0;
+  /** @type {unknown} Why the session is over, if it is not the person who ended it. */
+  endedBy = undefined;
+
+  /** @returns {string} Why the person can write nothing now; empty if they can. */
+  get closed() {
+    if (this.endedBy !== undefined) return "The session has ended.";
+    if (this.current === null) return "Join a room to write.";
+    return this.current.isJoined ? "" : "You are not in this room.";
+  }
 
   /** @returns {Conversation[]} In the order in which they came. */
   get rooms() {
@@ -80,6 +89,23 @@ export class Chat {
     this.conversations.set(conversation.key, conversation);
     if (there === undefined && kind === "direct") this.#dropDirect(conversation);
     return conversation;
+  }
+
+  /**
+   * Bring what the person wrote, and did not send, from an ended session.
+   *
+   * @param {Chat} ended
+   */
+  takeUnsent(ended) {
+    for (const { kind, name, draft, pending } of ended.conversations.values()) {
+      if (draft.trim() === "" && pending.length === 0) continue;
+      const conversation = this.open(kind, name);
+      if (conversation.draft.trim() === "") conversation.draft = draft;
+      conversation.pending.unshift(...pending);
+      if (conversation.epoch === null) conversation.isJoined = kind === "direct";
+    }
+    const { current } = ended;
+    if (current !== null) this.current = this.find(current.kind, current.name) ?? this.current;
   }
 
   /** @param {Conversation} conversation */

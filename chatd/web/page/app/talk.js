@@ -25,7 +25,8 @@ const MAX_UNREAD = 20_000;
  * @property {import("./notices.js").Notifications} notifications
  * @property {import("./dialogs.js").Dialogs} dialogs
  * @property {import("./marks.js").Marks} marks
- * @property {(error?: unknown) => void} left The session is over, and the person at the door again.
+ * @property {() => void} left The person has left.
+ * @property {(error: unknown, chat: Chat) => void} joinAgain The person wants to come back.
  * @property {(name: string, rooms: string[]) => void} keep Remembers them, where the person asked.
  */
 
@@ -179,7 +180,7 @@ export class Talk {
       current.unread = 0;
       this.#page.marks.write(chat.name, current);
     }
-    this.#composer.show(current);
+    this.#composer.show(current, chat.closed);
     this.#places.draw(chat);
     this.#people.draw(chat);
     setText("place", current === null ? "No conversation" : inLine(current.name));
@@ -224,7 +225,7 @@ export class Talk {
   /** @param {unknown} error */
   #joinAgain(error) {
     this.end();
-    this.#page.left(error);
+    this.#page.joinAgain(error, this.chat);
   }
 
   /** @param {string} text */
@@ -236,7 +237,9 @@ export class Talk {
     this.#log.toEnd();
     this.#client.send(text, { ...current.place, id }).then(
       () => this.#answered(() => current.confirmed(id)),
-      (error) => this.#answered(() => current.refused(id, sentenceOf(error))),
+      (error) => {
+        this.#answered(() => current.refused(id, sentenceOf(this.chat.endedBy ?? error)));
+      },
     );
   }
 
