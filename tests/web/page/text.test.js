@@ -25,6 +25,13 @@ test("links end before the punctuation of the sentence", () => {
   ]);
 });
 
+test("a bracket that the link does not open is the sentence's", () => {
+  const linkIn = (text) => pieces(text).find(({ kind }) => kind === "link").text;
+  assert.equal(linkIn("(http://a.example/x_(y))"), "http://a.example/x_(y)");
+  assert.equal(linkIn("[http://a.example/x_(y).]"), "http://a.example/x_(y)");
+  assert.equal(linkIn("http://a.example/[1])!"), "http://a.example/[1]");
+});
+
 test("only http and https are links, and only if they are URLs", () => {
   for (const text of [
     "javascript:alert(1)",

@@ -15,7 +15,6 @@ const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 // Embeddings, overrides and isolates: they could show a link or a name backwards.
 const DIRECTIONS = /[\u202a-\u202e\u2066-\u2069]/g;
 const CLOSING = ".,;:!?…";
-const CLOSING_ALL = `${CLOSING})]`;
 
 /**
  * Return a text without characters that act on what is around them.
@@ -99,11 +98,28 @@ function links(text) {
  * @returns {string} The link without the punctuation and brackets of the sentence around it.
  */
 function withoutClosing(link) {
-  const isInside = link.includes("(") || link.includes("[");
-  const closing = isInside ? CLOSING : CLOSING_ALL;
+  // A bracket that closes what the link does not open belongs to the sentence.
+  const excess = { ")": -countOf(link, "("), "]": -countOf(link, "[") };
+  excess[")"] += countOf(link, ")");
+  excess["]"] += countOf(link, "]");
   let end = link.length;
-  while (end > 0 && closing.includes(link[end - 1])) end -= 1;
+  for (; end > 0; end -= 1) {
+    const last = link[end - 1];
+    if (last === ")" || last === "]") {
+      if (excess[last] <= 0) break;
+      excess[last] -= 1;
+    } else if (!CLOSING.includes(last)) break;
+  }
   return link.slice(0, end);
+}
+
+/**
+ * @param {string} text
+ * @param {string} character
+ * @returns {number}
+ */
+function countOf(text, character) {
+  return text.split(character).length - 1;
 }
 
 /**
