@@ -74,8 +74,9 @@ test("the browser keeps what it is given until it forgets, and damaged memory is
     removeItem: (name) => kept.delete(name),
   });
   assert.equal(memory.read(), null);
-  memory.write({ name: "ann", key: "k", rooms: ["lobby"] });
-  assert.deepEqual(memory.read(), { name: "ann", key: "k", rooms: ["lobby"] });
+  const ann = { name: "ann", key: "k", rooms: ["lobby"], hasPassword: true };
+  memory.write(ann);
+  assert.deepEqual(memory.read(), ann);
   memory.forget();
   assert.deepEqual([memory.read(), kept.size], [null, 0]);
   for (const damaged of ["{", "3", '{"rooms": 4}']) {

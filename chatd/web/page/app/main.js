@@ -61,6 +61,7 @@ function roomsToEnter() {
  */
 async function enter(entered, rooms = roomsToEnter()) {
   const { name, key, password, isRemembered } = entered;
+  const hasPassword = password !== "";
   door.busy(true);
   const client = connect(socketAddress(), {
     name: name || undefined,
@@ -80,10 +81,10 @@ async function enter(entered, rooms = roomsToEnter()) {
       leave(error);
       door.fill(again);
       const places = chat.rooms.filter((each) => each.isJoined).map((each) => each.name);
-      if (password === "") void enter(again, places);
+      if (!hasPassword) void enter(again, places);
     },
     keep: (name, rooms) => {
-      if (isRemembered) memory.write({ name, key, rooms });
+      if (isRemembered) memory.write({ name, key, rooms, hasPassword });
     },
   });
   if (unsent !== null) begun.chat.takeUnsent(unsent);
@@ -95,7 +96,7 @@ async function enter(entered, rooms = roomsToEnter()) {
     door.open(error);
     return;
   }
-  if (isRemembered) memory.write({ name: client.name, key, rooms: client.rooms });
+  if (isRemembered) memory.write({ name: client.name, key, rooms: client.rooms, hasPassword });
   else forget();
   invitedTo = null;
   talk = begun;
@@ -174,3 +175,7 @@ door.fill({
   isRemembered: kept !== null,
 });
 door.open(error);
+const isKnown = key === null || key === kept?.key;
+if (kept !== null && !kept.hasPassword && isKnown && error === undefined) {
+  void enter({ name: kept.name, key: kept.key, password: "", isRemembered: true });
+}

@@ -2,7 +2,13 @@
 
 const PLACE = "chatd";
 
-/** @typedef {{name: string, key: string, rooms: string[]}} Kept */
+/**
+ * @typedef {object} Kept
+ * @property {string} name
+ * @property {string} key
+ * @property {string[]} rooms
+ * @property {boolean} hasPassword Whether joining needs a password, which is not kept.
+ */
 
 export class Memory {
   #storage;
@@ -22,6 +28,7 @@ export class Memory {
         name: String(kept.name ?? ""),
         key: String(kept.key ?? ""),
         rooms,
+        hasPassword: kept.hasPassword === true,
       };
     } catch {
       return null;
