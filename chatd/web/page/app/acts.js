@@ -72,12 +72,12 @@ export class Acts {
     const { kind, name } = conversation;
     if (kind === "direct") {
       const close = () => this.#closeDirect(conversation);
-      this.#dialogs.ask(inLine(name), [], [{ text: "Close these messages", act: close }]);
+      this.#dialogs.ask(inLine(name), [], [{ text: "Remove from the list", act: close }], "Cancel");
       return;
     }
     const { nodes, input } = field("Topic", conversation.topic, 256);
     const topic = () => this.#client.command("topic", { room: name, topic: input.value.trim() });
-    const leave = () => this.#leave(conversation);
+    const leave = () => this.leave(conversation);
     this.#dialogs.ask(inLine(name), nodes, [
       {
         text: "Set topic",
@@ -138,9 +138,10 @@ export class Acts {
     this.#choose(conversation);
   }
 
-  /** @param {Conversation} conversation */
-  async #leave(conversation) {
-    if (conversation.isJoined) await this.#client.leave(conversation.name);
+  /** @param {Conversation} conversation A room to leave, or direct messages to close. */
+  async leave(conversation) {
+    if (conversation.kind === "room" && conversation.isJoined)
+      await this.#client.leave(conversation.name);
     this.#closeDirect(conversation);
   }
 

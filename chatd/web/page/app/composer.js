@@ -49,6 +49,11 @@ export class Composer {
     this.#fit();
   }
 
+  /** @param {string} text What was not sent, for the person to change it. */
+  putBack(text) {
+    this.#write(text);
+  }
+
   focus() {
     // A field that gets the focus back from a dialog may have no caret.
     this.#field.blur();

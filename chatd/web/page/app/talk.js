@@ -9,6 +9,7 @@ import { People, Places } from "./lists.js";
 import { Log } from "./log.js";
 import { togglePanel } from "./notices.js";
 import { leaveQuestion, sentenceOf } from "./sentences.js";
+import { readLine } from "./slash.js";
 import { Chat } from "./state.js";
 import { inLine } from "./text.js";
 
@@ -67,7 +68,7 @@ export class Talk {
     this.#places = new Places((conversation) => this.choose(conversation));
     this.#acts = new Acts(client, this.chat, page.dialogs, (each) => this.choose(each));
     this.#people = new People((name) => this.#acts.person(name));
-    this.#composer = new Composer((text) => this.#send(text), this.#over.signal);
+    this.#composer = new Composer((text) => this.#enter(text), this.#over.signal);
     this.#events = new Events(client, this.chat, {
       changed: () => this.#changedNow(),
       isSeen: () => this.#isSeen,
@@ -226,6 +227,45 @@ export class Talk {
   #joinAgain(error) {
     this.end();
     this.#page.joinAgain(error, this.chat);
+  }
+
+  /**
+   * Do what a person means by a line.
+   *
+   * @param {string} text
+   */
+  #enter(text) {
+    const line = readLine(text);
+    if (line.kind === "text") this.#send(line.text);
+    else if (line.kind === "message") {
+      this.choose(this.chat.open("direct", line.name));
+      this.#send(line.text);
+    } else if (line.kind === "join") this.join(line.room);
+    else if (line.kind === "leave") this.#leavePlace();
+    else {
+      this.#composer.putBack(text);
+      this.#page.dialogs.ask(
+        "Send this as text?",
+        [make("p", { text: "The page knows the commands /msg NAME TEXT, /join ROOM and /leave." })],
+        [
+          { text: "Edit", act: () => false, look: "primary" },
+          { text: "Send as text", act: () => this.#sendAnyway(text) },
+        ],
+        null,
+      );
+    }
+  }
+
+  #leavePlace() {
+    const { current } = this.chat;
+    if (current === null) return;
+    this.#acts.leave(current).catch((error) => this.#page.banner.show(sentenceOf(error)));
+  }
+
+  /** @param {string} text */
+  #sendAnyway(text) {
+    this.#composer.putBack("");
+    this.#send(text);
   }
 
   /** @param {string} text */
