@@ -202,6 +202,10 @@ def test_refusals(chat, tabs):
         tab.join("ann", key=key)
         tab.wait("return document.getElementById('refusal').innerText.includes(arguments[0])", said)
         assert tab.js("return document.activeElement.id") == "key"
+    tab.open()
+    tab.join("ann smith")
+    tab.wait("return document.getElementById('refusal').innerText.includes('without spaces')")
+    assert tab.js("return document.activeElement.id") == "name"
     tab.open("#key=%E0%A4%A")
     tab.wait("return document.getElementById('refusal').innerText.includes('The link is damaged')")
 
@@ -221,7 +225,7 @@ def test_accounts_and_refusals(tmp_path, browsers):
         tab.join("ann", password="wrong")
         tab.wait("return document.activeElement.id === 'password'")
         assert tab.js("return document.getElementById('refusal').innerText").startswith(
-            "There is no"
+            "Wrong name or password."
         )
         tab.named("textbox", "Password").clear()
         tab.join("", password="s3cret")
@@ -531,6 +535,25 @@ def test_rooms(chat, tabs):
     tab.named("button", "Leave room").click()
     tab.wait("return document.title === 'first · chatd'")
     assert "second" not in tab.named("list", "Rooms").text
+
+
+def test_slash(chat, tabs):
+    """A command is not posted to everybody; what the page does not know, it asks about."""
+    ann, bob = tabs
+    ann.enter("ann", link(chat[1], "slash"))
+    bob.enter("bob", link(chat[1], "slash"))
+    ann.say("/mgs bob secret")
+    ann.named("button", "Edit").click()
+    assert ann.js("return document.getElementById('message').value") == "/mgs bob secret"
+    ann.named("textbox", "Message").clear()
+    ann.say("/msg bob secret")
+    ann.wait("return document.title === 'bob · chatd'")
+    bob.wait("return document.title === '(1) slash · chatd'")
+    ann.say("/leave")
+    ann.wait("return document.title === 'slash · chatd'")
+    ann.say("/join slash-two")
+    ann.wait("return document.title === 'slash-two · chatd'")
+    assert "secret" not in bob.js("return document.getElementById('log').innerText")
 
 
 def test_leave_asks(chat, tabs):

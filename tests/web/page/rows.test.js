@@ -6,7 +6,12 @@ import { Conversation } from "../../../chatd/web/page/app/conversation.js";
 import { Marks } from "../../../chatd/web/page/app/marks.js";
 import { Memory } from "../../../chatd/web/page/app/memory.js";
 import { hueOf, lookAfter, MAX_ROWS, sizeOf, windowOf } from "../../../chatd/web/page/app/rows.js";
-import { fieldOf, leaveQuestion, sentenceOf } from "../../../chatd/web/page/app/sentences.js";
+import {
+  fieldOf,
+  isName,
+  leaveQuestion,
+  sentenceOf,
+} from "../../../chatd/web/page/app/sentences.js";
 
 const item = (time, from = "bob", kind = "message") => ({ time, from, kind });
 
@@ -132,4 +137,16 @@ test("marks say what a person has read, under one name and in one epoch", () => 
     none.forget();
     assert.equal(none.read("ann", room), null);
   }
+});
+
+test("sentences are plain, and say nothing twice", () => {
+  const kicked = { code: "kicked", message: "an operator ended the session" };
+  assert.equal(sentenceOf(kicked), "An operator ended your session.");
+  assert.match(sentenceOf({ code: "too-many-attempts", retryAfter: 0.5 }), /again in 1 second\.$/);
+  assert.match(sentenceOf({ code: "bad-name" }), /1 to 32 characters, without spaces/);
+});
+
+test("a name is checked before the page connects", () => {
+  for (const name of ["", "ann", "Zoë", "\u{1f600}".repeat(32)]) assert.ok(isName(name), name);
+  for (const name of ["ann smith", "a\u200bb", "x".repeat(33)]) assert.ok(!isName(name), name);
 });

@@ -1,7 +1,7 @@
 /** `Door`: the form by which a person joins. */
 
 import { part } from "./elements.js";
-import { fieldOf, sentenceOf } from "./sentences.js";
+import { fieldOf, isName, sentenceOf } from "./sentences.js";
 
 /** @typedef {{name: string, key: string, password: string, isRemembered: boolean}} Entered */
 
@@ -28,7 +28,8 @@ export class Door {
         key: key.value.trim(),
         password: password.value,
       };
-      join({ ...entered, isRemembered });
+      if (isName(entered.name)) join({ ...entered, isRemembered });
+      else this.open({ code: "bad-name" });
     });
   }
 
@@ -48,6 +49,8 @@ export class Door {
     this.#refusal.hidden = error === undefined;
     this.#refusal.textContent = error === undefined ? "" : sentenceOf(error);
     const field = fieldOf(error);
+    // A server that wants a password takes no guests.
+    if (/** @type {any} */ (error)?.code === "auth-required") part("name-hint").hidden = true;
     for (const [name, input] of Object.entries(this.#fields)) {
       input.toggleAttribute("aria-invalid", name === field);
     }

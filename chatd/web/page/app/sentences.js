@@ -2,13 +2,14 @@
 
 /** @type {Record<string, string>} */
 const SENTENCES = {
-  "auth-failed": "There is no such account, or its password is another.",
+  "auth-failed": "Wrong name or password.",
   "auth-in-clear":
     "Others could read a password on this connection: open the page by https://, or use the chat’s key.",
   "auth-required": "This chat has accounts: enter the name and the password of yours.",
   "bad-key": "That is no key: enter the text of the key file.",
   "bad-link": "The link is damaged: ask for it again, and copy all of it.",
-  "bad-name": "This name is not allowed here: choose another.",
+  "bad-name":
+    "This name is not allowed: a name has 1 to 32 characters, without spaces or invisible characters.",
   banned: "You are banned from this chat.",
   "connection-lost": "The connection was lost.",
   "connect-timeout": "The server does not answer: look at your network, and try again.",
@@ -30,6 +31,21 @@ const SENTENCES = {
   "wrong-key": "The key is wrong: compare it with the key of the server.",
 };
 
+/** Where no operator gave a reason, the server says this; its sentence above says the same. */
+const SERVER_DEFAULTS = ["", "an operator ended the session"];
+/** Separators and control or format characters; a longer rule is the server's. */
+const NOT_IN_NAMES = /[\p{Z}\p{C}]/u;
+
+/**
+ * Return whether the server can take a name; an empty one asks for a guest's.
+ *
+ * @param {string} name
+ * @returns {boolean}
+ */
+export function isName(name) {
+  return Array.from(name.normalize("NFC")).length <= 32 && !NOT_IN_NAMES.test(name);
+}
+
 /**
  * @param {unknown} error
  * @returns {string}
@@ -39,7 +55,9 @@ export function sentenceOf(error) {
   const known = SENTENCES[code];
   const reason = code === "kicked" || code === "banned" ? reasonFor(message) : "";
   const said = known === undefined ? capitalized(message || code || "Something failed") : known;
-  const when = retryAfter > 0 ? ` Try again in ${Math.ceil(retryAfter)} seconds.` : "";
+  const seconds = Math.ceil(retryAfter);
+  const when =
+    seconds > 0 ? ` Try again in ${seconds === 1 ? "1 second" : `${seconds} seconds`}.` : "";
   return `${said}${reason}${when}`;
 }
 
@@ -85,5 +103,5 @@ function capitalized(text) {
  * @returns {string}
  */
 function reasonFor(message) {
-  return message === "" ? "" : ` The server says: ${message}`;
+  return SERVER_DEFAULTS.includes(message) ? "" : ` The server says: ${message}`;
 }
