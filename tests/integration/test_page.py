@@ -487,6 +487,8 @@ def test_unread_after_closing(chat, tabs, tmp_path):
     ann.named("textbox", "Room").send_keys("away-b\n")
     ann.sees("two")
     ann.wait("return document.title === '(1) away-b · chatd'")
+    new = "return document.querySelector('.new')?.parentNode.querySelector('.text').innerText"
+    assert ann.js(new) == "one"
 
 
 def test_operator(chat, tabs):

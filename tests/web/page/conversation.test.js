@@ -222,3 +222,14 @@ test("a message calls the person it names, and whom it is for", () => {
   assert.ok(mentions("x_ann, (ann)", "ann"));
   assert.ok(!mentions("anything", ""));
 });
+
+test("the first unread message is marked when the person sees it", () => {
+  const room = new Conversation("room", "lobby");
+  for (const seq of [1, 2, 3]) room.add(message(seq));
+  room.see();
+  assert.equal(room.newFrom, null);
+  room.add(message(4, { own: true }));
+  room.unread = 2;
+  room.see();
+  assert.deepEqual([room.newFrom.seq, room.unread], [2, 0]);
+});

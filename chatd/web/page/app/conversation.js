@@ -36,6 +36,8 @@ export class Conversation {
   topic = "";
   draft = "";
   unread = 0;
+  /** @type {Item | null} The first message that was unread when the person came here. */
+  newFrom = null;
   isPrivate = false;
   /** Whether the session is in the room; always true for direct messages. */
   isJoined = true;
@@ -93,6 +95,14 @@ export class Conversation {
     const own = this.items.findLast((item) => item.own)?.seq ?? -1;
     const last = Math.max(seq, own);
     this.unread = this.items.filter((item) => (item.seq ?? -1) > last).length;
+  }
+
+  /** The person sees all that is here. */
+  see() {
+    if (this.unread === 0) return;
+    const others = this.items.filter((item) => item.kind === "message" && !item.own);
+    this.newFrom = others[Math.max(0, others.length - this.unread)] ?? null;
+    this.unread = 0;
   }
 
   /**

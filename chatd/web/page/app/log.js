@@ -67,7 +67,7 @@ export class Log {
     if (conversation === null) return;
     const anchor = this.isAtEnd ? null : this.#anchor();
     this.#element.setAttribute("aria-busy", String(!this.isAtEnd));
-    this.#place(this.#shown(conversation));
+    this.#place(this.#shown(conversation), conversation.newFrom);
     if (this.isAtEnd) this.#toBottom();
     else if (anchor !== null) {
       const node = this.#rows.get(anchor.item)?.node;
@@ -107,14 +107,15 @@ export class Log {
    * Have these rows in the document, and no others; rows that are there stay.
    *
    * @param {{before: Item | undefined, items: Item[]}} shown
+   * @param {Item | null} newFrom The first that is new.
    */
-  #place({ before, items }) {
+  #place({ before, items }, newFrom) {
     /** @type {Map<Item, {node: HTMLElement, look: string}>} */
     const rows = new Map();
     let previous = before;
     for (const item of items) {
-      const look = lookAfter(previous, item);
-      const name = `${look.isNewDay}${look.isContinued}`;
+      const look = { ...lookAfter(previous, item), isNew: item === newFrom };
+      const name = `${look.isNewDay}${look.isContinued}${look.isNew}`;
       const there = this.#rows.get(item);
       const isSame = there !== undefined && there.look === name;
       rows.set(item, isSame ? there : { node: rowOf(item, look, this.#acts), look: name });

@@ -21,15 +21,17 @@ const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric"
 
 /**
  * @param {Item} item
- * @param {{isNewDay: boolean, isContinued: boolean}} look
+ * @param {{isNewDay: boolean, isContinued: boolean, isNew: boolean}} look
  * @param {Acts} acts
  * @returns {HTMLElement}
  */
-export function rowOf(item, { isNewDay, isContinued }, acts) {
+export function rowOf(item, { isNewDay, isContinued, isNew }, acts) {
   const row = item.kind === "notice" ? noticeOf(item) : messageOf(item, isContinued, acts);
-  if (!isNewDay) return row;
-  const day = make("div", { class: "day", text: dayOf(item.time) });
-  return make("div", {}, day, row);
+  if (!isNewDay && !isNew) return row;
+  const above = [];
+  if (isNewDay) above.push(make("div", { class: "day", text: dayOf(item.time) }));
+  if (isNew) above.push(make("div", { class: "day new", text: "New" }));
+  return make("div", {}, ...above, row);
 }
 
 /**

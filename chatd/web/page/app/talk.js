@@ -95,6 +95,7 @@ export class Talk {
   /** @param {Conversation} conversation */
   choose({ kind, name }) {
     const conversation = this.chat.open(kind, name); // it may have been dropped meanwhile
+    if (this.chat.current !== null) this.chat.current.newFrom = null;
     this.chat.current = conversation;
     togglePanel("show-places", "places", false);
     this.#log.toEnd();
@@ -178,7 +179,10 @@ export class Talk {
     const { current } = chat;
     this.#log.draw(current);
     if (current !== null && this.#isSeen) {
-      current.unread = 0;
+      if (current.unread > 0) {
+        current.see();
+        this.#log.draw(current); // with the line above what is new
+      }
       this.#page.marks.write(chat.name, current);
     }
     this.#composer.show(current, chat.closed);
@@ -272,6 +276,7 @@ export class Talk {
   #send(text) {
     const { current } = this.chat;
     if (current === null) return;
+    current.newFrom = null;
     const id = crypto.randomUUID();
     current.addPending(id, this.chat.name, text, Date.now() / 1000);
     this.#log.toEnd();
