@@ -537,6 +537,11 @@ def test_rooms(chat, tabs):
     tab.named("button", "Leave room").click()
     tab.wait("return document.title === 'first · chatd'")
     assert "second" not in tab.named("list", "Rooms").text
+    tab.wait("return document.getElementById('first-hint').innerText.includes('first message')")
+    tab.named("button", "Options").click()
+    tab.named("button", "Leave room").click()
+    tab.named("button", "Join a room").click()
+    tab.named("textbox", "Room")
 
 
 def test_slash(chat, tabs):

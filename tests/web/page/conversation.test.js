@@ -233,3 +233,14 @@ test("the first unread message is marked when the person sees it", () => {
   room.see();
   assert.deepEqual([room.newFrom.seq, room.unread], [2, 0]);
 });
+
+test("where there is nothing to read, a hint says what to do", () => {
+  const chat = new Chat();
+  assert.match(chat.hint, /no room/);
+  chat.current = chat.open("room", "lobby");
+  assert.equal(chat.hint, "", "history may come");
+  chat.current.addOlder([], true);
+  assert.match(chat.hint, /first message/);
+  chat.current.add(message(1));
+  assert.equal(chat.hint, "");
+});

@@ -129,6 +129,7 @@ function leave(error) {
 /** @type {Record<string, "findRoom" | "findPerson" | "options" | "newest">} */
 const BUTTONS = {
   "find-room": "findRoom",
+  "hint-join": "findRoom",
   "find-person": "findPerson",
   "room-menu": "options",
   newest: "newest",

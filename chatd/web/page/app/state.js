@@ -23,6 +23,15 @@ export class Chat {
   /** @type {unknown} Why the session is over, if it is not the person who ended it. */
   endedBy = undefined;
 
+  /** @returns {string} What to do where there is nothing to read. */
+  get hint() {
+    if (this.current === null) return "You are in no room.";
+    const { items, pending, isWhole } = this.current;
+    const isEmpty =
+      isWhole && pending.length === 0 && !items.some((each) => each.kind === "message");
+    return isEmpty ? "Nobody has written here yet: write the first message." : "";
+  }
+
   /** @returns {string} Why the person can write nothing now; empty if they can. */
   get closed() {
     if (this.endedBy !== undefined) return "The session has ended.";

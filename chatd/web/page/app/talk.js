@@ -192,6 +192,9 @@ export class Talk {
     setText("topic", inLine(current?.topic ?? ""));
     part("people-panel").classList.toggle("direct", current?.kind !== "room");
     part("room-menu").hidden = current === null;
+    part("first-hint").hidden = chat.hint === "";
+    part("hint-join").hidden = current !== null;
+    setText("first-hint-text", chat.hint);
     const unread = current?.unread ?? 0;
     part("newest").hidden = this.#log.isAtEnd;
     setText(
