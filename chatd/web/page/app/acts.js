@@ -64,7 +64,7 @@ export class Acts {
     };
     const away = this.#chat.current?.away.get(fold(name));
     const body = away === undefined ? [] : [make("p", { text: `Away: ${inLine(away)}` })];
-    this.#dialogs.ask(inLine(name), body, [write], this.#moderation(name));
+    this.#dialogs.ask(inLine(name), body, [write], "Close", this.#moderation(name));
   }
 
   /** @param {Conversation} conversation */
