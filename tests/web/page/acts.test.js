@@ -16,7 +16,7 @@ async function menuOf(name, answer) {
     },
   };
   const shown = [];
-  const ask = (title, body, choices, later) => shown.push({ title, choices, later });
+  const ask = (title, body, choices, closing, later) => shown.push({ title, choices, later });
   new Acts(client, chat, { ask, close() {} }, () => {}).person(name);
   const [{ title, choices, later }] = shown;
   const offered = [...choices, ...(await later)].map(({ text }) => text);
