@@ -526,7 +526,7 @@ def test_operator(chat, tabs):
 def test_rooms(chat, tabs):
     """A person joins another room, sets its topic, and leaves it."""
     tab = tabs[0]
-    tab.enter("ann", link(chat[1], "first"))
+    tab.enter("rita", link(chat[1], "first"))
     tab.named("button", "Join a room…").click()
     tab.named("textbox", "Room").send_keys("second\n")
     tab.wait("return document.title === 'second · chatd'")
@@ -547,14 +547,14 @@ def test_rooms(chat, tabs):
 def test_slash(chat, tabs):
     """A command is not posted to everybody; what the page does not know, it asks about."""
     ann, bob = tabs
-    ann.enter("ann", link(chat[1], "slash"))
-    bob.enter("bob", link(chat[1], "slash"))
-    ann.say("/mgs bob secret")
+    ann.enter("ada", link(chat[1], "slash"))
+    bob.enter("ben", link(chat[1], "slash"))
+    ann.say("/mgs ben secret")
     ann.named("button", "Edit").click()
-    assert ann.js("return document.getElementById('message').value") == "/mgs bob secret"
+    assert ann.js("return document.getElementById('message').value") == "/mgs ben secret"
     ann.named("textbox", "Message").clear()
-    ann.say("/msg bob secret")
-    ann.wait("return document.title === 'bob · chatd'")
+    ann.say("/msg ben secret")
+    ann.wait("return document.title === 'ben · chatd'")
     bob.wait("return document.title === '(1) slash · chatd'")
     ann.say("/leave")
     ann.wait("return document.title === 'slash · chatd'")
