@@ -3,24 +3,28 @@
 import re
 import shutil
 import sqlite3
+from urllib.request import urlopen
 
 import chatd
 from tests.docs.pages import block
 from tests.integration.daemons import complaint_of, stop, tcp_port
 from tests.integration.onpage import ENVIRONMENT, with_words
-from tests.integration.processes import FOREGROUND, Process, daemon, run_command
+from tests.integration.processes import DEADLINE_S, FOREGROUND, Process, daemon, run_command
 
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4}"
 
 
 def test_first_command(tmp_path):
-    """The README's first command installs chatd and starts a daemon that serves this machine."""
+    """The README's first command installs chatd and starts a daemon for terminals and browsers."""
     command = block("README.md", ".venv/bin/twistd -n chatd").strip()
     environment, install, serve = command.split(" && ")
     assert environment == "python3 -m venv .venv"
-    assert install == ".venv/bin/pip install ."
-    words = {".venv/bin/": "", "tcp:9999": "tcp:0"}
+    assert install == ".venv/bin/pip install '.[web]'"
+    words = {".venv/bin/": "", "tcp:9999": "tcp:0", "tcp:8080": "tcp:0"}
     with Process(*with_words(serve, words).split(), cwd=tmp_path) as process:
+        web_port = process.output.wait_for(r"WebFront starting on (\d+)")[1]
+        with urlopen(f"http://localhost:{web_port}/", timeout=DEADLINE_S) as page:
+            assert b"<title>chatd</title>" in page.read()
         there = f"tcp:localhost:{tcp_port(process)}"
         said = run_command("chatd", "connect", there, "--name", "bob", input="hello\n")
         assert said.stdout == "* you are bob, in lobby\nbob: hello\n"
