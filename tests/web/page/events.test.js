@@ -72,11 +72,39 @@ test("a joined room shows its history, its people and its topic", async () => {
   await settle();
   assert.equal(chat.current, room);
   assert.deepEqual(texts(room), ["text 1", "text 2"]);
-  assert.deepEqual([...room.people.values()], ["alice", "Bob"]);
+  assert.deepEqual([...room.people.names.values()], ["alice", "Bob"]);
   assert.deepEqual(
-    [room.away.get("bob"), room.topic, room.isPrivate],
+    [room.people.away.get("bob"), room.topic, room.isPrivate],
     ["lunch", "all things", true],
   );
+});
+
+test("who comes and goes while the list is read is in it, or not", async () => {
+  const { client, join } = begin();
+  const answers = [];
+  client.answers.who = () => new Promise((answer) => answers.push(answer));
+  client.answers.topic = { topic: "" };
+  const room = join();
+  await settle();
+  client.tell("joined", { room: "lobby", name: "Cid", own: false });
+  client.tell("left", { room: "lobby", name: "Dan", own: false });
+  client.tell("renamed", { name: "Eva", oldName: "Eve", own: false });
+  answers[0]({ names: ["alice", "Dan", "Eve"], away: { Eve: "tea" } });
+  await settle();
+  assert.deepEqual([...room.people.names.values()].sort(), ["Cid", "Eva", "alice"]);
+  assert.deepEqual([...room.people.away], [["eva", "tea"]]);
+});
+
+test("a topic that is set while the topic is read stays", async () => {
+  const { client, join } = begin();
+  client.answers.who = { names: ["alice"] };
+  client.answers.topic = async () => {
+    client.tell("topic", { room: "lobby", topic: "new", name: "bob" });
+    return { topic: "old" };
+  };
+  const room = join();
+  await settle();
+  assert.equal(room.topic, "new");
 });
 
 test("what joins before the session is open is read when it opens", async () => {
@@ -167,9 +195,9 @@ test("people come, go, and take other names", () => {
   const room = join();
   client.tell("joined", { room: "lobby", name: "Bob", own: false });
   client.tell("renamed", { name: "Rob", oldName: "Bob", own: false });
-  assert.deepEqual([...room.people.values()], ["Rob"]);
+  assert.deepEqual([...room.people.names.values()], ["Rob"]);
   client.tell("left", { room: "lobby", name: "Rob", own: false, by: "olga", reason: "noise" });
-  assert.deepEqual([...room.people.values()], []);
+  assert.deepEqual([...room.people.names.values()], []);
   assert.deepEqual(texts(room), ["Bob is now Rob.", "olga removed Rob: noise."]);
 });
 
@@ -285,12 +313,12 @@ test("what came while the page was closed is unread", async () => {
 test("after a kick nobody is here, nothing can be written, and the next session has the rest", () => {
   const { client, chat, join } = begin();
   const room = join();
-  room.people.set("bob", "Bob");
+  room.people.came("Bob");
   assert.equal(chat.closed, "");
   room.draft = "half";
   room.addPending("x", "alice", "waiting", 1);
   client.tell("state", { state: "ended", error: { code: "kicked", message: "noise" } });
-  assert.deepEqual([room.people.size, chat.closed], [0, "The session has ended."]);
+  assert.deepEqual([room.people.names.size, chat.closed], [0, "The session has ended."]);
   const next = begin();
   next.chat.takeUnsent(chat);
   const again = next.chat.find("room", "lobby");

@@ -1,6 +1,7 @@
 /** `Conversation`: what is known of a room, or of the direct messages with a person. */
 
 import { fold } from "../chatd/names.js";
+import { Roster } from "./roster.js";
 
 /**
  * @typedef {object} Item A message or a notice, as the log shows it.
@@ -27,13 +28,12 @@ export class Conversation {
   items = [];
   /** @type {Item[]} This person's messages without a receipt, in the order of sending. */
   pending = [];
-  /** @type {Map<string, string>} The people in the room, by their folded names. */
-  people = new Map();
-  /** @type {Map<string, string>} Texts of those who are away, by their folded names. */
-  away = new Map();
+  people = new Roster();
   /** @type {string | null} */
   epoch = null;
   topic = "";
+  /** How many times an event told the topic. */
+  topicEvents = 0;
   draft = "";
   unread = 0;
   /** @type {Item | null} The first message that was unread when the person came here. */

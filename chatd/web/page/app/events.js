@@ -1,6 +1,6 @@
 /** `Events`: what the client reports goes into the state of the chat. No DOM here. */
 
-import { fold } from "../chatd/names.js";
+import { addPage } from "./roster.js";
 import { sentenceOf } from "./sentences.js";
 
 /** @typedef {import("../chatd/client.js").ChatClient} ChatClient */
@@ -106,27 +106,27 @@ export class Events {
    */
   async readPeople(conversation) {
     if (conversation.kind !== "room" || this.#client.state !== "open") return;
-    /** @type {Map<string, string>} */
-    const people = new Map();
-    /** @type {Map<string, string>} */
-    const away = new Map();
-    const { name: room } = conversation;
+    const { name: room, people } = conversation;
+    const reading = people.read();
     try {
       await this.#readPages("who", { room }, (page) => {
-        for (const name of listOf(page.names)) people.set(fold(String(name)), String(name));
-        for (const [name, text] of Object.entries(Object(page.away))) {
-          away.set(fold(name), String(text));
-        }
+        addPage(reading, listOf(page.names), page.away);
         conversation.isPrivate = page.private === true;
       });
-      const { topic } = await this.#client.command("topic", { room });
-      conversation.topic = String(topic ?? "");
+      people.finish(reading);
+      await this.#readTopic(conversation);
     } catch {
-      return; // the session ended, or the room is gone
+      // The session ended, or the room is gone.
     }
-    conversation.people = people;
-    conversation.away = away;
     this.#shell.changed();
+  }
+
+  /** @param {Conversation} conversation A room. */
+  async #readTopic(conversation) {
+    const before = conversation.topicEvents;
+    const { topic } = await this.#client.command("topic", { room: conversation.name });
+    // An event that came meanwhile may be newer than the answer.
+    if (conversation.topicEvents === before) conversation.topic = String(topic ?? "");
   }
 
   /** Learn with whom this name has direct messages. */
@@ -183,7 +183,7 @@ export class Events {
   #joined({ room, name, own, epoch, topic }) {
     const conversation = this.#chat.open("room", room);
     if (!own) {
-      conversation.people.set(fold(name), name);
+      conversation.people.came(name);
       return;
     }
     if (epoch === undefined) return; // another session of this name
@@ -208,8 +208,7 @@ export class Events {
       else this.#chat.close(conversation);
       return;
     }
-    conversation.people.delete(fold(name));
-    conversation.away.delete(fold(name));
+    conversation.people.went(name);
     if (by !== undefined) {
       this.#note(conversation, `${by} removed ${name}${reason ? `: ${reason}` : ""}.`);
     }
@@ -218,8 +217,7 @@ export class Events {
   /** @param {{name: string, oldName: string}} renamed */
   #renamed({ name, oldName }) {
     for (const conversation of this.#chat.rooms) {
-      if (!conversation.people.delete(fold(oldName))) continue;
-      conversation.people.set(fold(name), name);
+      if (!conversation.people.renamed(oldName, name)) continue;
       this.#note(conversation, `${oldName} is now ${name}.`);
     }
   }
@@ -236,6 +234,7 @@ export class Events {
   #topic({ room, topic, name }) {
     const conversation = this.#chat.open("room", room);
     conversation.topic = topic;
+    conversation.topicEvents += 1;
     const told = topic === "" ? `${name} cleared the topic.` : `${name} set the topic: ${topic}`;
     this.#note(conversation, told);
   }

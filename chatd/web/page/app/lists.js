@@ -72,18 +72,20 @@ export class People {
 
   /** @param {Chat} chat */
   draw({ current, name: own }) {
-    const people = [...(current?.people ?? [])].sort(([one], [other]) => (one < other ? -1 : 1));
+    const away = current?.people.away;
+    const people = [...(current?.people.names ?? [])];
+    people.sort(([one], [other]) => (one < other ? -1 : 1));
     const shown = people.slice(0, MAX_PEOPLE);
     const drawn = JSON.stringify([
       current?.key,
       own,
       people.length,
-      shown.map(([key, name]) => [name, current?.away.get(key)]),
+      shown.map(([key, name]) => [name, away?.get(key)]),
     ]);
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     part("people-count").textContent = people.length > 0 ? String(people.length) : "";
-    const entries = shown.map(([key, name]) => this.#entry(key, name, current?.away.get(key)));
+    const entries = shown.map(([key, name]) => this.#entry(key, name, away?.get(key)));
     if (people.length > shown.length) {
       const text = `and ${(people.length - shown.length).toLocaleString()} more`;
       entries.push(make("li", { class: "more", text }));
