@@ -6,7 +6,7 @@ import gc
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
@@ -15,6 +15,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import provider
 
 from tests.fakes.pems import write_certificate
+from tests.integration.chromium import chromium
+from tests.integration.page import Page, Tab
+from tests.integration.processes import daemon, run_command
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -87,3 +93,29 @@ def certificates(tmp_path: Path) -> Path:
     directory.mkdir()
     write_certificate(directory / "localhost.pem")
     return directory
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """Run a daemon with a key and a page; olga is an operator."""
+    directory = tmp_path_factory.mktemp("page")
+    key_file = directory / "chat.key"
+    assert run_command("chatd", "keygen", key_file).returncode == 0
+    options = ("--key-file", key_file, "--web", "tcp:0:interface=127.0.0.1", "--operator", "olga")
+    endpoint = f"unix:{directory}/socket"
+    with daemon(*options, "--data", directory / "data", endpoint=endpoint) as process:
+        port = process.output.wait_for(r"WebFront starting on (\d+)")[1]
+        yield Page(f"http://127.0.0.1:{port}/", key_file, endpoint)
+
+
+@pytest.fixture(scope="module")
+def browsers() -> Iterator[tuple[Chrome, Chrome]]:
+    """Run two browsers; each is a person of its own."""
+    with chromium() as one, chromium("--blink-settings=preferredColorScheme=0") as other:
+        yield one, other
+
+
+@pytest.fixture
+def tabs(page: Page, browsers: tuple[Chrome, Chrome]) -> list[Tab]:
+    """Return two tabs that have not joined."""
+    return [Tab(each, page.address) for each in browsers]

@@ -40,3 +40,15 @@ test("nothing is asked for a person's own menu", async () => {
   const { offered, asked } = await menuOf("ANN", () => ({ bans: [] }));
   assert.deepEqual([offered, asked], [["Write"], []]);
 });
+
+test("when the last conversation is closed, the page is told that there is none", async () => {
+  const chat = new Chat();
+  const room = chat.open("room", "lobby");
+  chat.current = room;
+  const left = [];
+  const client = { leave: async (name) => void left.push(name) };
+  const shown = [];
+  const acts = new Acts(client, chat, { ask() {}, close() {} }, (each) => shown.push(each));
+  await acts.leave(room);
+  assert.deepEqual([left, shown], [["lobby"], [null]]);
+});

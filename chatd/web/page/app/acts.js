@@ -28,7 +28,8 @@ export class Acts {
    * @param {ChatClient} client
    * @param {Chat} chat
    * @param {Dialogs} dialogs
-   * @param {(conversation: Conversation) => void} choose Shows a conversation.
+   * @param {(conversation: Conversation | null) => void} choose Shows a conversation, or that there
+   *   is none.
    */
   constructor(client, chat, dialogs, choose) {
     this.#client = client;
@@ -62,7 +63,7 @@ export class Acts {
       act: () => this.#write(name),
       look: "primary",
     };
-    const away = this.#chat.current?.away.get(fold(name));
+    const away = this.#chat.current?.people.away.get(fold(name));
     const body = away === undefined ? [] : [make("p", { text: `Away: ${inLine(away)}` })];
     this.#dialogs.ask(inLine(name), body, [write], "Close", this.#moderation(name));
   }
@@ -131,7 +132,7 @@ export class Acts {
   /**
    * Show a conversation; the dialog closes first, for behind it nothing can have the focus.
    *
-   * @param {Conversation} conversation
+   * @param {Conversation | null} conversation
    */
   #show(conversation) {
     this.#dialogs.close();
@@ -148,7 +149,7 @@ export class Acts {
   /** @param {Conversation} conversation */
   #closeDirect(conversation) {
     this.#chat.close(conversation);
-    if (this.#chat.current !== null) this.#show(this.#chat.current);
+    this.#show(this.#chat.current);
   }
 
   /**

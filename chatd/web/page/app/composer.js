@@ -11,28 +11,21 @@ export class Composer {
   #conversation = null;
 
   /**
-   * @param {(text: string) => void} send
-   * @param {AbortSignal} signal Ends it.
+   * @param {(text: string) => boolean} send Returns whether the text is taken: else it stays.
    */
-  constructor(send, signal) {
+  constructor(send) {
     const submit = (/** @type {Event} */ event) => {
       event.preventDefault();
       const text = this.#field.value.replace(/\s+$/, "");
-      if (text === "" || this.#conversation === null) return;
-      this.#write("");
-      send(text);
+      if (text !== "" && this.#conversation !== null && send(text)) this.clear();
     };
-    part("composer").addEventListener("submit", submit, { signal });
-    this.#field.addEventListener(
-      "keydown",
-      (event) => {
-        if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-        event.preventDefault();
-        part("composer").requestSubmit();
-      },
-      { signal },
-    );
-    this.#field.addEventListener("input", () => this.#write(this.#field.value), { signal });
+    part("composer").addEventListener("submit", submit);
+    this.#field.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
+      event.preventDefault();
+      part("composer").requestSubmit();
+    });
+    this.#field.addEventListener("input", () => this.#write(this.#field.value));
   }
 
   /**
@@ -49,9 +42,9 @@ export class Composer {
     this.#fit();
   }
 
-  /** @param {string} text What was not sent, for the person to change it. */
-  putBack(text) {
-    this.#write(text);
+  /** The text is sent. */
+  clear() {
+    this.#write("");
   }
 
   focus() {
@@ -78,4 +71,12 @@ export class Composer {
     this.#field.style.height = `${this.#field.scrollHeight + 2}px`;
     form.style.height = "";
   }
+}
+
+/**
+ * @param {KeyboardEvent} event
+ * @returns {boolean} Whether an input method takes the key, which does not send then.
+ */
+function isComposing({ isComposing, keyCode }) {
+  return isComposing || keyCode === 229; // Safari tells of the last key only by its code
 }

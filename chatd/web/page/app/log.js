@@ -33,19 +33,13 @@ export class Log {
    * @param {Acts} acts
    * @param {{draw: () => void, older: (conversation: Conversation) => void}} events `draw` asks for
    *   a frame, `older` for a page of history.
-   * @param {AbortSignal} signal Ends it.
    */
-  constructor(element, acts, events, signal) {
+  constructor(element, acts, events) {
     this.#element = element;
     this.#acts = acts;
     this.#events = events;
-    element.addEventListener("scroll", () => this.#scrolled(), { passive: true, signal });
-    const resizes = new ResizeObserver(() => this.isAtEnd && this.#toBottom());
-    resizes.observe(element);
-    signal.addEventListener("abort", () => {
-      resizes.disconnect();
-      element.replaceChildren();
-    });
+    element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.isAtEnd && this.#toBottom()).observe(element);
   }
 
   /** Show the newest messages. */

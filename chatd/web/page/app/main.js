@@ -8,6 +8,7 @@ import { Marks } from "./marks.js";
 import { browserStorage, Memory } from "./memory.js";
 import { Banner, Notifications, togglePanel } from "./notices.js";
 import { Talk } from "./talk.js";
+import { View } from "./view.js";
 
 /** @typedef {import("./door.js").Entered} Entered */
 
@@ -19,6 +20,7 @@ const marks = {
 const banner = new Banner();
 const notifications = new Notifications();
 const dialogs = new Dialogs();
+const view = new View();
 const door = new Door((entered) => void enter(entered));
 /** @type {Talk | null} */
 let talk = null;
@@ -70,6 +72,7 @@ async function enter(entered, rooms = roomsToEnter()) {
     rooms: rooms.length > 0 ? rooms.slice(0, 20) : undefined,
   });
   const begun = new Talk(client, {
+    view,
     banner,
     notifications,
     dialogs,

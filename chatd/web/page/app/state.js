@@ -163,15 +163,16 @@ export class Chat {
   calls(message) {
     if (message.own) return false;
     if (message.room === null) return message.to !== null;
-    return message.text !== null && this.isCalled(message.text);
+    return message.text !== null && mentions(message.text, this.name);
   }
 
   /**
-   * @param {string} text
-   * @returns {boolean} Whether it has this person's name in it.
+   * @param {import("./conversation.js").Item} item Of the current conversation.
+   * @returns {boolean} Whether it is somebody else's and has this person's name in it, in a room.
    */
-  isCalled(text) {
-    return mentions(text, this.name);
+  isCalledBy({ kind, own, text }) {
+    const isOthers = this.current?.kind === "room" && kind === "message" && !own;
+    return isOthers && mentions(text ?? "", this.name);
   }
 
   /**
