@@ -382,15 +382,26 @@ describe("after the welcome", () => {
     assert.equal(await outcomeOf(client, peer), "alive");
   });
 
-  test("lists of conversations that do not end are left", async () => {
-    const { client, peer } = await begun();
-    await peer.welcome();
-    for (let n = 0; n < 2; n++) {
-      const { header } = await peer.next();
-      const each = { with: "bob", epoch: "e", seq: 0 };
-      await peer.send(Type.RESULT, { id: header.id, conversations: [each], next: "same" });
+  test("lists of conversations that do not end are left, and the session goes on", async () => {
+    const conversations = Array.from({ length: 900 }, () => ({ with: "b", epoch: "e", seq: 0 }));
+    for (const [next, given, asks] of [
+      [() => "same", [], 2],
+      [(n) => String(1000 + n), conversations, 112], // 900 each, and 100,000 in all
+    ]) {
+      const { client, peer } = await begun();
+      const told = nextEvent(client, "error").then(() => null);
+      await peer.welcome();
+      let asked = 0;
+      for (;;) {
+        const command = await Promise.race([told, peer.next()]);
+        if (command === null) break;
+        asked += 1;
+        const { id } = command.header;
+        await peer.send(Type.RESULT, { id, conversations: given, next: next(asked) });
+      }
+      assert.equal(asked, asks);
+      await client.welcomed;
+      assert.equal(client.state, "open");
     }
-    await client.welcomed;
-    assert.equal(client.state, "open");
   });
 });

@@ -8,6 +8,7 @@ import { encodeObject } from "./json.js";
 import { Keeper } from "./keeper.js";
 import { checkCrypto, importKeys, readKey } from "./keys.js";
 import { DEFAULT_PAGE, MAX_CONTENT, MAX_FIRST_ROOMS } from "./limits.js";
+import { readPages } from "./lists.js";
 import { fold } from "./names.js";
 import { checkOptions, isTexts, REAL_CLOCK } from "./options.js";
 import { Progress } from "./progress.js";
@@ -185,6 +186,18 @@ export class ChatClient extends EventTarget {
   async command(command, fields = {}) {
     this.#checkOpen();
     return this.#requests.command(command, fields);
+  }
+
+  /**
+   * Read a list that may be too long for one RESULT, such as that of `who`, page by page.
+   *
+   * @param {string} command
+   * @param {Fields} [fields] Its fields, as the protocol names them.
+   * @returns {AsyncGenerator<Fields, void, undefined>} The fields of each RESULT. It fails with
+   *   `bad-request` if the list does not advance, or has more than 100,000 items.
+   */
+  pages(command, fields = {}) {
+    return readPages((name, given) => this.command(name, given), command, fields);
   }
 
   /** Connect now, if the client waits to connect again: the network may be back. */

@@ -121,6 +121,9 @@ export const HISTORY = {
   recovered: rule("null", boolean),
 };
 
+/** A list, of which more may follow after `next`. */
+export const LISTED = { next: rule("null", anyText) };
+
 export const CONVERSATION = {
   with: rule("must", name),
   epoch: rule("must", anyText),

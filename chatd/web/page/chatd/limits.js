@@ -18,6 +18,8 @@ export const MAX_FIRST_ROOMS = 20;
 /** Messages in a page of history. */
 export const MAX_PAGE = 500;
 export const DEFAULT_PAGE = 100;
+/** Items of a list that takes several commands. */
+export const MAX_LISTED = 100_000;
 /** Content in a page of history, after which chatd ends it. */
 export const PAGE_BYTES = 1_048_576;
 

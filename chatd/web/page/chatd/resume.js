@@ -8,6 +8,7 @@
 import { ChatError } from "./errors.js";
 import { checkFields, CONVERSATION } from "./fields.js";
 import { MAX_PAGE } from "./limits.js";
+import { readPages } from "./lists.js";
 import { makePosition, moveTo } from "./progress.js";
 import { fold } from "./names.js";
 import { TEMPORARY } from "./session.js";
@@ -190,18 +191,12 @@ export async function catchUp(client, progress, isBack) {
  */
 async function readConversations(client) {
   const all = [];
-  /** @type {unknown} */
-  let after;
-  do {
-    const result = await client.command("conversations", { after });
-    const page = Array.isArray(result.conversations) ? result.conversations : [];
-    for (const each of page) {
+  for await (const { conversations } of readPages(client.command, "conversations", {})) {
+    for (const each of Array.isArray(conversations) ? conversations : []) {
       checkFields(Object(each), CONVERSATION);
       all.push({ with: each.with, epoch: each.epoch, seq: each.seq, lastId: each.last_id ?? null });
     }
-    if (page.length === 0 || result.next === after) break; // a server that does not advance
-    after = result.next;
-  } while (after !== undefined && after !== null);
+  }
   return all;
 }
 
