@@ -98,6 +98,7 @@ TEXTS = {
     "chatd v1 noise psk",
     "d /run/chatd 0755 chatd chatd",
     "earlier messages in ROOM:",
+    "for await",
     "key file: read again",
     "lines about connections without a session from ADDRESS were left out: NUMBER",
     "listening on ENDPOINT (CLIENT-ENDPOINT)",
