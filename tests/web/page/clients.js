@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { connect } from "../../../chatd/web/page/chatd/index.js";
 import { Type } from "../../../chatd/web/page/chatd/messages.js";
-import { Clock, makeNetwork } from "./peer.js";
+import { Clock, makeNetwork, nextState, place } from "./peer.js";
 
 /** A client whose socket is not open yet, and all that it tells. */
 export function start(options = {}, serverKey = null) {
@@ -33,4 +33,24 @@ export async function settled(peer) {
   await peer.send(Type.HEARTBEAT, { n: 99 }, "ping");
   const { type } = await peer.next();
   assert.equal(type, Type.HEARTBEAT);
+}
+
+/** Lose a client's session; return the peer of the next one, whose socket is not open yet. */
+export async function lost({ client, clock, network }, peer) {
+  const waiting = nextState(client, "waiting");
+  peer.drop();
+  const { error } = await waiting;
+  clock.advance(error.retryAfter);
+  return network.nextPeer();
+}
+
+/** Lose a client's session, and bring the next one to its room again; return its peer. */
+export async function back(started, peer = started.peer) {
+  const again = await lost(started, peer);
+  await again.welcome({ rooms: [] });
+  const { header } = await again.next();
+  assert.equal(header.command, "join");
+  const { after: seq, epoch } = header;
+  await again.send(Type.RESULT, { id: header.id, ...place("lobby", seq, epoch), recovered: true });
+  return again;
 }

@@ -192,17 +192,6 @@ describe("resuming", () => {
     assert.deepEqual(texts(), ["1", "2", "3", "4", "5"]);
   });
 
-  test("a gap that the server cannot fill now is filled in the next session", async () => {
-    const { client, peer } = await established();
-    const direct = (seq) => said("bob", seq, { room: undefined, to: "alice" });
-    await peer.sendAll([Type.MESSAGE, direct(1), "1"], [Type.MESSAGE, direct(3), "3"]);
-    const { header } = await peer.next();
-    const waiting = nextState(client, "waiting");
-    await peer.send(Type.ERROR, { code: "not-stored", message: "later", ref: header.id });
-    assert.equal((await waiting).error.code, "not-stored");
-    assert.deepEqual([(await peer.next()).header.code], ["not-stored"]);
-  });
-
   test("a gap that the server does not fill is told", async () => {
     const { client, peer } = await established();
     const direct = (seq) => said("bob", seq, { room: undefined, to: "alice" });

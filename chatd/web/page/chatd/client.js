@@ -96,6 +96,7 @@ export class ChatClient extends EventTarget {
         tellJoined: (joined) => incoming.tellJoined(joined),
         tellLeft: (room) => incoming.tellLeft(room, false),
         tellRenamed: (name) => this.#renamed(name),
+        tellPassword: (password) => (this.#options.password = password),
       },
       () => this.#keeper.connection,
     );
@@ -185,6 +186,10 @@ export class ChatClient extends EventTarget {
    */
   async command(command, fields = {}) {
     this.#checkOpen();
+    if (command === "password" && !this.#isEncrypted) {
+      const told = "a password is not sent in the clear: use a key, or a wss: address";
+      throw new ChatError("auth-in-clear", told);
+    }
     return this.#requests.command(command, fields);
   }
 
@@ -277,7 +282,9 @@ export class ChatClient extends EventTarget {
       read: (position, limit, read) => requests.directAfter(position, limit, read),
       command: (command, fields) => requests.command(command, fields),
       receive: (message) => incoming.take(message, connection),
+      isOver: () => connection.session.isOver,
       tellJoined: (joined) => incoming.tellJoined(joined),
+      tellRooms: () => incoming.tellRooms(),
       tellRecovered: (place, recovered) => incoming.tellRecovered(place, recovered),
       tellError: (error) => incoming.tellError(error),
     };

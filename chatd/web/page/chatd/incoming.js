@@ -82,7 +82,7 @@ export class Incoming {
   /** @param {JoinedRoom} joined */
   tellJoined(joined) {
     this.#tell("joined", { ...joined, name: this.#ownName(), own: true });
-    this.#tellRooms();
+    this.tellRooms();
   }
 
   /**
@@ -92,7 +92,7 @@ export class Incoming {
   tellLeft(room, removed) {
     if (!this.#progress.left(room)) return;
     this.#tell("left", { room, name: this.#ownName(), own: true, removed });
-    this.#tellRooms();
+    this.tellRooms();
   }
 
   /**
@@ -108,7 +108,7 @@ export class Incoming {
     this.#tell("error", error);
   }
 
-  #tellRooms() {
+  tellRooms() {
     this.#tell("rooms", { rooms: this.#progress.roomNames });
   }
 

@@ -155,7 +155,9 @@ export class Keeper {
       this.#lastCode = "";
     }
     this.#failures += 1;
-    const isOldSession = error.code === "name-taken" && this.#wasOpen; // it holds the name a while
+    // An attempt may find the name held by an old session; an open session has really lost it.
+    const isOldSession =
+      error.code === "name-taken" && this.state !== "open" && (this.#wasOpen || persists);
     const isDamage = DAMAGED.has(error.code) && error.code !== this.#lastCode;
     error.retry ||= isOldSession || isDamage;
     error.retryAfter = error.retry ? backoff(this.#failures, clock.random()) : null;

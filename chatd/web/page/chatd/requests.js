@@ -23,6 +23,7 @@ import { joinedRoom } from "./resume.js";
  * @property {(joined: JoinedRoom) => void} tellJoined
  * @property {(room: string) => void} tellLeft
  * @property {(name: string) => void} tellRenamed
+ * @property {(password: string) => void} tellPassword
  */
 
 export class Requests {
@@ -45,7 +46,7 @@ export class Requests {
   }
 
   /**
-   * Give a command. What the answers to `join`, `leave` and `name` say is noted too.
+   * Give a command. What the answers to `join`, `leave`, `name` and `password` say is noted too.
    *
    * @param {string} command
    * @param {Fields} fields
@@ -55,6 +56,7 @@ export class Requests {
     return this.#ask({ ...fields, command }, ({ id: _, ...result }) => {
       if (command === "join") this.#joined(fields, result);
       if (command === "leave") this.#told.tellLeft(String(fields.room));
+      if (command === "password") this.#told.tellPassword(String(fields.new));
       if (command === "name") {
         checkFields(result, RENAMED);
         this.#told.tellRenamed(String(result.name));

@@ -66,7 +66,9 @@ import { TEMPORARY } from "./session.js";
  * @property {ReadDirect} read
  * @property {(command: string, fields: Fields) => Promise<Fields>} command
  * @property {(message: ChatMessage) => void} receive Takes a message like a new one.
+ * @property {() => boolean} isOver Whether the session is over.
  * @property {(joined: JoinedRoom) => void} tellJoined
+ * @property {() => void} tellRooms
  * @property {(place: {room?: string, with?: string}, recovered: boolean) => void} tellRecovered
  * @property {(error: ChatError) => void} tellError
  */
@@ -92,15 +94,37 @@ export async function rejoin(client, progress, told) {
   let temporary = null;
   for (const [index, { status, reason }] of (await settled(joining)).entries()) {
     if (status === "fulfilled") continue;
-    if (!(reason instanceof ChatError) || isTemporary(reason)) {
+    if (!isRefusal(client, reason)) throw reason; // the next session joins the rooms
+    if (TEMPORARY.has(reason.code)) {
       temporary = reason;
     } else {
-      progress.left(positions[index].name);
-      const told = `cannot enter ${positions[index].name}: ${reason.message}`;
-      client.tellError(new ChatError(reason.code, told, { ref: reason.ref }));
+      const { name } = positions[index];
+      progress.left(name);
+      client.tellRooms();
+      client.tellError(naming(name, reason));
     }
   }
   if (temporary !== null) throw temporary;
+}
+
+/**
+ * @param {Resumable} client
+ * @param {unknown} error
+ * @returns {error is ChatError} Whether the session goes on after the error.
+ */
+function isRefusal(client, error) {
+  return error instanceof ChatError && !client.isOver();
+}
+
+/**
+ * @param {string} room
+ * @param {ChatError} error The refusal of a `join` that nobody waits for.
+ * @returns {ChatError} The refusal, with the name of the room.
+ */
+function naming(room, error) {
+  if (fold(error.message).split(/\s+/).includes(fold(room))) return error;
+  const told = `cannot enter ${room}: ${error.message}`;
+  return new ChatError(error.code, told, { ref: error.ref });
 }
 
 /**
@@ -166,8 +190,9 @@ export async function catchUp(client, progress, isBack) {
   try {
     conversations = await readConversations(client);
   } catch (error) {
-    if (!(error instanceof ChatError) || isTemporary(error)) throw error;
-    if (error.code !== "unknown-command") client.tellError(error); // a service without it
+    if (!isRefusal(client, error)) throw error;
+    // A server that cannot read now may do it in the next session; a service may lack the command.
+    if (error.code !== "unknown-command") client.tellError(error);
     return;
   }
   const there = new Set(conversations.map((each) => fold(each.with)));
@@ -192,7 +217,10 @@ export async function catchUp(client, progress, isBack) {
 async function readConversations(client) {
   const all = [];
   for await (const { conversations } of readPages(client.command, "conversations", {})) {
-    for (const each of Array.isArray(conversations) ? conversations : []) {
+    if (!Array.isArray(conversations)) {
+      throw new ChatError("bad-request", "conversations must be a list");
+    }
+    for (const each of conversations) {
       checkFields(Object(each), CONVERSATION);
       all.push({ with: each.with, epoch: each.epoch, seq: each.seq, lastId: each.last_id ?? null });
     }
@@ -213,7 +241,7 @@ export async function fetchMissing(client, position) {
   const read = (page) => {
     const before = position.seq;
     position.epoch = page.epoch;
-    if (page.recovered === false) {
+    if (!page.recovered) {
       if (hasRestarted) throw new ChatError("bad-request", "the server's history does not advance");
       hasRestarted = true;
       client.tellRecovered({ with: position.name }, false);
@@ -228,19 +256,11 @@ export async function fetchMissing(client, position) {
   try {
     while (!isComplete) await client.read(position, MAX_PAGE, read);
   } catch (error) {
-    if (!(error instanceof ChatError) || isTemporary(error)) throw error;
-    client.tellError(error);
+    if (!isRefusal(client, error)) throw error;
+    client.tellError(error); // the next message, or the next session, brings another attempt
   } finally {
     position.isFilling = false;
   }
-}
-
-/**
- * @param {ChatError} error
- * @returns {boolean} Whether another session may not meet it.
- */
-function isTemporary({ code }) {
-  return code === "connection-lost" || TEMPORARY.has(code);
 }
 
 /**
