@@ -10,7 +10,7 @@ import { checkCrypto, importKeys, readKey } from "./keys.js";
 import { DEFAULT_PAGE, MAX_CONTENT, MAX_FIRST_ROOMS } from "./limits.js";
 import { readPages } from "./lists.js";
 import { fold } from "./names.js";
-import { checkOptions, isTexts, REAL_CLOCK } from "./options.js";
+import { checkOptions, isTexts, REAL_CLOCK, realNetwork } from "./options.js";
 import { Progress } from "./progress.js";
 import { Requests } from "./requests.js";
 import { catchUp, rejoin } from "./resume.js";
@@ -67,14 +67,15 @@ export class ChatClient extends EventTarget {
    */
   constructor(url, options) {
     super();
-    const { clock = REAL_CLOCK, reconnect = true, persist = false } = options;
+    const { clock = REAL_CLOCK, network = realNetwork() } = options;
+    const { reconnect = true, persist = false } = options;
     const socketClass = options.WebSocket ?? globalThis.WebSocket;
     this.#url = url;
     this.#options = { ...options };
     this.#clock = clock;
     this.#progress = new Progress(isTexts(options.rooms) ? options.rooms : undefined);
     this.#keeper = new Keeper(
-      { url, socketClass, clock, reconnects: reconnect, persists: persist },
+      { url, socketClass, clock, network, reconnects: reconnect, persists: persist },
       {
         makeSession: () => this.#makeSession(),
         received: (event, connection) => this.#received(event, connection),

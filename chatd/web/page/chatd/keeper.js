@@ -7,6 +7,7 @@ import { advance, CLIENT_STATES } from "./states.js";
 /** @typedef {import("./connection.js").Clock} Clock */
 /** @typedef {import("./connection.js").SocketClass} SocketClass */
 /** @typedef {import("./keys.js").Keys} Keys */
+/** @typedef {import("./options.js").Network} Network */
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./session.js").SessionEvent} SessionEvent */
 /** @typedef {import("./states.js").ClientState} ClientState */
@@ -24,6 +25,7 @@ import { advance, CLIENT_STATES } from "./states.js";
  * @property {string} url
  * @property {SocketClass} socketClass
  * @property {Clock} clock
+ * @property {Network | null} network
  * @property {boolean} reconnects Whether it comes back after a session.
  * @property {boolean} persists Whether it comes back even if there was no session yet.
  */
@@ -59,6 +61,11 @@ export class Keeper {
   #lastCode = "";
   /** @type {unknown} */
   #timer;
+  /** Without a network, each attempt had to fail: these failures say nothing of the server. */
+  #cameOnline = () => {
+    this.#failures = 0;
+    this.retryNow();
+  };
 
   /**
    * @param {KeeperOptions} options
@@ -85,7 +92,7 @@ export class Keeper {
   /** Connect now, if it waits to connect again. */
   retryNow() {
     if (this.state !== "waiting") return;
-    this.#options.clock.clearTimeout(this.#timer);
+    this.#stopWaiting();
     this.#enter("connecting", null);
     this.#connect();
   }
@@ -97,7 +104,7 @@ export class Keeper {
    */
   end(error) {
     if (this.state === "ended") return;
-    this.#options.clock.clearTimeout(this.#timer);
+    this.#stopWaiting();
     this.#enter("ended", error);
   }
 
@@ -135,11 +142,21 @@ export class Keeper {
       return;
     }
     this.#lastCode = error.code;
-    this.#timer = this.#options.clock.setTimeout(
-      () => this.retryNow(),
-      1000 * /** @type {number} */ (error.retryAfter),
-    );
+    this.#wait(/** @type {number} */ (error.retryAfter));
     this.#enter("waiting", error); // last: what hears of it may end the client
+  }
+
+  /** @param {number} seconds How long to wait, unless the network comes back before. */
+  #wait(seconds) {
+    const { clock, network } = this.#options;
+    this.#timer = clock.setTimeout(() => this.retryNow(), 1000 * seconds);
+    network?.addEventListener("online", this.#cameOnline);
+  }
+
+  #stopWaiting() {
+    const { clock, network } = this.#options;
+    clock.clearTimeout(this.#timer);
+    network?.removeEventListener("online", this.#cameOnline);
   }
 
   /**

@@ -17,6 +17,7 @@ import { ChatError } from "./errors.js";
  *   missing: then `welcomed` rejects when the first attempt fails.
  * @property {number} [maxContent] This side's limit of a content, in bytes.
  * @property {SocketClass} [WebSocket] The class of the socket.
+ * @property {Network | null} [network] Has the event `online` when the network is back.
  * @property {Clock} [clock] Time and chance, for tests.
  */
 
@@ -29,6 +30,13 @@ import { ChatError } from "./errors.js";
  * @property {string[]} rooms
  * @property {number} maxContent The longest content, in bytes.
  */
+
+/** @typedef {Pick<EventTarget, "addEventListener" | "removeEventListener">} Network */
+
+/** @returns {Network | null} The window or the worker; Node has nothing that tells. */
+export function realNetwork() {
+  return typeof globalThis.addEventListener === "function" ? globalThis : null;
+}
 
 /** @type {Clock} */
 export const REAL_CLOCK = {
