@@ -67,6 +67,7 @@ export class Talk {
 
   /** @param {Conversation | null} conversation What to show; null: there is none. */
   choose(conversation) {
+    if (this.#isOver) return; // a notification of an ended session
     const { chat } = this;
     const { view } = this.#page;
     if (chat.current !== null) chat.current.newFrom = null;
