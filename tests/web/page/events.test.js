@@ -4,13 +4,14 @@ import { test } from "node:test";
 import { MAX_ITEMS } from "../../../chatd/web/page/app/conversation.js";
 import { Events } from "../../../chatd/web/page/app/events.js";
 import { Chat, MAX_DIRECT } from "../../../chatd/web/page/app/state.js";
+import { readPages } from "../../../chatd/web/page/chatd/lists.js";
 
 /** A client that a test speaks for. */
 class FakeClient extends EventTarget {
   name = "alice";
   state = "open";
   asked = [];
-  pages = [];
+  histories = [];
   answers = {};
 
   tell(type, detail) {
@@ -19,8 +20,12 @@ class FakeClient extends EventTarget {
 
   async history(place, { before, limit }) {
     this.asked.push(["history", place, before, limit]);
-    if (this.pages.length === 0) throw Object.assign(new Error("no"), { code: "not-stored" });
-    return this.pages.shift();
+    if (this.histories.length === 0) throw Object.assign(new Error("no"), { code: "not-stored" });
+    return this.histories.shift();
+  }
+
+  pages(name, fields = {}) {
+    return readPages((command, given) => this.command(command, given), name, fields);
   }
 
   async command(name, fields) {
@@ -62,7 +67,7 @@ const texts = ({ items }) => items.map(({ text }) => text);
 
 test("a joined room shows its history, its people and its topic", async () => {
   const { client, chat, join } = begin();
-  client.pages = [{ messages: [message(1), message(2)], epoch: "e1", complete: true }];
+  client.histories = [{ messages: [message(1), message(2)], epoch: "e1", complete: true }];
   client.answers.who = ({ after }) =>
     after === undefined
       ? { names: ["alice"], next: "alice" }
@@ -113,7 +118,7 @@ test("what joins before the session is open is read when it opens", async () => 
   join();
   assert.deepEqual(client.asked, []);
   client.state = "open";
-  client.pages = [{ messages: [], epoch: "e1", complete: true }];
+  client.histories = [{ messages: [], epoch: "e1", complete: true }];
   client.tell("state", { state: "open" });
   await settle();
   assert.deepEqual(client.asked[0], ["history", "lobby", undefined, 100]);
@@ -122,7 +127,7 @@ test("what joins before the session is open is read when it opens", async () => 
 
 test("earlier pages go on before the first message, one at a time, until all is here", async () => {
   const { client, events, join } = begin();
-  client.pages = [
+  client.histories = [
     { messages: [message(5), message(6)], epoch: "e1", complete: false },
     { messages: [message(3), message(4)], epoch: "e1", complete: false },
     { messages: [], epoch: "e1", complete: true },
@@ -154,7 +159,7 @@ test("history that cannot be read is a notice, and is not asked for again and ag
 
 test("under another epoch the room begins anew, with a notice", async () => {
   const { client, join } = begin();
-  client.pages = [
+  client.histories = [
     { messages: [message(7)], epoch: "e1", complete: true },
     { messages: [message(1)], epoch: "e2", complete: true },
   ];
@@ -170,7 +175,7 @@ test("under another epoch the room begins anew, with a notice", async () => {
 
 test("history of an earlier epoch that comes late is dropped", async () => {
   const { client, join } = begin();
-  client.pages = [{ messages: [message(7)], epoch: "e1", complete: true }];
+  client.histories = [{ messages: [message(7)], epoch: "e1", complete: true }];
   const room = join();
   room.epoch = "e2";
   await settle();
@@ -254,7 +259,7 @@ test("direct messages of earlier days are listed, and nothing else is asked", as
     ["conversations", "conversations"],
   );
   client.answers = {};
-  client.pages = [{ messages: [], epoch: "d1", complete: true }];
+  client.histories = [{ messages: [], epoch: "d1", complete: true }];
   await events.readOnce();
   await events.readOlder(chat.direct[0]);
   assert.deepEqual([chat.direct.length, chat.direct[0].epoch], [2, "d1"]);
@@ -272,21 +277,26 @@ test("notices do not pile up", () => {
 
 test("of a long list of conversations, the page keeps as many as it can show", async () => {
   const { client, chat, events } = begin();
-  client.answers.conversations = ({ after = 0 }) => ({
-    conversations: Array.from({ length: 100 }, (_, number) => ({ with: `p${after + number}` })),
-    next: after < 900 ? after + 100 : null,
-  });
+  client.answers.conversations = ({ after = "p100" }) => {
+    const first = Number(after.slice(1));
+    return {
+      conversations: Array.from({ length: 100 }, (_, number) => ({ with: `p${first + number}` })),
+      next: first < 900 ? `p${first + 100}` : null,
+    };
+  };
   await events.readOnce();
   assert.equal(chat.direct.length, MAX_DIRECT);
 });
 
 test("what came while the page was closed is unread", async () => {
   const { client, chat, events, join } = begin({ "room:lobby": 1, "direct:carol": 7 });
-  client.pages = [{ messages: [1, 2, 3].map((seq) => message(seq)), epoch: "e1", complete: true }];
+  client.histories = [
+    { messages: [1, 2, 3].map((seq) => message(seq)), epoch: "e1", complete: true },
+  ];
   const lobby = join();
   await settle();
   assert.equal(lobby.unread, 2);
-  client.pages = [{ messages: [4, 5].map((seq) => message(seq)), epoch: "e1", complete: true }];
+  client.histories = [{ messages: [4, 5].map((seq) => message(seq)), epoch: "e1", complete: true }];
   const first = join("unknown");
   await settle();
   assert.equal(first.unread, 0, "the person was never in this room");
@@ -299,7 +309,7 @@ test("what came while the page was closed is unread", async () => {
     ],
   };
   const messages = [message(1, told), message(2, own), message(3, told)];
-  client.pages = [{ messages, epoch: "d", complete: true }];
+  client.histories = [{ messages, epoch: "d", complete: true }];
   await events.readOnce();
   await settle();
   assert.deepEqual(

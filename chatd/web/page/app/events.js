@@ -109,10 +109,10 @@ export class Events {
     const { name: room, people } = conversation;
     const reading = people.read();
     try {
-      await this.#readPages("who", { room }, (page) => {
+      for await (const page of this.#client.pages("who", { room })) {
         addPage(reading, listOf(page.names), page.away);
         conversation.isPrivate = page.private === true;
-      });
+      }
       people.finish(reading);
       await this.#readTopic(conversation);
     } catch {
@@ -134,9 +134,9 @@ export class Events {
     /** @type {unknown[]} */
     const listed = [];
     try {
-      await this.#readPages("conversations", {}, (page) => {
+      for await (const page of this.#client.pages("conversations")) {
         listed.push(...listOf(page.conversations));
-      });
+      }
     } catch {
       // The session ended, or the server has no such list.
     }
@@ -151,24 +151,6 @@ export class Events {
     }
     for (const each of unseen.slice(0, MAX_UNSEEN)) void this.readOlder(each);
     this.#shell.changed();
-  }
-
-  /**
-   * Read all pages of a list.
-   *
-   * @param {string} command
-   * @param {Record<string, unknown>} fields
-   * @param {(page: any) => void} read Takes a page.
-   */
-  async #readPages(command, fields, read) {
-    /** @type {unknown} */
-    let after;
-    do {
-      const page = await this.#client.command(command, { ...fields, after });
-      read(page);
-      if (page.next === after) break; // a server that does not advance
-      after = page.next;
-    } while (after !== undefined && after !== null);
   }
 
   /** @param {ChatMessage} message */
