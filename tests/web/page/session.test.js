@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { encodeText, NO_BYTES } from "../../../chatd/web/page/chatd/bytes.js";
 import { ByteFault, ChatError } from "../../../chatd/web/page/chatd/errors.js";
 import { decodeObject } from "../../../chatd/web/page/chatd/json.js";
+import { Liveness } from "../../../chatd/web/page/chatd/keepalive.js";
 import { Type } from "../../../chatd/web/page/chatd/messages.js";
 import { Session } from "../../../chatd/web/page/chatd/session.js";
 import { advance, CLIENT_STATES, SESSION_STATES } from "../../../chatd/web/page/chatd/states.js";
@@ -81,8 +82,7 @@ test("a heartbeat that is neither ping nor pong is answered, and a pong is not",
 });
 
 test("each further 16 KiB of a long frame is a sign of life, and less is none", () => {
-  const session = established();
-  session.look();
+  const liveness = new Liveness();
   for (const [gathered, isHeard] of [
     [16_383, false],
     [16_384, true],
@@ -92,9 +92,10 @@ test("each further 16 KiB of a long frame is a sign of life, and less is none", 
     [16_383, false],
     [16_384, true],
   ]) {
-    session.wasHeard = false;
-    session.noteGathered(gathered);
-    assert.equal(session.wasHeard, isHeard, String(gathered));
+    liveness.noteHeard();
+    for (let n = 0; n < 3; n++) assert.ok(!liveness.endInterval());
+    liveness.noteGathered(gathered); // in the third silent interval
+    assert.equal(liveness.endInterval(), !isHeard, String(gathered));
   }
 });
 

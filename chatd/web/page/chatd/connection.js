@@ -179,7 +179,7 @@ export class Connection {
       if (plaintext.length === 0) return;
       this.#reader.receive(plaintext);
       await this.#openFrames();
-      this.session.noteGathered(this.#reader.gathered);
+      this.session.liveness.noteGathered(this.#reader.gathered);
     }
   }
 

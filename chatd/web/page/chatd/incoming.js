@@ -7,7 +7,7 @@ import { Type } from "./messages.js";
 import { fold } from "./names.js";
 import { chatMessage } from "./progress.js";
 import { fetchMissing } from "./resume.js";
-import { reported } from "./session.js";
+import { reported } from "./refusals.js";
 
 /** @typedef {import("./answers.js").Answers} Answers */
 /** @typedef {import("./json.js").Fields} Fields */

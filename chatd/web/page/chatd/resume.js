@@ -11,7 +11,7 @@ import { MAX_PAGE } from "./limits.js";
 import { readPages } from "./lists.js";
 import { makePosition, moveTo } from "./progress.js";
 import { fold } from "./names.js";
-import { TEMPORARY } from "./session.js";
+import { TEMPORARY } from "./refusals.js";
 
 /** @typedef {import("./json.js").Fields} Fields */
 /** @typedef {import("./progress.js").ChatMessage} ChatMessage */

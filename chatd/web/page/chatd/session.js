@@ -11,13 +11,14 @@ import { checkFields, JOINED, WELCOME } from "./fields.js";
 import { cutText, encodeObject } from "./json.js";
 import {
   DEFAULT_HEARTBEAT_S,
-  GATHERING_BYTES,
   MAX_CONTENT,
   MAX_HEADER,
   MAX_UNESTABLISHED_FRAME,
   SILENT_INTERVALS,
 } from "./limits.js";
+import { Liveness } from "./keepalive.js";
 import { Type } from "./messages.js";
+import { disconnected, reported } from "./refusals.js";
 import { advance, SESSION_STATES } from "./states.js";
 
 /** @typedef {import("./bytes.js").Bytes} Bytes */
@@ -46,9 +47,6 @@ import { advance, SESSION_STATES } from "./states.js";
 
 const PING = "ping";
 const PONG = encodeText("pong");
-/** Codes of refusals after which the same may succeed later. */
-export const TEMPORARY = new Set(["not-stored", "internal-error"]);
-const TEMPORARY_S = 5;
 /** @type {ReadonlySet<number>} */
 const OPEN_TYPES = new Set([Type.MESSAGE, Type.ERROR, Type.RESULT, Type.EVENT]);
 /** @type {ReadonlySet<number>} */
@@ -62,15 +60,13 @@ export class Session {
   /** Name and version of the server. */
   server = "";
   heartbeatS = DEFAULT_HEARTBEAT_S;
-  wasHeard = false;
+  liveness = new Liveness();
   maxContent;
   #greeting;
   /** @type {Outgoing[]} */
   #outbox = [];
   /** @type {ChatError | null} */
   #refusal = null;
-  #silentIntervals = 0;
-  #gathered = 0;
 
   /**
    * @param {Greeting} greeting
@@ -135,7 +131,7 @@ export class Session {
       this.fault(arrived);
       return null;
     }
-    this.wasHeard = true;
+    this.liveness.noteHeard();
     try {
       if (arrived instanceof ChatError) throw arrived;
       return this.#act(arrived);
@@ -195,25 +191,10 @@ export class Session {
   /** Call it at the end of each interval: the session ends after three silent ones. */
   look() {
     if (!this.isEstablished) return;
-    this.#silentIntervals = this.wasHeard ? 0 : this.#silentIntervals + 1;
-    this.wasHeard = false;
-    if (this.#silentIntervals >= SILENT_INTERVALS) {
+    if (this.liveness.endInterval()) {
       const silence = SILENT_INTERVALS * this.heartbeatS;
       const told = `the server was silent for ${silence} seconds`;
       this.leave(new ChatError("heartbeat-timeout", told, { retry: true }));
-    }
-  }
-
-  /**
-   * Count each further 16 KiB of a long frame as a sign of life.
-   *
-   * @param {number} gathered Bytes received of an incomplete frame.
-   */
-  noteGathered(gathered) {
-    if (gathered < this.#gathered) this.#gathered = 0;
-    if (gathered - this.#gathered >= GATHERING_BYTES) {
-      this.#gathered = gathered;
-      this.wasHeard = true;
     }
   }
 
@@ -301,28 +282,6 @@ export class Session {
   #advance(state) {
     this.state = advance(SESSION_STATES, this.state, state);
   }
-}
-
-/**
- * @param {Fields} header The header of an ERROR.
- * @returns {ChatError}
- */
-export function reported(header) {
-  const code = cutText(String(header.code));
-  const told = cutText(String(header.message ?? "")) || code;
-  const ref = /** @type {string | null} */ (header.ref ?? null);
-  const retry = TEMPORARY.has(code);
-  return new ChatError(code, told, { ref, retry, retryAfter: retry ? TEMPORARY_S : null });
-}
-
-/**
- * @param {Fields} header The header of a DISCONNECT.
- * @returns {ChatError}
- */
-function disconnected(header) {
-  const code = cutText(String(header.code ?? "goodbye"));
-  const reason = cutText(String(header.reason ?? "")) || code;
-  return new ChatError(code, reason, { retry: header.retry === true });
 }
 
 /**
