@@ -3,17 +3,17 @@
 import { Answers } from "./answers.js";
 import { randomId } from "./bytes.js";
 import { asChatError, ChatError } from "./errors.js";
+import { Identity } from "./identity.js";
 import { Incoming } from "./incoming.js";
-import { encodeObject } from "./json.js";
 import { Keeper } from "./keeper.js";
-import { checkCrypto, importKeys, readKey } from "./keys.js";
+import { checkCrypto } from "./keys.js";
 import { DEFAULT_PAGE, MAX_CONTENT, MAX_FIRST_ROOMS } from "./limits.js";
 import { readPages } from "./lists.js";
 import { fold } from "./names.js";
 import { checkOptions, isTexts, REAL_CLOCK, realNetwork } from "./options.js";
 import { Progress } from "./progress.js";
 import { Requests } from "./requests.js";
-import { catchUp, rejoin } from "./resume.js";
+import { Resumption } from "./resumption.js";
 import { Sending } from "./sending.js";
 import { Session } from "./session.js";
 
@@ -42,10 +42,7 @@ export function connect(url, options = {}) {
 export class ChatClient extends EventTarget {
   /** @type {Promise<Welcomed>} Fulfilled when messages flow for the first time. */
   welcomed;
-  /** The client's name; empty until the welcome. */
-  name = "";
-  #url;
-  #options;
+  #maxContent;
   #clock;
   #keeper;
   #progress;
@@ -53,7 +50,8 @@ export class ChatClient extends EventTarget {
   #incoming;
   #requests;
   #sending;
-  #isKeyed = false;
+  #identity;
+  #resumption;
   /** @type {(welcomed: Welcomed) => void} */
   #resolveWelcomed = () => {};
   /** @type {(error: ChatError) => void} */
@@ -68,10 +66,10 @@ export class ChatClient extends EventTarget {
   constructor(url, options) {
     super();
     const { clock = REAL_CLOCK, network = realNetwork() } = options;
-    const { reconnect = true, persist = false } = options;
+    const { reconnect = true, persist = false, maxContent = MAX_CONTENT } = options;
     const socketClass = options.WebSocket ?? globalThis.WebSocket;
-    this.#url = url;
-    this.#options = { ...options };
+    this.#maxContent = maxContent;
+    this.#identity = new Identity(url, options);
     this.#clock = clock;
     this.#progress = new Progress(isTexts(options.rooms) ? options.rooms : undefined);
     this.#keeper = new Keeper(
@@ -84,7 +82,7 @@ export class ChatClient extends EventTarget {
       },
     );
     const incoming = new Incoming(
-      () => this.name,
+      () => this.#identity.name,
       this.#progress,
       this.#answers,
       (type, detail) => this.#tell(type, detail),
@@ -97,10 +95,11 @@ export class ChatClient extends EventTarget {
         tellJoined: (joined) => incoming.tellJoined(joined),
         tellLeft: (room) => incoming.tellLeft(room, false),
         tellRenamed: (name) => this.#renamed(name),
-        tellPassword: (password) => (this.#options.password = password),
+        tellPassword: (password) => this.#identity.keepPassword(password),
       },
       () => this.#keeper.connection,
     );
+    this.#resumption = new Resumption(this.#progress, this.#requests, incoming);
     this.#sending = new Sending(this.#progress, () =>
       this.state === "open" ? this.#keeper.connection : null,
     );
@@ -109,7 +108,12 @@ export class ChatClient extends EventTarget {
       this.#rejectWelcomed = reject;
     });
     this.welcomed.catch(() => {}); // the event `state` tells it too
-    void this.#begin(socketClass);
+    void this.#begin(options, socketClass);
+  }
+
+  /** @returns {string} The client's name; empty until the welcome. */
+  get name() {
+    return this.#identity.name;
   }
 
   /** @returns {"connecting" | "open" | "waiting" | "ended"} */
@@ -187,7 +191,7 @@ export class ChatClient extends EventTarget {
    */
   async command(command, fields = {}) {
     this.#checkOpen();
-    if (command === "password" && !this.#isEncrypted) {
+    if (command === "password" && !this.#identity.isEncrypted) {
       const told = "a password is not sent in the clear: use a key, or a wss: address";
       throw new ChatError("auth-in-clear", told);
     }
@@ -222,20 +226,19 @@ export class ChatClient extends EventTarget {
     return this.#closing;
   }
 
-  /** @param {SocketClass | undefined} socketClass */
-  async #begin(socketClass) {
+  /**
+   * @param {Options} options
+   * @param {SocketClass | undefined} socketClass
+   */
+  async #begin(options, socketClass) {
     try {
       checkCrypto();
-      checkOptions(this.#options);
+      checkOptions(options);
       if (socketClass === undefined) {
         const told = "there is no WebSocket here: give the option WebSocket";
         throw new ChatError("no-websocket", told);
       }
-      const { key } = this.#options;
-      delete this.#options.key; // only WebCrypto keeps it
-      const raw = key === undefined || key === null || key === "" ? null : readKey(key);
-      this.#isKeyed = raw !== null;
-      this.#keeper.begin(await importKeys(raw));
+      this.#keeper.begin(await this.#identity.takeKeys());
     } catch (error) {
       await null; // so that the caller of `connect` hears of it
       this.#keeper.end(asChatError(error));
@@ -244,17 +247,8 @@ export class ChatClient extends EventTarget {
 
   /** @returns {Session} */
   #makeSession() {
-    const { password, maxContent = MAX_CONTENT } = this.#options;
-    const name = this.name || this.#options.name || undefined;
-    const rooms = this.#progress.firstRooms(MAX_FIRST_ROOMS);
-    const greeting = { name, password: this.#isEncrypted ? password : undefined, rooms };
-    encodeObject(greeting); // fails now if it cannot be sent
-    return new Session(greeting, maxContent);
-  }
-
-  /** @returns {boolean} */
-  get #isEncrypted() {
-    return this.#isKeyed || /^wss:/i.test(this.#url);
+    const greeting = this.#identity.greeting(this.#progress.firstRooms(MAX_FIRST_ROOMS));
+    return new Session(greeting, this.#maxContent);
   }
 
   /**
@@ -265,81 +259,38 @@ export class ChatClient extends EventTarget {
     if (event.kind === "frame") {
       this.#incoming.receive(event.message, connection);
     } else {
-      this.name = event.welcome.name;
-      this.#incoming.resumable = this.#resumableOn(connection);
+      this.#identity.name = event.welcome.name;
       void this.#resume(connection, event.welcome);
     }
   }
 
   /**
-   * @param {Connection} connection
-   * @returns {import("./resume.js").Resumable}
-   */
-  #resumableOn(connection) {
-    const requests = this.#requests;
-    const incoming = this.#incoming;
-    return {
-      join: (room, place) => requests.join(room, place),
-      read: (position, limit, read) => requests.directAfter(position, limit, read),
-      command: (command, fields) => requests.command(command, fields),
-      receive: (message) => incoming.take(message, connection),
-      isOver: () => connection.session.isOver,
-      tellJoined: (joined) => incoming.tellJoined(joined),
-      tellRooms: () => incoming.tellRooms(),
-      tellRecovered: (place, recovered) => incoming.tellRecovered(place, recovered),
-      tellError: (error) => incoming.tellError(error),
-    };
-  }
-
-  /**
-   * Continue where the last session ended.
+   * Continue where the last session ended; then messages flow.
    *
    * @param {Connection} connection
    * @param {import("./session.js").Welcome} welcome
    */
   async #resume(connection, welcome) {
-    const progress = this.#progress;
-    const resumable = this.#resumableOn(connection);
-    try {
-      await rejoin(resumable, progress, welcome.rooms);
-      await catchUp(resumable, progress, progress.wasConnected);
-    } catch (error) {
-      this.#comeBack(connection, error);
-    }
-    if (connection.session.isOver) return;
-    progress.wasConnected = true;
+    const isResumed = await this.#resumption.begin(connection, welcome);
+    if (!isResumed || connection.session.isOver) return;
     this.#keeper.opened();
     this.#sending.sendAll();
     this.#resolveWelcomed({
       name: this.name,
       server: connection.session.server,
-      encrypted: this.#isEncrypted,
+      encrypted: this.#identity.isEncrypted,
       room: this.rooms[0] ?? null,
       rooms: this.rooms,
       maxContent: connection.session.maxContent,
     });
   }
 
-  /**
-   * End a session that cannot go on; the next one may.
-   *
-   * @param {Connection} connection
-   * @param {unknown} error
-   */
-  #comeBack(connection, error) {
-    const { code, message } = asChatError(error);
-    connection.leave(new ChatError(code, message, { retry: true }));
-  }
-
   /** @param {string} name The client's new name. */
   #renamed(name) {
     const isSame = fold(name) === fold(this.name);
-    this.name = name;
+    this.#identity.name = name;
     const { connection } = this.#keeper;
-    if (isSame || connection === null) return;
-    this.#progress.direct.clear(); // another name has other direct messages
-    const learnt = catchUp(this.#resumableOn(connection), this.#progress, false);
-    learnt.catch((error) => this.#comeBack(connection, error));
+    if (!isSame && connection !== null) void this.#resumption.renamed(connection);
   }
 
   #checkOpen() {
