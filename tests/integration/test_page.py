@@ -150,6 +150,25 @@ def test_operator(page, tabs):
     olga.sees("half a sentence")
 
 
+def test_ban(page, tabs):
+    """An operator bans somebody for a while; the person reads why, and cannot come back."""
+    olga, sam = tabs
+    olga.enter("olga", page.link("banning"))
+    sam.enter("sam", page.link("banning"))
+    olga.wait("return document.querySelectorAll('#people li').length === 2")
+    olga.browser.find_elements("css selector", "#people button")[1].click()
+    olga.named("button", "Ban…").click()
+    olga.named("textbox", "Reason").send_keys("spam")
+    olga.named("button", "Ban").click()
+    olga.sees("olga removed sam: spam.")
+    banned = "You are banned from this server; the ban ends in "
+    said = "return document.getElementById(arguments[0]).innerText.startsWith(arguments[1])"
+    sam.wait(said, "banner", banned)
+    sam.named("button", "Join again").click()
+    sam.wait(said, "refusal", banned)
+    assert sam.js("return document.getElementById('chat').hidden")
+
+
 def test_leave_asks(page, tabs):
     """`Leave` asks first if a message is begun or not sent, and is not the first Tab stop."""
     tab = tabs[0]
@@ -223,7 +242,7 @@ def test_resume(tmp_path, browsers):
         tab.wait("return document.querySelectorAll('[aria-label=confirmed]').length === 1")
     tab.wait("return document.getElementById('banner').innerText.includes('connects again')")
     tab.say("while away")
-    tab.wait("return document.querySelector('.row.pending').innerText.includes('waiting')")
+    tab.wait("return document.querySelector('.row.pending')?.innerText.includes('waiting')")
     with daemon(*options, "--web", f"tcp:{port}:interface=127.0.0.1", endpoint=endpoint):
         tab.wait("return document.querySelectorAll('[aria-label=confirmed]').length === 2")
         texts = tab.js("return [...document.querySelectorAll('.text')].map(e => e.innerText)")

@@ -69,6 +69,8 @@ test("an error is a sentence, and points to a field", () => {
   assert.equal(sentenceOf(undefined), "Something failed.");
   assert.match(sentenceOf({ code: "too-many-attempts", retryAfter: 2.5 }), /again in 3 seconds/);
   assert.match(sentenceOf({ code: "kicked", message: "noise" }), /noise$/);
+  const ban = { code: "banned", message: "you are banned from this server: noise" };
+  assert.equal(sentenceOf(ban), "You are banned from this server: noise.");
 });
 
 test("the browser keeps what it is given until it forgets, and damaged memory is none", () => {

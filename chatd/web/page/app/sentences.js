@@ -10,7 +10,6 @@ const SENTENCES = {
   "bad-link": "The link is damaged: ask for it again, and copy all of it.",
   "bad-name":
     "This name is not allowed: a name has 1 to 32 characters, without spaces or invisible characters.",
-  banned: "You are banned from this chat.",
   "connection-lost": "The connection was lost.",
   "connect-timeout": "The server does not answer: look at your network, and try again.",
   "insecure-context":
@@ -53,7 +52,7 @@ export function isName(name) {
 export function sentenceOf(error) {
   const { code = "", message = "", retryAfter = null } = /** @type {any} */ (error) ?? {};
   const known = SENTENCES[code];
-  const reason = code === "kicked" || code === "banned" ? reasonFor(message) : "";
+  const reason = code === "kicked" ? reasonFor(message) : "";
   const said = known === undefined ? capitalized(message || code || "Something failed") : known;
   const seconds = Math.ceil(retryAfter);
   const when =
