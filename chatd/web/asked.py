@@ -26,6 +26,7 @@ class Asked:
         headers: The header fields.
         peer: The peer of the connection.
         host: The address to which the connection was made.
+        is_tls: Whether the connection has TLS.
     """
 
     method: bytes
@@ -34,6 +35,7 @@ class Asked:
     headers: Headers
     peer: IAddress
     host: IAddress
+    is_tls: bool
 
     @property
     def path(self) -> bytes:

@@ -8,7 +8,12 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IReactorTime
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IProtocol,
+    IReactorTime,
+    ISSLTransport,
+)
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
@@ -209,6 +214,7 @@ class WebChannel(HTTPChannel):
             request.requestHeaders,
             peer_of(self.transport),
             self.transport.getHost(),
+            ISSLTransport.providedBy(self.transport),
         )
         answer = self._front.answer(asked)
         if isinstance(answer, Answer):

@@ -29,11 +29,12 @@ class Client:
 
     Attributes:
         address: Its address; `NoAddress` if nobody knows it.
-        is_private: Whether a proxy said that the client uses TLS, and nobody can listen between
-            the proxy and this machine.
+        is_tls: Whether a proxy said that the client uses TLS.
+        is_private: Whether, moreover, nobody can listen between the proxy and this machine.
     """
 
     address: IAddress
+    is_tls: bool = False
     is_private: bool = False
 
 
@@ -80,8 +81,8 @@ class Proxies:
             found = address
             if not self._has(address):
                 break
-        is_private = [each.strip().lower() for each in schemes] == [_SECURE] and _is_near(peer)
-        return Client(_address(found, peer), is_private)
+        is_tls = [each.strip().lower() for each in schemes] == [_SECURE]
+        return Client(_address(found, peer), is_tls, is_tls and _is_near(peer))
 
     def _has(self, address: str | None) -> bool:
         if address is None:

@@ -21,7 +21,7 @@ from chatd.web.answers import Answer, file_answer, refusal
 from chatd.web.asked import Asked
 from chatd.web.channel import WebChannel
 from chatd.web.faultlog import FaultLog
-from chatd.web.origins import Origins, host_name
+from chatd.web.origins import Host, Origins, read_host
 from chatd.web.pagefiles import PageFile, load_page
 from chatd.web.proxies import Proxies
 from chatd.web.websocket import ServerWebSocket, open_session
@@ -133,17 +133,17 @@ class WebFront(Factory):
 
     def _answer(self, asked: Asked) -> Answer | ServerWebSocket:
         hosts = asked.hosts
-        name = host_name(hosts[0]) if len(hosts) == 1 else None
-        if name is None:
+        host = read_host(hosts[0]) if len(hosts) == 1 else None
+        if host is None:
             return refusal(HTTPStatus.BAD_REQUEST, "the request must have one Host")
-        if not self._serves(asked, name):
+        if not self._serves(asked, host.name):
             return refusal(
                 HTTPStatus.FORBIDDEN,
-                f"this server does not know the name {name}; its operator can allow it with "
+                f"this server does not know the name {host.name}; its operator can allow it with "
                 "--web-origin",
             )
         if asked.path == SOCKET_PATH and asked.method == b"GET":
-            return self._open(asked, hosts[0])
+            return self._open(asked, host)
         if asked.method not in (b"GET", b"HEAD"):
             return refusal(HTTPStatus.METHOD_NOT_ALLOWED, fields={b"Allow": b"GET, HEAD"})
         file = self._page.get(asked.path)
@@ -165,16 +165,17 @@ class WebFront(Factory):
             return True
         return self._origins.is_own_name(name)
 
-    def _open(self, asked: Asked, host: str) -> Answer | ServerWebSocket:
-        if not self._origins.admits(asked.values("Origin"), host):
+    def _open(self, asked: Asked, host: Host) -> Answer | ServerWebSocket:
+        client = self._proxies.client(
+            asked.peer, asked.values("X-Forwarded-For"), asked.values("X-Forwarded-Proto")
+        )
+        is_tls = asked.is_tls or client.is_tls
+        if not self._origins.admits(asked.values("Origin"), host, is_tls=is_tls):
             return refusal(
                 HTTPStatus.FORBIDDEN,
                 "pages of another origin may not connect; the operator can allow an origin with "
                 "--web-origin",
             )
-        client = self._proxies.client(
-            asked.peer, asked.values("X-Forwarded-For"), asked.values("X-Forwarded-Proto")
-        )
         return open_session(self._chat, asked, client)
 
 

@@ -11,7 +11,7 @@ WEB = (
         "A page of another origin cannot open a WebSocket.",
         "tests/web/test_websocket.py::OpeningTests::test_other_origin",
         "chatd/web/site.py",
-        '        if not self._origins.admits(asked.values("Origin"), host):\n',
+        '        if not self._origins.admits(asked.values("Origin"), host, is_tls=is_tls):\n',
         "        if False:\n",
     ),
     Defence(

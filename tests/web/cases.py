@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IPushProducer, ISSLTransport
 from twisted.trial.unittest import SynchronousTestCase
 from websockets.client import ClientProtocol
 from websockets.frames import Close, Frame, Opcode
@@ -65,6 +65,11 @@ class WebConnection(SocketTransport):
     def loseConnection(self) -> None:
         self.disconnecting = True
         super().loseConnection()
+
+
+@implementer(ISSLTransport)
+class TlsConnection(WebConnection):  # type: ignore[misc,override]  # it has the called methods
+    """The socket of an HTTP connection over TLS."""
 
 
 class Browser:

@@ -70,21 +70,24 @@ class ClientTests(SynchronousTestCase):
 
     def test_private(self) -> None:
         """A local proxy that ends TLS makes the way private; a proxy elsewhere does not."""
-        for peer, proto, is_private in (
-            (ip("127.0.0.1"), ["https"], True),
-            (ip("::1"), ["HTTPS"], True),
-            (UNIX, ["https"], True),
-            (ip("127.0.0.1"), ["http"], False),
-            (ip("127.0.0.1"), [], False),
-            (ip("127.0.0.1"), ["https", "http"], False),
-            (ip("127.0.0.1"), ["https, http"], False),
-            (ip("10.0.0.1"), ["https"], False),
-            (ip("192.0.2.1"), ["https"], False),
+        for peer, proto, is_tls, is_private in (
+            (ip("127.0.0.1"), ["https"], True, True),
+            (ip("::1"), [" HTTPS "], True, True),
+            (UNIX, ["https"], True, True),
+            (ip("127.0.0.1"), ["http"], False, False),
+            (ip("127.0.0.1"), [], False, False),
+            (ip("127.0.0.1"), ["https", "http"], False, False),
+            (ip("127.0.0.1"), ["https, http"], False, False),
+            (ip("10.0.0.1"), ["https"], True, False),
+            (ip("10.0.0.1"), ["http"], False, False),
+            (ip("192.0.2.1"), ["https"], False, False),
         ):
             client = self.client(
                 peer, ["198.51.100.7"], proto, proxies=("10.0.0.0/8", "::1", "127.0.0.1", "unix")
             )
-            self.assertIs(client.is_private, is_private, (peer, proto))
+            self.assertEqual(
+                (client.is_tls, client.is_private), (is_tls, is_private), (peer, proto)
+            )
 
     def test_no_proxy(self) -> None:
         """What is no proxy is refused in one line."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from twisted.internet.address import IPv4Address
+
 from chatd.server.limits import Limits
 from chatd.web.answers import POLICY
 from chatd.web.channel import READ_TIMEOUT_S
-from tests.web.cases import HOST, OPENING, PAGE, WebCase
+from tests.web.cases import HOST, OPENING, PAGE, TlsConnection, WebCase
 
 SECURE_FIELDS = {
     "content-security-policy": POLICY,
@@ -104,6 +106,7 @@ class HostTests(WebCase):
             ("[::1]:8080", 200),
             ("evil.example", 403),
             ("localhost.evil.example:8080", 403),
+            ("app.localhost:8080", 200),
         ):
             reply = self.browser(host="127.0.0.1").ask(host=f"Host: {host}")
             self.assertEqual(reply.status, status, host)
@@ -118,6 +121,27 @@ class HostTests(WebCase):
         self.serve(["https://chat.example"])
         self.assertEqual(self.browser(host="127.0.0.1").ask(host="Host: chat.example").status, 200)
         self.assertEqual(self.browser(host="127.0.0.1").ask(host="Host: evil.example").status, 403)
+
+
+class OriginTests(WebCase):
+    """The front compares the origin of a page with what it knows of the request."""
+
+    def test_tls(self) -> None:
+        """Over TLS, a page that came without TLS is foreign; a proxy may have ended TLS."""
+        self.serve(proxies=["192.0.2.1"])
+        secure, plain = "Origin: https://localhost:8080", "Origin: http://localhost:8080"
+        told, stranger = "X-Forwarded-Proto: https", {"peer": IPv4Address("TCP", "192.0.2.9", 1)}
+        for lines, options, status in (
+            ([secure], {"transport_class": TlsConnection}, 101),
+            ([plain], {"transport_class": TlsConnection}, 403),
+            ([secure, told], {}, 101),
+            ([plain, told], {}, 403),
+            ([plain, "X-Forwarded-Proto: http"], {}, 101),
+            ([secure, "X-Forwarded-Proto: http"], {}, 101),  # a proxy before this one
+            ([secure], {}, 101),
+            ([plain, told], stranger, 101),
+        ):
+            self.assertEqual(self.peer(*lines, **options).reply.status, status, lines)
 
 
 class ConnectionTests(WebCase):

@@ -7,10 +7,8 @@ from typing import Any
 
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.internet.address import IPv4Address, UNIXAddress
-from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.task import Clock
 from websockets.frames import Opcode
-from zope.interface import implementer
 
 from chatd.chat.moderation import Ban
 from chatd.server.accounts import Accounts
@@ -19,12 +17,7 @@ from chatd.transport.closing import CLOSE_TIMEOUT_S
 from chatd.transport.websocket import SHORT
 from chatd.web.websocket import FEW_BYTES, MANY_FRAMES, MAX_EARLY_BYTES, MAX_EARLY_FRAMES
 from chatd.wire.messages import Message, MessageType
-from tests.web.cases import WebCase, WebConnection, WebPeer
-
-
-@implementer(ISSLTransport)
-class TlsConnection(WebConnection):  # type: ignore[misc,override]  # it has the called methods
-    """The socket of an HTTP connection over TLS."""
+from tests.web.cases import TlsConnection, WebCase, WebPeer
 
 
 class BoundTests(WebCase):
