@@ -25,7 +25,14 @@ from chatd.transport.timer import Timer
 from chatd.web.answers import Answer
 from chatd.web.asked import Asked
 
-__all__ = ["HEAD_TIMEOUT_S", "MAX_FIELDS", "MAX_HEAD", "Front", "WebChannel"]
+__all__ = [
+    "HEAD_TIMEOUT_S",
+    "MAX_FIELDS",
+    "MAX_HEAD",
+    "READ_TIMEOUT_S",
+    "Front",
+    "WebChannel",
+]
 
 MAX_HEAD = 8 * 1024
 """Longest head of a request, in bytes: its first line and its header fields."""

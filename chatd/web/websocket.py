@@ -21,7 +21,15 @@ from chatd.web.asked import Asked
 from chatd.web.proxies import Client
 from chatd.wire.channel import sealed_length
 
-__all__ = ["MAX_EARLY_BYTES", "MAX_EARLY_FRAMES", "ServerWebSocket", "open_session"]
+__all__ = [
+    "FEW_BYTES",
+    "FRAME_ALLOWANCE",
+    "MANY_FRAMES",
+    "MAX_EARLY_BYTES",
+    "MAX_EARLY_FRAMES",
+    "ServerWebSocket",
+    "open_session",
+]
 
 MAX_EARLY_FRAMES = 1_024
 """How many control frames and small frames may arrive before the session, and after it."""
@@ -29,7 +37,7 @@ MANY_FRAMES, FEW_BYTES = 256, 4 * 1024
 """If more such frames arrive at once, only so many bytes are read at once from then on."""
 MAX_EARLY_BYTES = 128 * 1024
 """How many bytes of an incomplete frame of a WebSocket may have arrived before the session."""
-_ALLOWANCE = 64 * 1024
+FRAME_ALLOWANCE = 64 * 1024
 """How much longer than the longest message a frame of a WebSocket may be, in bytes."""
 
 
@@ -88,7 +96,7 @@ def open_session(chat: ChatFactory[Any], asked: Asked, client: Client) -> Answer
     if asked.version != b"HTTP/1.1":  # RFC 6455, section 4.1
         why = "a WebSocket needs HTTP/1.1"
         return refusal(HTTPStatus.UPGRADE_REQUIRED, why, {b"Upgrade": b"websocket"})
-    max_frame = sealed_length(chat.codec.max_frame) + _ALLOWANCE
+    max_frame = sealed_length(chat.codec.max_frame) + FRAME_ALLOWANCE
     framing = Framing(subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=(None, max_frame))
     headers = Headers()
     for name, value in asked.fields():
