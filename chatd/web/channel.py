@@ -142,7 +142,6 @@ class WebChannel(HTTPChannel):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Forget the connection."""
         self._deadline.stop()
-        self.paused = True
         self._front.disconnected(self)
         super().connectionLost(reason)
 
@@ -209,8 +208,6 @@ class WebChannel(HTTPChannel):
     def answer(self, request: _Request) -> None:
         """Answer a request, or give the connection to a successor."""
         assert self.transport is not None
-        if self._is_closing:  # Twisted reads on after a field that was refused
-            return
         if not _TARGET.fullmatch(request.uri):
             self._respondToBadRequestAndDisconnect()
             return
@@ -252,7 +249,7 @@ class WebChannel(HTTPChannel):
         if self._deadline.is_running and self._peer_reads:
             self.paused = False
             self.dataReceived(b"")
-            if self._peer_is_done and not self.paused and not self._is_closing:
+            if self._peer_is_done and not self.paused:
                 self.leave()
 
     def _hand_over(self, successor: IProtocol) -> None:

@@ -1,6 +1,8 @@
 """`chatd invite`, from its arguments to its exit status."""
 
+import errno
 import io
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -23,6 +25,23 @@ class TerminalText(io.StringIO):
 
     def isatty(self):
         return True
+
+
+class FullTerminal(TerminalText):
+    """A terminal that takes some characters alone."""
+
+    def __init__(self, room):
+        super().__init__()
+        self.room = room
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115  (the program writes to it at its end)
+
+    def fileno(self):
+        return self.file.fileno()
+
+    def write(self, text):
+        if self.tell() + len(text) > self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(text)
 
 
 class LinkTests(SynchronousTestCase):
@@ -98,6 +117,15 @@ class InviteTests(SynchronousTestCase):
         self.assertEqual((status, link, complaint), (Status.DONE, PAGE, ""))
         self.assertGreater(len(code.splitlines()), 10)
         self.assertIn("\u2580", code)
+
+    def test_full(self):
+        """An output that takes no more is a failure: of the link, and of the code behind it."""
+        for room in (0, len(PAGE) + 1):
+            output = FullTerminal(room)
+            self.addCleanup(output.file.close)
+            status, told, complaint = self.invite(PAGE, output=output)
+            self.assertEqual((status, told), (Status.LOST, f"{PAGE}\n"[:room]))
+            self.assertIn("cannot write to standard output: No space left on device", complaint)
 
     def test_no_segno(self):
         """Without the package for QR codes, the link is there, and one line says what is not."""

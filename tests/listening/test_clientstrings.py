@@ -7,7 +7,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.endpoints import client_endpoint
-from chatd.listening.clientstrings import client_string
+from chatd.listening.clientstrings import client_string, page_address
 
 
 class ClientStringTests(SynchronousTestCase):
@@ -28,6 +28,20 @@ class ClientStringTests(SynchronousTestCase):
         ):
             self.assertEqual(client_string(description, address), expected)
             client_endpoint(MemoryReactorClock(), expected)
+
+    def test_pages(self) -> None:
+        """The page has the real port, and a name stands for what browsers cannot be given."""
+        for description, address, expected in (
+            ("tcp:0", IPv4Address("TCP", "127.0.0.1", 4321), "http://127.0.0.1:4321/"),
+            ("tcp6:0", IPv6Address("TCP", "::1", 4321), "http://[::1]:4321/"),
+            ("tcp:0", IPv4Address("TCP", "0.0.0.0", 4321), "http://HOST:4321/"),
+            ("tcp6:0", IPv6Address("TCP", "::", 4321), "http://HOST:4321/"),
+            ("ssl:0:privateKey=x", IPv4Address("TCP", "127.0.0.1", 4321), "https://HOST:4321/"),
+            ("haproxy:tls:x:0", IPv6Address("TCP", "::1", 4321), "https://HOST:4321/"),
+            ("unix:x", UNIXAddress("/run/x"), None),
+            ("stdio:", None, None),
+        ):
+            self.assertEqual(page_address(description, address), expected)
 
     def test_none(self) -> None:
         """An address without such a string has none."""

@@ -156,6 +156,27 @@ class AsyncioReactorTests(SynchronousTestCase):
             asyncio.run(main())
         self.assertIs(sys.modules[REACTOR], clock)
 
+    def test_under_asyncio(self) -> None:
+        """A program that runs under Twisted's asyncio reactor gets that reactor, which goes on."""
+
+        async def main() -> None:
+            reactor: Any = AsyncioSelectorReactor(asyncio.get_running_loop())
+            self.install(reactor)
+            with self.assertRaisesRegex(LocalProtocolError, "AsyncioSelectorReactor, which"):
+                async with asyncio_reactor():
+                    self.fail("that reactor does not run yet")
+            reactor.running = True
+            try:
+                async with asyncio_reactor() as found:
+                    self.assertIs(found, reactor)
+                self.assertIs(sys.modules[REACTOR], reactor)
+                self.assertTrue(reactor.running)
+            finally:
+                reactor.removeReader(reactor.waker)
+                reactor.waker.connectionLost(None)
+
+        asyncio.run(main())
+
 
 class CheckRunsTests(SynchronousTestCase):
     """Whether a reactor can run where asyncio may run."""

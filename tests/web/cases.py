@@ -62,6 +62,10 @@ class WebConnection(SocketTransport):
     def stopProducing(self) -> None:
         self.loseConnection()
 
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        assert self._producer is None, "there is a producer already"
+        super().registerProducer(producer, streaming)
+
     def loseConnection(self) -> None:
         self.disconnecting = True
         super().loseConnection()

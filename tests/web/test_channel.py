@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+from typing import Any
+from weakref import ref
+
 from twisted.logger import LogLevel, capturedLogs
+from twisted.protocols.policies import WrappingFactory
+from websockets.frames import Frame, Opcode
 
 from chatd.web.channel import HEAD_TIMEOUT_S, MAX_HEAD, READ_TIMEOUT_S
-from tests.web.cases import HOST, OPENING, PAGE, Browser, Reply, WebCase
+from chatd.web.websocket import ServerWebSocket
+from tests.fakes.peers import PipeTransport
+from tests.web.cases import HOST, OPENING, PAGE, Browser, Reply, WebCase, WebConnection
 
 GET = f"GET / HTTP/1.1\r\n{HOST}\r\n\r\n".encode()
 
@@ -75,6 +83,42 @@ class PipelineTests(WebCase):
             self.clock.turn()
         self.assertEqual(browser.take(), b"")
 
+    def test_between_turns(self) -> None:
+        """A request that arrives before the next turn is answered in that turn, once."""
+        browser = self.browser()
+        browser.send(GET)
+        browser.take()
+        for piece in (GET[:30], GET[30:], GET[:10]):
+            browser.send(piece)
+        self.assertEqual(browser.take(), b"")
+        self.clock.turn()
+        self.assertEqual(browser.take().count(PAGE[b"/"].content), 1)
+        self.clock.turn()
+        browser.send(GET[10:])
+        self.assertEqual(browser.take().count(PAGE[b"/"].content), 1)
+
+    def test_websocket_between_turns(self) -> None:
+        """A WebSocket that is asked for before the next turn opens in that turn."""
+        browser = self.browser()
+        browser.send(GET)
+        browser.take()
+        lines = ["GET /ws HTTP/1.1", HOST, *OPENING, "", ""]
+        browser.send("\r\n".join(lines).encode() + Frame(Opcode.PING, b"x").serialize(mask=True))
+        self.assertEqual(browser.take(), b"")
+        self.clock.turn()
+        data = browser.take()
+        self.assertTrue(data.startswith(b"HTTP/1.1 101 "), data)
+        self.assertTrue(data.endswith(Frame(Opcode.PONG, b"x").serialize(mask=False)))
+
+    def test_lost_between_turns(self) -> None:
+        """A connection that is lost gets no answers to the requests that it has sent."""
+        browser = self.browser()
+        browser.send(GET * 3)
+        browser.take()
+        browser.transport.lose()
+        self.clock.finish()
+        self.assertEqual(browser.take(), b"")
+
     def test_unread_answers(self) -> None:
         """No request is answered while the peer does not read the last answer."""
         browser = self.browser()
@@ -85,6 +129,7 @@ class PipelineTests(WebCase):
         self.clock.turn()
         self.assertEqual((browser.take(), browser.transport.is_reading), (b"", False))
         browser.transport.accept_again()
+        self.assertTrue(browser.transport.is_reading)
         self.clock.turn()
         self.assertEqual(browser.take().count(PAGE[b"/"].content), 1)
 
@@ -123,6 +168,41 @@ class HalfCloseTests(WebCase):
         browser.transport.protocol.readConnectionLost()
         browser.transport.protocol.writeConnectionLost()
         self.assertEqual((browser.take(), browser.transport.ends), (b"", ["close"]))
+
+
+class EndTests(WebCase):
+    def test_no_abort(self) -> None:
+        """A connection that cannot be cut off is closed instead."""
+        channel: Any = self.front.buildProtocol(None)
+        pipe = PipeTransport(channel)
+        channel.transport = pipe
+        channel.abort()
+        self.assertEqual(pipe.ends, ["close"])
+
+    def test_forgotten(self) -> None:
+        """Once a WebSocket is open, nothing keeps the objects of its HTTP request in memory."""
+        browser = self.browser()
+        channel = ref(browser.transport.protocol)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        browser.ask(*OPENING, path="/ws")
+        self.assertIsInstance(browser.transport.protocol, ServerWebSocket)
+        self.assertIsNone(channel())
+
+    def test_over_a_wrapper(self) -> None:
+        """Over TLS or the PROXY protocol, a WebSocket takes the place of the channel, too."""
+        factory: Any = WrappingFactory(self.front)
+        wrapper: Any = factory.buildProtocol(None)
+        transport = WebConnection(wrapper)
+        wrapper.makeConnection(transport)
+        lines = ["GET /ws HTTP/1.1", HOST, *OPENING, "", ""]
+        wrapper.dataReceived("\r\n".join(lines).encode())
+        self.assertIsInstance(wrapper.wrappedProtocol, ServerWebSocket)
+        self.assertIs(transport.protocol, wrapper)
+        wrapper.dataReceived(Frame(Opcode.PING, b"x").serialize(mask=True))
+        self.assertEqual(transport.writes[-1], Frame(Opcode.PONG, b"x").serialize(mask=False))
+        transport.lose()
+        self.assertEqual(len(self.chat.engine.connections), 0)
 
 
 class FaultTests(WebCase):

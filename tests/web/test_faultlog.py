@@ -46,6 +46,16 @@ class FaultTests(WebCase):
         (line,) = map(formatEvent, logged)
         self.assertEqual(line, "lines about failed requests from 192.0.2.1 were left out: 50")
 
+    def test_stop(self) -> None:
+        """When the front stops, the number of the lines left out is logged at once."""
+        self.front.doStart()
+        self.lines(FAULTS_AT_ONCE + 2)
+        with capturedLogs() as logged:
+            self.front.doStop()
+        self.assertIn(
+            "lines about failed requests from 192.0.2.1 were left out: 2", map(formatEvent, logged)
+        )
+
     def test_unix(self) -> None:
         """On a UNIX socket, the address is the one of all local peers."""
         (line,) = self.lines(1, peer=UNIXAddress(b"/web.sock"))

@@ -60,6 +60,12 @@ class ClientTests(SynchronousTestCase):
         """A proxy is known by its IPv4 address also on an IPv6 socket."""
         self.assertEqual(self.host(ip("::ffff:127.0.0.1"), ["198.51.100.7"]), "198.51.100.7")
 
+    def test_no_address(self) -> None:
+        """A peer whose address is no IP address, as in a damaged PROXY header, is no proxy."""
+        peer = IPv4Address("TCP", "nowhere", 1)
+        self.assertFalse(Proxies(["0.0.0.0/0"]).is_proxy(peer))
+        self.assertIs(self.client(peer, ["198.51.100.7"], proxies=["0.0.0.0/0"]).address, peer)
+
     def test_unix(self) -> None:
         """On a UNIX socket, a proxy is believed only if the operator says so."""
         there = ["198.51.100.7"]

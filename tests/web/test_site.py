@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, UNIXAddress
 
 from chatd.server.limits import Limits
 from chatd.web.answers import POLICY
@@ -116,6 +116,20 @@ class HostTests(WebCase):
         """A front on another address has any name."""
         self.assertEqual(self.browser(host="192.0.2.80").ask(host="Host: chat.example").status, 200)
 
+    def test_behind_a_proxy(self) -> None:
+        """On loopback, a proxy of the server may pass any name on; nobody else may."""
+        local = IPv4Address("TCP", "127.0.0.1", 40_000)
+        for proxies, status in ((["127.0.0.1"], 200), (["192.0.2.1"], 403), ([], 403)):
+            self.serve(proxies=proxies)
+            browser = self.browser(host="127.0.0.1", peer=local)
+            self.assertEqual(browser.ask(host="Host: chat.example").status, status, proxies)
+
+    def test_unix(self) -> None:
+        """A front on a UNIX socket has any name: no browser gets there without a proxy."""
+        browser = self.browser(peer=UNIXAddress(None))
+        browser.transport.host = UNIXAddress(b"/web.sock")
+        self.assertEqual(browser.ask(host="Host: chat.example").status, 200)
+
     def test_allowed(self) -> None:
         """On loopback, the name of an allowed origin is accepted."""
         self.serve(["https://chat.example"])
@@ -162,6 +176,19 @@ class ConnectionTests(WebCase):
         self.assertEqual(sum(not each.transport.is_lost for each in browsers), 3)
         self.assertFalse(alice.transport.is_lost)
 
+    def test_told_address(self) -> None:
+        """A connection counts for the address that a PROXY header has told."""
+        first, second, third = (
+            self.browser(peer=IPv4Address("TCP", host, 1))
+            for host in ("203.0.113.1", "192.0.2.1", "192.0.2.1")
+        )
+        for browser, told in ((second, "203.0.113.2"), (third, "203.0.113.3")):
+            browser.transport.peer = IPv4Address("TCP", told, 1)
+            browser.transport.protocol.peer_told()
+        self.browser(peer=IPv4Address("TCP", "203.0.113.4", 1))
+        lost = [each.transport.is_lost for each in (first, second, third)]
+        self.assertEqual(lost, [True, False, False])
+
     def test_make_room(self) -> None:
         """When the system has no room, one of the front's own connections is cut off."""
         first, second = self.browser(), self.browser()
@@ -175,6 +202,22 @@ class ConnectionTests(WebCase):
         self.assertEqual((browser.transport.ends, alice.transport.ends), (["close"], []))
         self.clock.advance(READ_TIMEOUT_S)
         self.assertTrue(browser.transport.is_lost)
+
+    def test_stop(self) -> None:
+        """A front that stops listening closes its own connections."""
+        self.front.doStart()
+        browser = self.browser()
+        self.front.doStop()
+        self.assertEqual(browser.transport.ends, ["close"])
+
+    def test_start_again(self) -> None:
+        """A server that is stopped and started again accepts clients of its only front."""
+        self.front.doStart()
+        self.chat.shut_down(5)
+        self.front.doStop()
+        self.assertIsNone(self.front.buildProtocol(None))
+        self.front.doStart()
+        self.assertEqual(self.peer().reply.status, 101)
 
     def test_shutting_down(self) -> None:
         """A server that shuts down accepts no connection and opens no WebSocket."""

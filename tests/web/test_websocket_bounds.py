@@ -120,6 +120,24 @@ class BoundTests(WebCase):
         alice.send(alice.frame(b"", Opcode.PING))
         self.assertTrue(alice.transport.is_lost)
 
+    def test_after_a_refusal(self) -> None:
+        """A client that is refused for its early frames has as many again to read why."""
+        peer = self.peer()
+        peer.send(peer.frame(b"", Opcode.PING) * (MAX_EARLY_FRAMES + 1))
+        self.turn()
+        peer.send(peer.frame(b"", Opcode.PING) * MAX_EARLY_FRAMES)
+        self.assertFalse(peer.transport.is_lost)
+        peer.send(peer.frame(b"", Opcode.PING))
+        self.assertTrue(peer.transport.is_lost)
+
+    def test_messages_after_the_end(self) -> None:
+        """Many short messages may be on their way when a session ends."""
+        alice = self.join("alice")
+        alice.session.end_session("kicked", "out")
+        self.turn()
+        alice.send(alice.frame(bytes(64)) * (2 * MAX_EARLY_FRAMES))
+        self.assertFalse(alice.transport.is_lost)
+
     def test_little_at_a_time(self) -> None:
         """From a peer that sends many small frames, little is read at a time."""
         alice = self.join("alice")
@@ -132,7 +150,11 @@ class BoundTests(WebCase):
         """Before the session, an incomplete frame may not have many bytes."""
         peer = self.peer()
         peer.messages()
-        peer.send(struct.pack("!BBQI", 0x82, 0xFF, 1_000_000, 0) + bytes(MAX_EARLY_BYTES + 1))
+        head = struct.pack("!BBQI", 0x82, 0xFF, 1_000_000, 0)
+        peer.send(head + bytes(MAX_EARLY_BYTES - peer.transport.protocol.gathered_bytes))
+        self.turn()
+        self.assertEqual(peer.messages(), [])
+        peer.send(bytes(1))
         self.turn()
         self.assertEqual([each.header.code for each in peer.messages()], ["overloaded"])
 
