@@ -188,7 +188,8 @@ class _Opening(Protocol):
         self._refuse(f"did not answer within {HANDSHAKE_TIMEOUT_S:g} s")
 
     def _refuse(self, why: str) -> None:
-        self._fault = " ".join(why.split())
+        shown = "".join(each if each.isprintable() else " " for each in why)
+        self._fault = " ".join(shown.split())
         self._abort()
 
     def _abort(self) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionDone
+from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock
+from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from websockets.server import ServerProtocol
@@ -78,13 +81,17 @@ class OpeningCase(SynchronousTestCase):
     request: Any
 
     def setUp(self) -> None:
+        self.open()
+
+    def open(self, wrap: Callable[[Any], Any] = lambda building: building) -> None:
+        """Connect, perhaps with a layer below the WebSocket."""
         self.reactor = MemoryReactorClock()
         self.factory: Any = ChatClientFactory(self.reactor)
         self.connecting: Deferred[Any] = client_endpoint(self.reactor, URL).connect(self.factory)
-        building: Any = self.reactor.tcpClients[-1][2]
-        protocol = building.buildProtocol(None)
-        self.transport = WebConnection(protocol)
-        protocol.makeConnection(self.transport)
+        building: Any = wrap(self.reactor.tcpClients[-1][2])
+        self.lowest = building.buildProtocol(None)
+        self.transport: Any = WebConnection(self.lowest)
+        self.lowest.makeConnection(self.transport)
 
     def send(self, data: bytes) -> None:
         self.transport.protocol.dataReceived(data)
@@ -122,16 +129,27 @@ class OpeningTests(OpeningCase):
 
     def test_greeting_behind_the_answer(self) -> None:
         """Frames that come together with the answer, or byte by byte, are read."""
-        chat: ChatFactory[Any] = ChatFactory(self.reactor)
-        protocol: Any = chat.buildProtocol(None)
-        pipe: Any = SocketTransport(protocol)
-        protocol.makeConnection(pipe)
-        server = self.accept()
-        server.send_binary(b"".join(pipe.writes))
-        for byte in b"".join(server.data_to_send()):
-            self.send(bytes([byte]))
-        client = self.successResultOf(self.connecting)
-        self.assertEqual(client.connection.init.server.partition("/")[0], "chatd")
+        for length in (1, 2**16):
+            self.setUp()
+            chat: ChatFactory[Any] = ChatFactory(self.reactor)
+            protocol: Any = chat.buildProtocol(None)
+            pipe: Any = SocketTransport(protocol)
+            protocol.makeConnection(pipe)
+            server = self.accept()
+            server.send_binary(b"".join(pipe.writes))
+            data = b"".join(server.data_to_send())
+            for at in range(0, len(data), length):
+                self.send(data[at : at + length])
+            client = self.successResultOf(self.connecting)
+            self.assertEqual(client.connection.init.server.partition("/")[0], "chatd")
+
+    def test_over_tls(self) -> None:
+        """Over TLS, the session takes the place of the opening within the TLS layer."""
+        self.open(WrappingFactory)
+        self.send(b"".join(self.accept().data_to_send()))
+        self.successResultOf(self.connecting)
+        self.assertIs(self.transport.protocol, self.lowest)
+        self.assertIsInstance(self.lowest.wrappedProtocol, WebSocketTransport)
 
     def test_answers(self) -> None:
         """The answer of something else is told in one line."""
@@ -180,6 +198,34 @@ class OpeningTests(OpeningCase):
         self.send(answer.replace(b"Sec-WebSocket-Accept: ", b"Sec-WebSocket-Accept: x"))
         self.assertIn("does not open a WebSocket: ", self.failure())
 
+    def test_longest_answer(self) -> None:
+        """A head may have as many bytes as the bound says."""
+        self.send(b"\0" * MAX_ANSWER)
+        self.assertEqual(self.transport.ends, [])
+        self.send(b"\0")
+        self.assertIn("too long", self.failure())
+        self.assertEqual(self.transport.ends, ["abort"])
+
+    def test_unprintable(self) -> None:
+        """What the server wrote into a field cannot move the cursor of a terminal."""
+        start = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        for value in (b"a\tb", b"a\x85b", b"a\x9bb", b"a\xa0b"):
+            self.setUp()
+            self.send(start + b"Sec-WebSocket-Accept: " + value + b"\r\n\r\n")
+            self.assertTrue(self.failure().endswith("invalid Sec-WebSocket-Accept header: a b"))
+
+    def test_opened_in_time(self) -> None:
+        """The time for the answer does not end a WebSocket that is open, nor one that is lost."""
+        self.factory.buildProtocol = lambda address: Protocol()
+        self.send(b"".join(self.accept().data_to_send()))
+        self.successResultOf(self.connecting)
+        self.reactor.advance(HANDSHAKE_TIMEOUT_S)
+        self.assertEqual((self.transport.ends, self.reactor.getDelayedCalls()), ([], []))
+        self.setUp()
+        self.transport.lose()
+        self.failureResultOf(self.connecting)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_silence(self) -> None:
         """A server that does not answer is left after ten seconds."""
         self.reactor.advance(HANDSHAKE_TIMEOUT_S)
@@ -207,6 +253,15 @@ class OpeningTests(OpeningCase):
         self.connecting.cancel()
         self.assertTrue(self.transport.is_lost)
         self.failureResultOf(self.connecting)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_cancelled_and_lost(self) -> None:
+        """The end of the connection, in a later turn, has nothing to add."""
+        self.transport.abortConnection = lambda: None  # as that of a real socket, it ends later
+        self.connecting.cancel()
+        self.failureResultOf(self.connecting, CancelledError)
+        self.transport.lose()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_not_wanted(self) -> None:
         """A factory that wants no client ends the attempt."""
