@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python import usage
 
 from chatd.backplane.interface import BACKPLANE_RETENTION
+from chatd.backplane.redis import servercheck
+from chatd.backplane.redis.backplane import RedisBackplane
 from chatd.daemon.options import settings_of
 from chatd.daemon.settings import Settings
 from chatd.daemon.stores import usual_retention
@@ -106,3 +110,37 @@ class BackplaneOptionsTests(MakeServiceCase):
         (line,) = [formatEvent(event) for event in events]
         self.assertIn("other users of this machine can see the password", line)
         self.assertNotIn("s3cret", line + said)
+
+    def test_without_the_extra(self) -> None:
+        """A daemon without the extra says what to install."""
+        name = "chatd.backplane.redis"
+        before = sys.modules[name]
+        sys.modules[name] = None  # type: ignore[assignment]
+        self.addCleanup(sys.modules.__setitem__, name, before)
+        self.assertEqual(
+            self.refused("redis://localhost"),
+            "--backplane needs hiredis: install chatd with its extra, redis",
+        )
+
+    def test_made(self) -> None:
+        """A server that fits is the store, and a line about what cannot be checked is logged."""
+        file = self.directory / "password"
+        file.write_text("secret\nmore\n")
+        file.chmod(0o600)
+        checked = []
+
+        def check(address: Any, password: Any, durability: Any, warn: Any) -> None:
+            checked.append((address.hosts, password(), durability))
+            warn("settings {are} unknown")
+
+        self.patch(servercheck, "check_server", check)
+        with capturedLogs() as events:
+            service = self.make(
+                backplane="redis://localhost",
+                backplane_password_file=str(file),
+                durability=Durability.NORMAL,
+            )
+        self.assertEqual(checked, [((("localhost", 6379),), "secret", Durability.NORMAL)])
+        self.assertEqual(list(map(formatEvent, events)), ["settings {are} unknown"])
+        store = service.factory.store
+        self.assertIsInstance(store, RedisBackplane)

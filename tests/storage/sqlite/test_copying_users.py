@@ -87,3 +87,15 @@ class ReasonTests(SynchronousTestCase):
         self.assertEqual(
             why_not_copied(error), f"{directory.name} belongs to {owner}: Permission denied"
         )
+
+    def test_nameless_owner(self):
+        """An owner without a name is told by the number."""
+
+        def no_entry(uid):
+            raise KeyError(uid)
+
+        self.patch(pwd, "getpwuid", no_entry)
+        error = PermissionError(13, "Permission denied", "/")
+        self.assertEqual(
+            why_not_copied(error), f"/ belongs to user {os.stat('/').st_uid}: Permission denied"
+        )
