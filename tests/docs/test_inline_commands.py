@@ -136,6 +136,7 @@ TEXTS = {
     "reverse_proxy unix//run/chatd/web.sock",
     "room for NUMBER connections, …",
     "the backplane cannot be used: REASON",
+    "the connection was lost: TLS: internal error",
     "the backplane still cannot be used: REASON",
     "the backplane works again after SECONDS s",
     "the certificate from PATH …",

@@ -2,12 +2,15 @@
 
 import re
 import signal
+import socket
 import ssl
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
+from twisted.logger import capturedLogs, formatEvent
 from twisted.protocols.portforward import (
     ProxyClient,
     ProxyClientFactory,
@@ -19,6 +22,7 @@ import chatd
 from chatd import write_key_file
 from chatd.daemon.build import make_service
 from chatd.daemon.settings import Settings
+from tests.docs.pages import page
 from tests.fakes.pems import write_certificate
 from tests.integration.daemons import stop
 from tests.integration.processes import daemon
@@ -194,6 +198,33 @@ async def test_without_the_key(certificates, tmp_path):
                 await chatd.connect(reactor, tls_client(certificates, port), key=key)
             assert caught.value.code == code
         assert not service.factory.sessions
+
+
+@pytest.mark.parametrize("kind", ["ssl", "tls"])
+async def test_alpn(certificates, kind):
+    """A client that offers protocols by ALPN is refused, with the line of the page in the log."""
+    front = {
+        "ssl": ssl_server(certificates),
+        "tls": f"tls:{certificates}:0:interface=127.0.0.1",
+    }[kind]
+
+    def greeting(port, *protocols):
+        context = ssl.create_default_context(cafile=str(certificates / "localhost.pem"))
+        if protocols:
+            context.set_alpn_protocols(protocols)
+        made = socket.create_connection(("127.0.0.1", port), 20)
+        with context.wrap_socket(made, server_hostname="localhost") as client:
+            return client.recv(100)
+
+    with capturedLogs() as logged:
+        async with serving(front) as (_, port):
+            assert b"CHATD" in await deferToThread(greeting, port)
+            with pytest.raises(ssl.SSLError):
+                await deferToThread(greeting, port, "h2", "http/1.1")
+    told = [formatEvent(each) for each in logged]
+    reason = "the connection was lost: TLS: internal error"
+    assert f"`{reason}`" in page("docs/how-to/keys-and-tls.md")
+    assert [line for line in told if f"reason='{reason}'" in line]
 
 
 async def test_server_without_tls(certificates):
