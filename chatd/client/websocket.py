@@ -188,12 +188,10 @@ class _Opening(Protocol):
         self._refuse(f"did not answer within {HANDSHAKE_TIMEOUT_S:g} s")
 
     def _refuse(self, why: str) -> None:
-        shown = "".join(each if each.isprintable() else " " for each in why)
-        self._fault = " ".join(shown.split())
+        self._fault = "".join(each if each.isprintable() else " " for each in why)
         self._abort()
 
     def _abort(self) -> None:
-        self._timer.stop()
         assert self.transport is not None
         cast(Any, self.transport).abortConnection()
 

@@ -246,11 +246,14 @@ class ProducerTests(WebSocketCase):
         self.assertEqual(self.sent(), [(Opcode.PONG, b"x")])
 
     def test_none(self) -> None:
-        """Without a producer, there is none to remove."""
+        """Without a producer, there is none to remove, and nothing says whether the peer reads."""
         self.open()
-        for _ in range(2):
-            self.websocket.unregisterProducer()
-        self.assertIsNone(self.stream._producer)
+        self.websocket.unregisterProducer()
+        self.stream.registerProducer("another", True)
+        self.websocket.unregisterProducer()
+        self.assertEqual(self.stream._producer, "another")
+        self.websocket.dataReceived(ping(b"x"))
+        self.assertEqual(self.sent(), [])
 
 
 class CountTests(WebSocketCase):

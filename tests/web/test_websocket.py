@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from twisted.logger import LogLevel, capturedLogs
+from websockets import http11
 from websockets.frames import Frame, Opcode
 
 from chatd.transport.closing import CLOSE_TIMEOUT_S
@@ -48,6 +49,14 @@ class OpeningTests(WebCase):
         browser = self.browser()
         browser.send("\r\n".join(["GET /ws HTTP/1.0", HOST, *OPENING, "", ""]).encode())
         self.assertRegex(browser.take(), rb"\AHTTP/1\.[01] 426 Upgrade Required\r\n")
+
+    def test_disagreement(self) -> None:
+        """A request that twisted.web accepts and `websockets` does not is refused."""
+        self.patch(http11, "MAX_LINE_LENGTH", 30)
+        with capturedLogs() as logged:
+            reply = self.browser().ask(*OPENING, path="/ws")
+        self.assertEqual((reply.status, reply.body), (400, b"400 Bad Request\n"))
+        self.assertEqual([each for each in logged if each["log_level"] > LogLevel.info], [])
 
     def test_other_origin(self) -> None:
         """A page of another origin is refused; the own page and an allowed origin are not."""
