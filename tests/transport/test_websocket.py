@@ -202,6 +202,16 @@ class FaultTests(WebSocketCase):
         self.websocket.abortConnection()
         self.assertEqual(self.stream.ends, ["close"])
 
+    def test_cut_off(self) -> None:
+        """A session that cuts off the connection while it reads hears of nothing behind that."""
+        for end in (TEXT, CLOSE, b"\0"):
+            self.open()
+            self.session.dataReceived = lambda data: self.websocket.abortConnection()
+            self.websocket.dataReceived(Frame(Opcode.BINARY, b"x").serialize(mask=True) + end)
+            self.assertEqual((self.sent(), self.stream.ends), ([], ["abort"]))
+            self.assertEqual(self.session.calls, ["lost"])
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_lost(self) -> None:
         """The session hears of a lost connection, once the WebSocket is closed."""
         self.open()

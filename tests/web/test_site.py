@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.interfaces import IProtocolNegotiationFactory
 
 from chatd.server.limits import Limits
 from chatd.web.answers import POLICY
@@ -156,6 +157,13 @@ class OriginTests(WebCase):
             ([plain, told], stranger, 101),
         ):
             self.assertEqual(self.peer(*lines, **options).reply.status, status, lines)
+
+
+class ProtocolTests(WebCase):
+    def test_tls(self) -> None:
+        """TLS may agree on HTTP/1.1 alone."""
+        negotiating = IProtocolNegotiationFactory(self.front)
+        self.assertEqual(negotiating.acceptableProtocols(), [b"http/1.1"])
 
 
 class ConnectionTests(WebCase):
