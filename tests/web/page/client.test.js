@@ -190,6 +190,30 @@ describe("messages", () => {
     assert.equal(content.length, 7);
   });
 
+  test("a short message that comes right behind a long one does not overtake it", async () => {
+    const { client, peer } = await established();
+    const heard = nextEvent(client, "message", (each) => each.seq === 2);
+    const order = [];
+    client.addEventListener("message", ({ detail }) => order.push(detail.seq));
+    const long = await peer.frame(Type.MESSAGE, said("bob", 1), new Uint8Array(100_000));
+    const short = await peer.frame(Type.MESSAGE, said("bob", 2), "x");
+    const { subtle } = crypto;
+    const { verify } = subtle;
+    subtle.verify = async (...given) => {
+      const isGood = await verify.apply(subtle, given);
+      const turns = given.at(-1).length > 100_000 ? 100 : 0; // the long one takes longer
+      for (let n = 0; n < turns; n++) await new Promise((resolve) => setImmediate(resolve));
+      return isGood;
+    };
+    try {
+      for (const frame of [long, short]) peer.sendRaw(frame);
+      await heard;
+    } finally {
+      delete subtle.verify;
+    }
+    assert.deepEqual(order, [1, 2]);
+  });
+
   test("a receipt fulfils the promise, and the message is the client's own", async () => {
     const { client, peer } = await established();
     const sent = client.send("hello");

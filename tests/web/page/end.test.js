@@ -148,6 +148,32 @@ describe("the end", () => {
     await closed;
   });
 
+  test("a socket that opens after the end changes nothing", async () => {
+    const { client, clock, network } = start();
+    const peer = await network.nextPeer();
+    peer.isGone = true;
+    const closed = client.close();
+    while (peer.closeCode === null) await new Promise((resolve) => setImmediate(resolve));
+    peer.open();
+    clock.advance(5);
+    await closed;
+    assert.deepEqual(clock.waiting, []);
+  });
+
+  test("a client that closes does not come back, though the server invites it", async () => {
+    const { client, clock, peer } = await established();
+    client.addEventListener("message", () => client.close());
+    await peer.sendAll(
+      [Type.HEARTBEAT, { n: 1 }, "ping"],
+      [Type.MESSAGE, said("bob", 1), "x"],
+      [Type.DISCONNECT, { code: "shutting-down", retry: true }],
+    );
+    await peer.ended;
+    await client.close();
+    assert.equal(client.state, "ended");
+    assert.deepEqual(clock.waiting, []);
+  });
+
   test("no timer is left at the end", async () => {
     const { client, clock, peer } = await established();
     await client.close();

@@ -301,6 +301,20 @@ describe("after the welcome", () => {
     }
   });
 
+  test("a damaged record behind a good one ends the session after it", async () => {
+    const { client, peer } = await begun({ key: KEY, isEstablished: true });
+    const heard = [];
+    client.addEventListener("message", ({ detail }) => heard.push(detail.text));
+    const records = [];
+    for (const seq of [1, 2, 3]) {
+      records.push(await peer.seal(await peer.frame(Type.MESSAGE, said("bob", seq), String(seq))));
+    }
+    records[1][20] ^= 1;
+    peer.sendRaw(concat(records));
+    assert.equal((await endOf(client)).code, "bad-record");
+    assert.deepEqual(heard, ["1"]);
+  });
+
   test("messages before a fault are told, and none after it", async () => {
     for (const key of [null, KEY]) {
       const { client, peer } = await begun({ key, isEstablished: true });

@@ -157,7 +157,12 @@ export class Peer {
   }
 
   sendRaw(bytes) {
-    this.#socket.onmessage?.({ data: Uint8Array.from(bytes).buffer });
+    this.deliver(Uint8Array.from(bytes).buffer);
+  }
+
+  /** @param {ArrayBuffer} data What arrives; nothing else holds it. */
+  deliver(data) {
+    this.#socket.onmessage?.({ data });
   }
 
   sendText(text) {

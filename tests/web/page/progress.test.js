@@ -5,8 +5,13 @@ import { test } from "node:test";
 
 import { Answers } from "../../../chatd/web/page/chatd/answers.js";
 import { NO_BYTES } from "../../../chatd/web/page/chatd/bytes.js";
-import { MAX_DIRECT, MAX_UNCONFIRMED_BYTES } from "../../../chatd/web/page/chatd/limits.js";
-import { Progress } from "../../../chatd/web/page/chatd/progress.js";
+import { ChatError } from "../../../chatd/web/page/chatd/errors.js";
+import {
+  MAX_COMMANDS,
+  MAX_DIRECT,
+  MAX_UNCONFIRMED_BYTES,
+} from "../../../chatd/web/page/chatd/limits.js";
+import { chatMessage, Progress } from "../../../chatd/web/page/chatd/progress.js";
 
 const message = (more) => ({ id: "m", room: null, to: null, from: "bob", own: false, ...more });
 
@@ -45,6 +50,43 @@ test("each connection sends what it has not sent, in the order of the calls", ()
   assert.deepEqual(ids("first"), []);
   progress.answered("b");
   assert.deepEqual(ids("second"), ["a", "c"]);
+  void progress.keep("d", {}, NO_BYTES);
+  progress.answered("d");
+  assert.deepEqual(ids("second"), []);
+});
+
+test("a message without a place is always news, and no position", () => {
+  const progress = new Progress(["den"]);
+  for (const room of [null, "den"]) {
+    for (let n = 0; n < 2; n++) {
+      const taken = progress.take(message({ room, seq: null }));
+      assert.deepEqual(taken, { isNews: true, gap: null });
+    }
+  }
+  assert.equal(progress.direct.size, 0);
+  assert.equal(progress.rooms.get("den").seq, null);
+});
+
+test("a name and a content type mean the same in each spelling", () => {
+  const header = { id: "m", from: "ALICE", content_type: "TEXT/plain" };
+  const { own, text } = chatMessage({ type: 4, header, content: Uint8Array.of(104) }, "alice");
+  assert.deepEqual([own, text], [true, "h"]);
+});
+
+test("the end of a session leaves no command waiting", async () => {
+  const answers = new Answers();
+  const end = new ChatError("shutting-down", "later");
+  for (let round = 0; round < 2; round++) {
+    const asked = Array.from({ length: MAX_COMMANDS }, (_, n) => {
+      return answers.wait(`id-${n}`, { command: n === 0 ? "history" : "who" }, () => {});
+    });
+    const outcomes = Promise.allSettled(asked);
+    answers.failAll(end);
+    for (const { reason } of await outcomes) assert.equal(reason, end);
+    assert.equal(answers.pageOf("id-0"), null);
+    assert.equal(answers.answer("id-1", {}), false);
+    assert.equal(answers.fail("id-2", end), false);
+  }
 });
 
 test("a page of history is bounded in messages and in bytes", () => {
