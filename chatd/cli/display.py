@@ -196,15 +196,15 @@ class TextDisplay:
             self.note(words)
 
     def gather(self, later: Callable[[Callable[[], None]], object]) -> None:
-        """Show in one line all rooms that a person joins or leaves in the same turn.
+        """Show in one line all rooms that a person joins or leaves at about the same time.
 
         Args:
-            later: Calls a function in the next turn of the reactor.
+            later: Calls a function a moment later.
         """
         self._movements = Movements(self._show_event, later)
 
     def flush(self) -> None:
-        """Show the events that wait for the end of the turn."""
+        """Show the events that wait for others."""
         self._movements.flush()
 
     def note(self, text: str) -> None:

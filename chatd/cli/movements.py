@@ -20,14 +20,14 @@ class Show(Protocol):
 
 
 class Movements:
-    """Holds events of people who join or leave rooms until others come, or the turn ends.
+    """Holds events of people who join or leave rooms until others come, or a moment is over.
 
     A kick, a ban or a new connection of a person makes an event for each room that the person
-    shares with this client. They come at once, and are one event here.
+    shares with this client. They come at about the same time, and are one event here.
 
     Args:
         show: Shows an event, whose field `room` may name several.
-        later: Calls a function in the next turn of the reactor.
+        later: Calls a function a moment later.
     """
 
     def __init__(

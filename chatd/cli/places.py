@@ -112,7 +112,7 @@ class Places:
 
     @property
     def current(self) -> Place | None:
-        """The place that typed lines go to: the last visited that is still there, or the first."""
+        """The place that typed lines go to: the last visited that is there, or the first room."""
         return self._last_visited(self.all)
 
     @property
@@ -125,7 +125,8 @@ class Places:
         for key in reversed(self._visited):
             if key in there:
                 return there[key]
-        return places[0] if places else None
+        # A line goes to a person only if its writer chose that person.
+        return next((place for place in places if not place.is_person), None)
 
     def is_current(self, place: Place) -> bool:
         """Return whether typed lines go to a place."""

@@ -360,10 +360,12 @@ class Talk:
     def _follow(self, *, is_removed: bool = False) -> None:
         """Tell where typed lines go now, if the person is no longer in the place before."""
         before, current = self.places.settle(), self.places.current
-        if before is not None and current is not None:
+        if before is None:
+            return
+        if current is not None:
             self.go_to(current)
-            were = "were removed from" if is_removed else "are no longer in"
-            self.window.hold(f"you {were} {before.name}")
+        were = "were removed from" if is_removed else "are no longer in"
+        self.window.hold(f"you {were} {before.name}")
 
     def earlier(self, title: str, messages: Iterable[Message], *, with_date: bool = False) -> None:
         """Show earlier messages under a title.

@@ -41,6 +41,7 @@ from chatd.wire.messages import Message
 
 __all__ = ["Terminal"]
 
+_GATHER_S = 0.2  # a client that is back joins its rooms one after the other
 _MAX_PROMPT = 20
 """Limit on the shown part of a room's name in the prompt, in characters."""
 
@@ -104,7 +105,7 @@ class Terminal:
             with_cuts=True,
             is_here=self._is_here,
         )
-        display.gather(lambda call: reactor.callLater(0, call))
+        display.gather(lambda call: reactor.callLater(_GATHER_S, call))
         self._talk = Talk(
             reactor,
             client_endpoint(reactor, endpoint),

@@ -171,3 +171,25 @@ class OverviewTests(SynchronousTestCase):
         unread = [Unread(1, Place("lobby"), 1, False)]
         self.assertEqual(places.overview, (Place("ops"), 2, unread))
         self.assertEqual(Places(list).overview, (None, 0, []))
+
+
+class ChosenTests(PlacesCase):
+    def test_no_room(self):
+        """Without a room, lines go to a person only if they were sent there before."""
+        self.rooms = []
+        bob = self.places.open("bob")
+        self.assertIsNone(self.current())
+        self.assertIsNone(self.places.overview.current)
+        self.places.enter(bob)
+        self.assertEqual(self.current(), "@bob")
+
+    def test_left(self):
+        """After the last room, lines go nowhere, not to a person who only wrote."""
+        self.places.enter(Place("lobby"))
+        self.places.settle()
+        bob = self.places.open("bob")
+        self.places.heard(bob, is_for_you=True)
+        self.rooms = []
+        self.assertEqual(self.places.settle(), Place("lobby"))
+        self.assertIsNone(self.current())
+        self.assertEqual([each.messages for each in self.places.unread], [1])

@@ -349,6 +349,15 @@ class PlaceTests(TalkCase):
         alice.type("/leave")
         self.assertEqual(alice.talk.room_to_tell, "(no room)")
 
+    def test_direct_message(self):
+        """Without a room, lines go nowhere, also if somebody wrote; `/query` chooses a person."""
+        alice, bob = self.talker("alice"), self.talker("bob")
+        bob.type("/msg alice hello")
+        alice.type("/leave")
+        self.assertEqual(alice.talk.room_to_tell, "(no room)")
+        alice.type("/query bob")
+        self.assertEqual(alice.talk.room_to_tell, "@bob")
+
     def test_spelling(self):
         """A room has the server's spelling of its name."""
         self.talker("bob", "Ops")

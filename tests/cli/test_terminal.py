@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError
 
 from chatd import ChatFactory, ConfigurationError, RequestError, SessionRefused
-from chatd.cli import commands
+from chatd.cli import commands, terminal
 from chatd.cli.cutting import MAX_ROWS
 from chatd.cli.interrupting import HESITATION_S
 from chatd.cli.login import Login
@@ -83,6 +83,7 @@ class TypingTests(TerminalCase):
 
     def test_kicked_elsewhere(self):
         """One line tells of a person who leaves several rooms at once."""
+        self.patch(terminal, "_GATHER_S", 0)  # the server's time stands still
         rooms = ("lobby", "ops")
 
         async def script(it):
