@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
+from uuid import uuid4
 
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.connections import Arg, Commands, Pushes, RedisError, Reply
@@ -34,8 +35,8 @@ class Attachment:
         commands: The connection for commands.
         pushes: The connection that hears channels.
         node: The node's id.
-        token: The id of this attachment.
         generation: The generation to which the node is attached.
+        run_id: The id of the server's process.
         durability: What a stop of Redis may cost, checked at each renewal; None for any loss.
         unix_time: Returns the time that scripts take; None for the clock of Redis.
         ended: Called with the attachment and the reason, once, when the attachment ends.
@@ -50,8 +51,8 @@ class Attachment:
         pushes: Pushes,
         *,
         node: str,
-        token: str,
         generation: str,
+        run_id: str,
         durability: Durability | None,
         unix_time: Callable[[], float] | None,
         ended: Callable[[Attachment, str], None],
@@ -59,11 +60,12 @@ class Attachment:
         self.commands = commands
         self.pushes = pushes
         self.generation = generation
+        self.run_id = run_id
         self.lease = keys.key("n", node)
         self._fence_keys = (self.lease, keys.key("run"))
         self._node = node
-        self._token = token
-        self._fence = (token, generation, node)
+        self._token = uuid4().hex  # names this attachment
+        self._fence = (self._token, generation, node)
         self._durability = durability
         self._unix_time = unix_time
         self._ended = ended

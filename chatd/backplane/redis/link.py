@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol
 from uuid import uuid4
 
-import msgspec
-from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.defer import Deferred, TimeoutError, succeed
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.backplane.interface import LinkState
 from chatd.backplane.redis import keys
+from chatd.backplane.redis.attaching import Attacher
 from chatd.backplane.redis.attachment import Attachment
+from chatd.backplane.redis.attempts import Attempts
 from chatd.backplane.redis.channels import Channels
-from chatd.backplane.redis.connections import Commands, Dial, Pushes, RedisError, Reply, all_of
-from chatd.backplane.redis.generation import Seen, find_generation
+from chatd.backplane.redis.connections import Dial, RedisError, Reply, all_of
+from chatd.backplane.redis.heartbeat import Heartbeat
 from chatd.backplane.redis.outage import Outage
 from chatd.backplane.redis.questions import Questions
-from chatd.backplane.redis.running import give_all
 from chatd.backplane.redis.script import Script, load
-from chatd.backplane.redis.serverstate import examine
 from chatd.backplane.redis.times import Times
 from chatd.backplane.redis.waiting import WaitingCalls
 from chatd.errors import ChatError, StoreError
@@ -32,10 +30,7 @@ from chatd.storage.values import Durability
 __all__ = ["Link", "Part"]
 
 _LEAVE = load("leave")
-_FIRST_WAIT_S = 0.1
-_JITTER = 0.5
 _MOST_QUESTIONS = 4  # so Redis is never idle for want of a question, and never far behind
-_UNHEARD = 2  # so many probes without an answer end the attachment
 
 
 class Part(Protocol):
@@ -56,6 +51,10 @@ class Link:
 
     Calls are done in the order in which they are made, and questions (`ask`) in an order of their
     own. While the link is lost, all wait.
+
+    `Attempts` decides when the node attaches, `Attacher` connects and takes the lease, and
+    `Heartbeat` keeps it. The link knows which attachment is the present one, and whether calls may
+    use it.
 
     Args:
         reactor: Measures the times.
@@ -86,24 +85,24 @@ class Link:
         self.others_changed: Callable[[dict[str, bytes]], None] = lambda others: None
         self.linked: Callable[[LinkState], None] = lambda state: None
         self._reactor = reactor
-        self._dial = dial
-        self._details = details
-        self._durability = durability
-        self._unix_time = unix_time
         self._channels = Channels()
         self._attachment: Attachment | None = None  # attached, or about to be
-        self._is_up = False
-        self._outage = Outage(reactor, self._tell)
+        self._is_up = False  # calls may use it
         self._is_closing = False
         self._waiting = WaitingCalls(reactor, self.times.patience_s)
         self._others: dict[str, bytes] = {}
-        self._first: list[Deferred[None]] = []
-        self._next_step: IDelayedCall | None = None
-        self._attempt: Deferred[None] | None = None
-        self._attempts = 0
-        self._unheard = 0
-        self._seen = Seen()
-        self._work = 0
+        self._outage = Outage(reactor, self._tell)
+        self._attacher = Attacher(
+            dial,
+            self.node,
+            details=details,
+            durability=durability,
+            unix_time=unix_time,
+            pushed=self._pushed,
+            ended=self._ended,
+        )
+        self._attempts = Attempts(reactor, self.times, self._attach, self._attempt_failed)
+        self._heartbeat = Heartbeat(reactor, self.times.heartbeat_s, self._beat, self._beat_failed)
 
     @property
     def attachment(self) -> Attachment | None:
@@ -182,7 +181,7 @@ class Link:
 
     def saw_work(self, work: int) -> None:
         """Note how much work Redis has done in all, as the answer of a script says."""
-        self._work = max(self._work, work)
+        self._attacher.saw_work(work)
 
     # For the owner
 
@@ -190,29 +189,22 @@ class Link:
         """Begin to attach."""
         if keys.node_channel(self.node) not in self._channels:  # of the probes
             self.hear(keys.node_channel(self.node), lambda data: None)
-        self._start_attempt()
+        self._attempts.start()
 
     def first_attempt(self) -> Deferred[None]:
         """Return a Deferred for the end of the next attempt to attach.
 
         It fails with a `StoreError` if the attempt fails.
         """
-        done: Deferred[None] = Deferred()
-        if self._is_up:
-            done.callback(None)
-        else:
-            self._first.append(done)
-        return done
+        return succeed(None) if self._is_up else self._attempts.end_of_next()
 
     async def close(self) -> None:
         """Give up the lease, and close the connections."""
         self._is_closing = True
-        if self._next_step is not None and self._next_step.active():
-            self._next_step.cancel()
+        self._heartbeat.stop()
         self._waiting.reason = "the backplane is closed"
         self._waiting.give_up()
-        if self._attempt is not None:
-            self._attempt.cancel()
+        self._attempts.stop()
         attachment = self._attachment
         if attachment is None:
             return
@@ -230,77 +222,41 @@ class Link:
 
     # Attaching
 
-    def _start_attempt(self) -> None:
-        attempt = self._attempt = Deferred.fromCoroutine(self._attach())
-        attempt.addTimeout(self.times.attach_s, self._reactor)
-        attempt.addErrback(self._attempt_failed)
-        attempt.addCallback(self._attempt_done)
-
-    def _attempt_done(self, _: None) -> None:
-        self._attempt = None
-
     async def _attach(self) -> None:
-        made: list[Commands] = []
-        try:
-            commands = await self._dial(Commands)
-            made.append(commands)
-            pushes = await self._dial(Pushes)
-            made.append(pushes)
-            pushes.on_push = self._pushed
-            await self._attach_with(commands, pushes)
-        except RedisError as error:
-            _abort_all(made)
-            raise StoreError(str(error)) from error
-        except BaseException:
-            _abort_all(made)
-            raise
+        """Attach, and offer the link.
 
-    async def _attach_with(self, commands: Commands, pushes: Pushes) -> None:
-        await give_all(commands)
-        state = await examine(commands, self._durability)
-        seen = msgspec.structs.replace(self._seen, work=self._work)
-        generation = await find_generation(commands, state, seen)
-        attachment = self._attachment = Attachment(
-            commands,
-            pushes,
-            node=self.node,
-            token=uuid4().hex,
-            generation=generation,
-            durability=self._durability,
-            unix_time=self._unix_time,
-            ended=self._ended,
-        )
-        self._channels.begin(generation)
-        await attachment.subscribe(self._channels)
-        self._work, others = await attachment.take_lease(self.times.lease_ms, self._details())
-        self._seen = Seen(generation, state.run_id)
-        for part in self.parts:
-            await part.attach(attachment)
+        Whatever is awaited fails if the attachment ends meanwhile, since its connections are lost.
+        """
+        try:
+            attachment = self._attachment = await self._attacher.connect()
+            self._channels.begin(attachment.generation)
+            await attachment.subscribe(self._channels)
+            others = await self._attacher.take_lease(attachment, self.times.lease_ms)
+            for part in self.parts:
+                await part.attach(attachment)
+        except RedisError as error:
+            raise StoreError(str(error)) from error
         self._offer(attachment)
         self._tell_others(others)
 
     def _offer(self, attachment: Attachment) -> None:
-        self._unheard = 0
         self._waiting.release()
         if self._attachment is not attachment:  # it ended meanwhile
             raise StoreError(self._waiting.reason)
-        self._attempts = 0
         self._is_up = True
-        self._next_step = self._reactor.callLater(self.times.heartbeat_s, self._beat)
-        first, self._first = self._first, []
-        for each in first:
-            each.callback(None)
+        self._heartbeat.start(attachment)
+        self._attempts.succeeded()
         self._outage.end()
 
     def _attempt_failed(self, failure: Failure) -> None:
         self._log_unexpected("attaching to the backplane failed", failure)
-        self._attachment = None
         reason = failure.getErrorMessage()
         if failure.check(TimeoutError):
             reason = "Redis does not answer"
-        first, self._first = self._first, []
-        for each in first:
-            each.errback(StoreError(reason))
+        attachment, self._attachment = self._attachment, None
+        if attachment is not None:
+            attachment.end(reason)
+        self._attempts.failed(reason)
         self._try_later(reason)
 
     def _ended(self, attachment: Attachment, reason: str) -> None:
@@ -311,18 +267,14 @@ class Link:
         self._waiting.reason = reason
         if self._is_up:
             self._is_up = False
-            if self._next_step is not None and self._next_step.active():
-                self._next_step.cancel()
+            self._heartbeat.stop()
             self._try_later(reason)
 
     def _try_later(self, reason: str) -> None:
         if self._is_closing:
             return
         self._waiting.reason = reason
-        wait = min(_FIRST_WAIT_S * 2**self._attempts, self.times.longest_wait_s)
-        self._attempts += 1
-        wait *= 1 - _JITTER * random.random()  # spreads the load, hides nothing
-        self._next_step = self._reactor.callLater(wait, self._start_attempt)
+        self._attempts.start_later()
         self._outage.note(reason)
 
     def _tell(self, state: LinkState) -> None:
@@ -339,30 +291,17 @@ class Link:
 
     # Heartbeats and pushes
 
-    def _beat(self) -> None:
-        attachment = self._attachment
-        if attachment is None:
-            return
-        if self._unheard >= _UNHEARD:
-            attachment.end("the backplane is silent")
-            return
-        self._unheard += 1
-        self._next_step = self._reactor.callLater(self.times.heartbeat_s, self._beat)
-        renewed = Deferred.fromCoroutine(self._renew(attachment))
-        renewed.addErrback(self._renew_failed, attachment)
-
-    def _renew_failed(self, failure: Failure, attachment: Attachment) -> None:
-        self._log_unexpected("a heartbeat of the backplane failed", failure)
-        attachment.end(failure.getErrorMessage())
-
-    async def _renew(self, attachment: Attachment) -> None:
+    async def _beat(self, attachment: Attachment) -> None:
         self._tell_others(await attachment.renew_lease(self.times.lease_ms))
         for beat in self.beats:
             await beat(attachment)
 
+    def _beat_failed(self, failure: Failure) -> None:
+        self._log_unexpected("a heartbeat of the backplane failed", failure)
+
     def _pushed(self, channel: bytes, data: bytes) -> None:
         if not data:  # a probe
-            self._unheard = 0
+            self._heartbeat.heard_probe()
             return
         try:
             self._channels.pushed(channel, data)
@@ -373,8 +312,3 @@ class Link:
         if others != self._others:
             self._others = others
             self.others_changed(others)
-
-
-def _abort_all(connections: Iterable[Commands]) -> None:
-    for each in connections:
-        each.abort()

@@ -1,0 +1,157 @@
+"""The calls, the questions and the channels of the link to Redis, and how long they wait."""
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail
+from twisted.logger import capturedLogs, formatEvent
+
+from chatd.backplane.redis.connections import LostError, RefusedError
+from chatd.errors import StoreError
+from tests.backplane.redis.linkcase import SCRIPT, Connection, LinkCase
+
+
+class WaitingTests(LinkCase):
+    def test_in_order(self):
+        """Calls wait for the link, and are done in their order, before later calls."""
+        calls = [self.call(number) for number in range(3)]
+        later: list[Deferred[Any]] = []
+
+        def call_again(answer):
+            later.append(self.call("later"))
+            return answer
+
+        calls[0].addCallback(call_again)
+        self.link.start()
+        self.assertEqual([self.successResultOf(each) for each in calls + later], [1] * 4)
+        ran = [args[4] for name, *args in self.server.scripts if name == "privaterooms"]
+        self.assertEqual(ran, [0, 1, 2, "later"])
+        self.close()
+
+    def test_patience(self):
+        """A call that waits for too long fails, and says why the link is lost."""
+        self.server.refusals = 1000
+        self.link.start()
+        call = self.call()
+        self.clock.pump([0.5] * 9)
+        self.assertNoResult(call)
+        self.clock.advance(0.5)
+        error = self.failureResultOf(call, StoreError).value
+        self.assertEqual(str(error), "the link to the backplane is lost: connection refused")
+        self.close()
+
+    def test_cast(self):
+        """A call without an answer is done in order, and its failure is no error."""
+        self.link.start()
+        self.link.cast(SCRIPT, (), ("one",))
+        self.server.answers["privaterooms"] = RefusedError("OOM no memory")
+        self.link.cast(SCRIPT, (), ("two",))
+        self.assertEqual(self.server.names().count("privaterooms"), 2)
+        self.close()
+        self.link.cast(SCRIPT)
+
+    def test_closed(self):
+        """After the end, calls fail at once; those that wait fail when it ends."""
+        self.server.refusals = 1000
+        self.link.start()
+        call = self.call()
+        self.close()
+        self.failureResultOf(call, StoreError)
+        self.failureResultOf(self.call(), StoreError)
+
+    def test_lost_in_flight(self):
+        """A call without an answer fails when the connection is lost."""
+        self.link.start()
+        self.server.answers["privaterooms"] = LostError("Lost connection")
+        self.failureResultOf(self.call(), StoreError)
+        self.close()
+
+
+class QuestionTests(LinkCase):
+    def ask(self, *args):
+        return Deferred.fromCoroutine(self.link.ask(SCRIPT, (), args))
+
+    def sent(self):
+        """Return the first arguments of the scripts that were sent and are not of the link."""
+        return [args[4] for name, *args in self.server.scripts if name == "privaterooms"]
+
+    def test_past(self):
+        """A write and a heartbeat go past a thousand questions; few of these are sent."""
+        self.link.start()
+        self.server.held = {"privaterooms"}
+        for number in range(1000):
+            self.ask(number).addErrback(lambda failure: failure.trap(StoreError))
+        write = self.call("write")
+        self.clock.advance(self.link.times.heartbeat_s)
+        self.assertEqual(self.sent(), [0, 1, 2, 3, "write"])
+        self.assertEqual(self.server.names()[-1], "renew")
+        self.server.answer()
+        self.assertEqual(self.sent()[5:], [4, 5, 6, 7])
+        self.assertEqual(self.successResultOf(write), 1)
+        self.server.held.clear()
+        self.server.answer()
+        self.assertEqual(self.sent()[5:], list(range(4, 1000)))
+        self.close()
+
+    def test_lost(self):
+        """Questions that wait for their turns fail when the connection is lost."""
+        self.link.start()
+        self.server.held = {"privaterooms"}
+        asked = [self.ask(number) for number in range(1000)]
+        self.server.connections[0].is_lost = True
+        self.server.answer(LostError("Lost connection"))
+        for each in asked:
+            self.failureResultOf(each, StoreError)
+        self.close()
+
+    def test_early(self):
+        """Questions wait for the link, and are asked in their order."""
+        asked = [self.ask(number) for number in range(6)]
+        self.link.start()
+        self.assertEqual([self.successResultOf(each) for each in asked], [1] * 6)
+        self.assertEqual(self.sent(), list(range(6)))
+        self.close()
+
+
+class ChannelTests(LinkCase):
+    def test_heard(self):
+        """A channel is heard from the call on, at each attachment, until it is given up."""
+        self.link.start()
+        heard: list[bytes] = []
+        self.successResultOf(Deferred.fromCoroutine(self.link.on_push("room", heard.append)))
+
+        def push(data):
+            self.server.connections[-1].on_push(b"{chatd}c:g:room", data)
+
+        push(b"1")
+        self.link.attachment.end("for a test")
+        self.clock.advance(0.1)
+        push(b"2")
+        self.link.off_push("room")
+        push(b"3")
+        self.assertEqual(heard, [b"1", b"2"])
+        self.close()
+        self.link.off_push("room")
+
+    def test_dropped(self):
+        """A push that cannot be read is dropped, with one line in the log."""
+        self.link.start()
+
+        def refuse(data):
+            raise StoreError("a push is not in chatd's format")
+
+        self.successResultOf(Deferred.fromCoroutine(self.link.on_push("room", refuse)))
+        with capturedLogs() as events:
+            self.server.connections[-1].on_push(b"{chatd}c:g:room", b"garbage")
+        (event,) = events
+        self.assertIn("is dropped: a push is not in chatd's format", formatEvent(event))
+        self.assertEqual(self.states, [])
+        self.close()
+
+    def test_not_heard(self):
+        """A channel that cannot be heard now is heard at the next attachment."""
+        self.link.start()
+        self.patch(Connection, "subscribe", lambda self, channels: fail(LostError("Lost")))
+        heard: list[bytes] = []
+        on_push = Deferred.fromCoroutine(self.link.on_push("room", heard.append))
+        self.failureResultOf(on_push, StoreError)
+        self.close()
