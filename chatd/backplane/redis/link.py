@@ -141,7 +141,7 @@ class Link:
         """
         if self._is_closing:
             raise self._waiting.error()
-        if not self._is_up or self._waiting:
+        if not self._is_up:
             await self._waiting.wait()
         if self._attachment is None:
             raise self._waiting.error()
@@ -253,7 +253,8 @@ class Link:
         reason = failure.getErrorMessage()
         if failure.check(TimeoutError):
             reason = "Redis does not answer"
-        attachment, self._attachment = self._attachment, None
+        attachment = self._attachment
+        self._withdraw()
         if attachment is not None:
             attachment.end(reason)
         self._attempts.failed(reason)
@@ -263,12 +264,17 @@ class Link:
         """Note the end of an attachment; an attempt that is under way then fails by itself."""
         if self._attachment is not attachment:
             return
-        self._attachment = None
+        was_up = self._is_up
+        self._withdraw()
         self._waiting.reason = reason
-        if self._is_up:
-            self._is_up = False
-            self._heartbeat.stop()
+        if was_up:
             self._try_later(reason)
+
+    def _withdraw(self) -> None:
+        """Let calls wait for the next attachment."""
+        self._attachment = None
+        self._is_up = False
+        self._heartbeat.stop()
 
     def _try_later(self, reason: str) -> None:
         if self._is_closing:

@@ -26,10 +26,6 @@ class WaitingCalls:
         self._patience_s = patience_s
         self._calls: deque[tuple[Deferred[None], IDelayedCall]] = deque()
 
-    def __len__(self) -> int:
-        """Return how many calls wait."""
-        return len(self._calls)
-
     def wait(self) -> Deferred[None]:
         """Return a Deferred that fires when the link works, or fails when it was lost too long."""
         waiting: Deferred[None] = Deferred()
@@ -38,12 +34,11 @@ class WaitingCalls:
         return waiting
 
     def release(self) -> None:
-        """Let the calls go on; calls that they make meanwhile wait behind them."""
+        """Let the calls go on, and those that begin to wait meanwhile."""
         while self._calls:
-            waiting, timer = self._calls[0]
+            waiting, timer = self._calls.popleft()
             timer.cancel()
             waiting.callback(None)
-            self._calls.popleft()
 
     def give_up(self) -> None:
         """Fail all calls that wait."""

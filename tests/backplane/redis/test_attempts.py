@@ -177,6 +177,24 @@ class AttemptTests(LinkCase):
         self.assertIs(self.states[-1].is_up, True)
         self.close()
 
+    def test_fault_of_a_listener(self):
+        """A fault in what hears of an attachment is logged, and calls wait for the next one."""
+
+        def hear(others):
+            raise ZeroDivisionError
+
+        self.link.others_changed = hear
+        self.server.answers["attach"] = [0, [b"node", b"details"], 1]
+        self.link.start()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        call = self.call()
+        self.assertNoResult(call)
+        self.assertTrue(all(connection.is_lost for connection in self.server.connections))
+        self.link.others_changed = lambda others: None
+        self.clock.advance(0.1)
+        self.assertEqual(self.successResultOf(call), 1)
+        self.close()
+
     def test_error(self):
         """An error of Redis ends the attempt with its line."""
         self.server.answers["SCRIPT LOAD"] = RefusedError("NOPERM not allowed")

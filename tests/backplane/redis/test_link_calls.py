@@ -58,6 +58,23 @@ class WaitingTests(LinkCase):
         self.failureResultOf(call, StoreError)
         self.failureResultOf(self.call(), StoreError)
 
+    def test_closed_by_a_call(self):
+        """A call that waited can end the link; then the calls behind it fail."""
+        first = Deferred.fromCoroutine(self.link.attached())
+        closed: list[Deferred[None]] = []
+
+        def close(_):
+            closed.append(Deferred.fromCoroutine(self.link.close()))
+
+        first.addCallback(close)
+        second = self.call()
+        self.link.start()
+        self.successResultOf(closed[0])
+        self.assertIsNone(self.successResultOf(first))
+        self.failureResultOf(second, StoreError)
+        self.assertEqual(self.states, [])
+        self.close()
+
     def test_lost_in_flight(self):
         """A call without an answer fails when the connection is lost."""
         self.link.start()
