@@ -13,7 +13,7 @@ from chatd.errors import SessionRefused
 from chatd.server.accounts import Accounts
 from chatd.storage.memory import MEMORY_RETENTION
 from chatd.testing import MemoryServer
-from tests.backplane.memorybackplane import SharedMemory
+from tests.backplane.sharedmemory import SharedMemory
 from tests.fakes.peers import KEY
 
 PASSWORD = "open sesame"

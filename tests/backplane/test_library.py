@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatd.storage.values import Retention
 from chatd.testing import MemoryServer
-from tests.backplane.memorybackplane import SharedMemory
+from tests.backplane.sharedmemory import SharedMemory
 from tests.fakes.networks import RETRY_S, LastingTests
 
 

@@ -18,7 +18,7 @@ from chatd.chat.questions import AccessChanged
 from chatd.chat.shared import AccessChange
 from chatd.errors import RequestError, StoreError
 from tests.backplane.daemons import DaemonsCase
-from tests.backplane.memorybackplane import SharedMemory
+from tests.backplane.sharedmemory import SharedMemory
 
 
 class OperatorsCase(DaemonsCase):

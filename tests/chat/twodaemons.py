@@ -6,7 +6,7 @@ from chatd.backplane.interface import KeptBan
 from chatd.chat.moderation import Ban
 from chatd.chat.names import fold
 from chatd.chat.sharedclaims import SharedClaims
-from tests.backplane.memorybackplane import SharedMemory
+from tests.backplane.sharedmemory import SharedMemory
 from tests.chat.wiring import Chat
 
 
