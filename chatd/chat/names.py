@@ -20,6 +20,7 @@ __all__ = [
     "Names",
     "check_name",
     "check_room",
+    "cursor_before",
     "fold",
     "fold_known",
 ]
@@ -98,6 +99,16 @@ def fold_known(name: str) -> str:
         RequestError: `bad-name`: no name folds to this.
     """
     return fold(_check(name, 3 * MAX_NAME, ErrorCode.BAD_NAME, "a name"))
+
+
+def cursor_before(key: str) -> str:
+    """Return the text after which a sorted list of folded names goes on with this one.
+
+    A list goes on after a text, so it must come before the name and after all lesser names: it is
+    the name with a last character that is one less, and then the highest character of all, which is
+    unprintable, so no name has it.
+    """
+    return f"{key[:-1]}{chr(ord(key[-1]) - 1)}\U0010ffff"
 
 
 class Claims(Protocol):

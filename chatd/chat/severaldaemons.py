@@ -12,7 +12,7 @@ from chatd.chat.commits import Start
 from chatd.chat.interfaces import Person
 from chatd.chat.lists import LIST_BYTES, MAX_LISTED
 from chatd.chat.moderation import Ban, Bans, Target
-from chatd.chat.names import GUEST, fold
+from chatd.chat.names import GUEST, cursor_before, fold
 from chatd.chat.questions import (
     AccessChanged,
     BanLifted,
@@ -158,7 +158,7 @@ class SeveralDaemons(Generic[M]):
 
     async def elsewhere(self, room: Room[M], member: M) -> int:
         """See `Shared`."""
-        found = await self.backplane.inside(room.stream, _just_before(member.key), limit=1)
+        found = await self.backplane.inside(room.stream, cursor_before(member.key), limit=1)
         is_inside = any(key == member.key for key, _, _ in found.names)
         counted_twice = is_inside and not room.has(member)
         return max(0, found.count - room.count - counted_twice)
@@ -282,9 +282,3 @@ def _ban_of(kept: KeptBan) -> Ban | None:
         return msgspec.json.decode(kept.value, type=Ban)
     except msgspec.DecodeError:
         return None
-
-
-def _just_before(key: str) -> str:
-    """Return a text between a folded name and all folded names before it."""
-    # No name has an unprintable character such as the last of Unicode.
-    return f"{key[:-1]}{chr(ord(key[-1]) - 1)}\U0010ffff"

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.names import MAX_NAME, LocalClaims, Names, check_name, fold, fold_known
+from chatd.chat.names import (
+    MAX_NAME,
+    LocalClaims,
+    Names,
+    check_name,
+    cursor_before,
+    fold,
+    fold_known,
+)
 from chatd.errors import RequestError
 from tests.chat.twodaemons import ClaimsInTurn
 from tests.chat.wiring import at_once, moderate
@@ -121,6 +129,26 @@ class FoldTests(SynchronousTestCase):
     def test_stable(self, name):
         """Folding a folded name changes nothing."""
         self.assertEqual(fold(fold(name)), fold(name))
+
+
+class CursorTests(SynchronousTestCase):
+    def assert_found(self, keys, key):
+        """Check that a sorted list that goes on after the cursor goes on with the key."""
+        cursor = cursor_before(key)
+        self.assertEqual(min(each for each in keys if each > cursor), key)
+
+    def test_neighbours(self):
+        """The cursor is between a name and the names that are nearest to it."""
+        keys = ["a", "aa", "ab", "ab!", "aba", "ab\U0010fffd", "ac", "b", "\u00eb", "\uf900"]
+        for key in keys:
+            self.assert_found(keys, key)
+
+    @moderate
+    @given(st.sets(st.text("ab!\u0100\U0001f600", min_size=1, max_size=4), min_size=1))
+    def test_any(self, keys):
+        """A list goes on with any name after that name's cursor."""
+        for key in keys:
+            self.assert_found(keys, key)
 
 
 class GivenNames:
