@@ -16,6 +16,8 @@ from chatd.errors import StoreError
 __all__ = ["Seen", "check_layout", "find_generation"]
 
 _GENERATION = load("generation")
+_OTHER_LAYOUT = "LAYOUT"
+"""How the refusal of `generation.lua` begins."""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -49,7 +51,7 @@ async def find_generation(commands: Commands, state: ServerState, seen: Seen) ->
     try:
         found = await run(commands, _GENERATION, len(names), *names, *args)
     except StoreError as error:
-        if str(error).startswith("LAYOUT"):
+        if str(error).startswith(_OTHER_LAYOUT):
             raise _newer_layout() from error
         raise
     return str(found, "ascii")

@@ -36,7 +36,7 @@ key                 type    value
 
 from __future__ import annotations
 
-__all__ = ["LAYOUT", "channel", "key", "node_channel"]
+__all__ = ["LAYOUT", "channel", "key", "node_channel", "room_channel"]
 
 LAYOUT = 1
 """The layout of the keys and values; a change that an older chatd cannot read raises it."""
@@ -51,6 +51,11 @@ def key(kind: str, name: str | None = None) -> str:
 def node_channel(node: str) -> str:
     """Return the channel that only this node hears."""
     return f"node {node}"
+
+
+def room_channel(stream: str) -> str:
+    """Return the channel that the nodes hear that have a room's stream open."""
+    return f"stream {stream}"
 
 
 def channel(generation: str, name: str) -> str:

@@ -15,7 +15,7 @@ __all__ = ["Names"]
 
 _CLAIM, _RECLAIM, _DEPART = map(load, ("claim", "reclaim", "depart"))
 _SET_AWAY, _FIND = map(load, ("setaway", "find"))
-_BANNED, _TOO_MANY = -1, -2
+_BANNED, _TOO_MANY = -1, -2  # answers of `claim.lua`
 
 
 class Names:

@@ -38,7 +38,8 @@ MAX_PUSH_BYTES = 64 * 1024
 _OPEN, _APPEND, _READ, _TOPIC = map(load, ("open", "append", "read", "topic"))
 _RELEASE, _HEADS, _EXPIRE = map(load, ("release", "heads", "expire"))
 _FILL_MESSAGES, _FILL_BYTES = 500, 1024 * 1024
-_EXPIRED_AT_ONCE = 100
+_EXPIRED_AT_ONCE = 100  # of `expire.lua`
+_AFTER, _RESUME, _BEFORE, _NEWEST = "after", "resume", "before", "newest"  # modes of `read.lua`
 _MAX_PLACE = 2**53 - 1  # beyond, Lua's numbers are not exact
 
 
@@ -90,7 +91,7 @@ class Streams:
             room = self._rooms[stream] = OpenRoom(name)
         try:
             if room.merge is None:  # heard first, so that there is no gap after the answer
-                await self._link.on_push(_channel(stream), self._rooms.pushed)
+                await self._link.on_push(keys.room_channel(stream), self._rooms.pushed)
             attachment = await self._link.attached()
             head = await self._open(attachment, stream, room)
         except StoreError:
@@ -135,12 +136,12 @@ class Streams:
         attachment = await self._link.attached()
         epoch = id = ""
         if isinstance(after, StreamPosition):
-            mode, at = "resume", after.seq
+            mode, at = _RESUME, after.seq
             epoch, id = after.epoch or "", after.id or ""
         elif after is not None:
-            mode, at = "after", after
+            mode, at = _AFTER, after
         else:
-            mode, at = ("newest", 0) if before is None else ("before", before)
+            mode, at = (_NEWEST, 0) if before is None else (_BEFORE, before)
         at = max(-1, min(at, _MAX_PLACE))
         asked = mode, at, epoch, id, limit, max_bytes
         # The position is taken when the question is sent, not before it waits.
@@ -227,7 +228,7 @@ class Streams:
 
     async def _fill(self, stream: str, after: int) -> tuple[Head, Sequence[bytes]]:
         attachment = await self._link.attached()
-        asked = "after", after, "", "", _FILL_MESSAGES, _FILL_BYTES
+        asked = _AFTER, after, "", "", _FILL_MESSAGES, _FILL_BYTES
         head, _, elements, _, _ = await self._read(attachment, stream, "", asked)
         return head, elements
 
@@ -244,7 +245,7 @@ class Streams:
 
     def _forget(self, stream: str) -> None:
         del self._rooms[stream]
-        self._link.off_push(_channel(stream))
+        self._link.off_push(keys.room_channel(stream))
 
     # Pushes
 
@@ -255,7 +256,3 @@ class Streams:
     def direct_pushed(self, data: bytes) -> None:
         """Take a push of direct messages."""
         self._direct.pushed(data)
-
-
-def _channel(stream: str) -> str:
-    return f"stream {stream}"

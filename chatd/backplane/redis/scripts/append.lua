@@ -115,7 +115,7 @@ end
 -- Push the new messages of a room in pieces, so that only a message that is too large for a piece
 -- must be read.
 local function push_room(s)
-  local channel = PREFIX .. 'stream ' .. s.stream
+  local channel = channel_of(s.stream)
   local from, size = 1, 0
   for n, element in ipairs(s.new) do
     if n > from and size + #element > max_push then
@@ -137,7 +137,7 @@ local function push(s)
     end
     return
   end
-  local word
+  local word  -- as in `chatd.backplane.redis.words`
   local sent = {[node] = true}
   for _, key in ipairs({one, other}) do
     for _, claim in pairs((claims_of(key))) do

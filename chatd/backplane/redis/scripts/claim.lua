@@ -8,12 +8,13 @@
 --# fence
 --# streams
 --# people
+local BANNED, TOO_MANY = -1, -2
 local MOST = 500  -- sessions of a name: each direct message to it reads all its claims
 local session, is_account, bans = ARGV[1], ARGV[2], tonumber(ARGV[3])
 for n = 4, 3 + bans do
   local ban = redis.call('HGET', KEYS[1], ARGV[n])
   if ban and struct.unpack('>d', ban) > now then
-    return -1
+    return BANNED
   end
 end
 for n = 4 + bans, #ARGV, 2 do
@@ -21,7 +22,7 @@ for n = 4 + bans, #ARGV, 2 do
   local claims, count = claims_of(key, true)
   if is_free(claims, count, is_account) then
     if count >= MOST and not claims[session] then
-      return -2
+      return TOO_MANY
     end
     save_claim(key, session, {node, ARGV[n + 1], is_account, 0, ''})
     return (n - 4 - bans) / 2 + 1

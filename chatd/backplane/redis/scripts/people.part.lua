@@ -2,6 +2,7 @@
 --
 -- A claim of a name is {node, spelling, '1' for an account, number, text}: the last two are the
 -- away text, or 0 and ''. Who is in a room is {spelling, {nodes}} for each folded name.
+local EVENT_MARK = '\255\255'  -- as in `chatd.backplane.redis.packing`
 local alive = {[node] = true}
 local function is_alive(id)
   if alive[id] == nil then
@@ -64,8 +65,8 @@ end
 -- Tell all nodes that have a room open of an EVENT, except sessions with a folded name.
 local function announce(stream, but, event)
   event.room = redis.call('HGET', name_of('m', stream), 'name') or ''
-  local word = '\255\255' .. cmsgpack.pack({stream, but, event})
-  redis.call('PUBLISH', PREFIX .. 'stream ' .. stream, word)
+  local word = EVENT_MARK .. cmsgpack.pack({stream, but, event})
+  redis.call('PUBLISH', channel_of(stream), word)
 end
 
 -- Return whether an entry of a room has a node, and the other nodes in it that are alive.

@@ -1,8 +1,8 @@
 -- The functions of all scripts of streams; this part comes after the fence.
 --
--- A kept message is one string: its time (8 bytes, a double), the length of its content (4), the
--- length (2) of the key that follows: author, NUL, id; then its other fields and its content in
--- MessagePack, which no script reads.
+-- A kept message is one string, as in `chatd.backplane.redis.packing`: its time (8 bytes, a double),
+-- the length of its content (4), the length (2) of the key that follows: author, NUL, id; then its
+-- other fields and its content in MessagePack, which no script reads.
 local TAG = string.match(RUN, '^{.-}')
 local PREFIX = TAG .. 'c:' .. generation .. ':'  -- of channels, as in `chatd.backplane.redis.keys`
 local CHUNK = 1000  -- arguments of one command; a Lua stack takes some 8,000
@@ -12,9 +12,14 @@ local function name_of(kind, name)
   return TAG .. kind .. ':' .. name
 end
 
+-- Return the channel of a room's stream.
+local function channel_of(stream)
+  return PREFIX .. 'stream ' .. stream
+end
+
 local function time_size_key(element)
-  local time, size, length = struct.unpack('>dI4I2', element)
-  return time, size, string.sub(element, 15, 14 + length)
+  local time, size, length, at = struct.unpack('>dI4I2', element)
+  return time, size, string.sub(element, at, at + length - 1)
 end
 
 local function in_chunks(command, key, values, step)

@@ -4,5 +4,5 @@
 -- ARGV  1 the stream  2 the push
 --# fence
 --# streams
-redis.call('PUBLISH', PREFIX .. 'stream ' .. ARGV[1], ARGV[2])
+redis.call('PUBLISH', channel_of(ARGV[1]), ARGV[2])
 return 1

@@ -10,6 +10,6 @@ local s = get(ARGV[1], now - ARGV[2])
 redis.call('HSET', s.m, 'topic', ARGV[3])
 local work = redis.call('HINCRBY', RUN, 'work', 1)
 if ARGV[4] ~= '' then
-  redis.call('PUBLISH', PREFIX .. 'stream ' .. ARGV[1], ARGV[4])
+  redis.call('PUBLISH', channel_of(ARGV[1]), ARGV[4])
 end
 return work
