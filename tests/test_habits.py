@@ -156,7 +156,7 @@ class BoundsTests(SynchronousTestCase):
     def test_reasons(self):
         """Each requirement has a lower bound, which the session `lowest` can pin, and a reason."""
         config = (ROOT / "setup.cfg").read_text()
-        for name in ("install_requires", "speed"):
+        for name in ("install_requires", "speed", "redis", "web"):
             (listed,) = re.findall(rf"^{name} =\n((?:    .+\n)+)", config, re.MULTILINE)
             lines = listed.splitlines()
             for reason, requirement in zip(lines[::2], lines[1::2], strict=True):

@@ -25,6 +25,13 @@ FAN_OUT = {
     for members in (1, 10, 100)
 }
 GROWTH = {"growth": {"1 × 1": {"chatd": [6000.0]}, "10 × 1000": {"chatd": [90.0, 80.0, 95.0]}}}
+SCALE = {
+    "scale": {
+        "messages/s": {"chatd": [350e3, 340e3], "chatd-redis": [100e3], "chatd-redis-two": [90e3]},
+        "Redis CPU": {"chatd-redis": [3.5, 4.25, 4.5], "chatd-redis-two": [4.5]},
+        "p99": {"chatd": [1.0]},
+    }
+}
 
 
 class PlotsTests(SynchronousTestCase):
@@ -52,6 +59,22 @@ class PlotsTests(SynchronousTestCase):
             self.drawn(FAN_OUT | GROWTH),
             ["fan-out-dark.svg", "fan-out-light.svg", "growth-dark.svg", "growth-light.svg"],
         )
+
+    def test_scale(self):
+        """The picture of several daemons has a panel for each quantity that was measured."""
+        self.assertEqual(self.drawn(SCALE), ["scale-dark.svg", "scale-light.svg"])
+        words = self.words("scale-light.svg")
+        for word in (
+            plots.SCALE_TITLE,
+            "thousand messages/s",
+            "345",
+            "Redis CPU, µs",
+            "4.25",
+            "not measured",
+            "two chatd on Redis",
+        ):
+            self.assertIn(word, words)
+        self.assertNotIn("sent to heard, µs", words)
 
     def test_fan_out(self):
         """The picture names each room and each peer, with its median in millions."""
