@@ -242,7 +242,7 @@ def wheel(session: nox.Session) -> None:
 
 
 def lowest_versions(path: Path) -> list[str]:
-    """Read the requirements of a setup.cfg, and of the extras that users take, with their bounds."""
+    """Read the requirements of a setup.cfg and of the extras for users, pinned to their bounds."""
     config = ConfigParser()
     config.read(path)
     extras = config["options.extras_require"]

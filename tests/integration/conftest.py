@@ -118,4 +118,7 @@ def browsers() -> Iterator[tuple[Chrome, Chrome]]:
 @pytest.fixture
 def tabs(page: Page, browsers: tuple[Chrome, Chrome]) -> list[Tab]:
     """Return two tabs that have not joined."""
-    return [Tab(each, page.address) for each in browsers]
+    tabs = [Tab(each, page.address) for each in browsers]
+    for tab in tabs:
+        tab.complaints()  # of an earlier test
+    return tabs
