@@ -186,7 +186,7 @@ def _add_invite(commands: Any) -> None:  # noqa: ANN401  (see `_add_connect`)
         help="print a link to the page of a server",
         description=(
             "Print a link with which a person joins in a browser, and at a terminal a QR code of "
-            "it. Whoever has the link has the key."
+            "it. Anyone with the link has the key."
         ),
     )
     parser.add_argument(

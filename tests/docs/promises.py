@@ -15,7 +15,7 @@ __all__ = [
     "RECORDED",
     "SECRET",
     "Cells",
-    "Tests",
+    "Holders",
     "missing",
     "named",
     "rows",
@@ -26,23 +26,23 @@ __all__ = [
 
 PAGE = "docs/explanation/security.md"
 
-Tests = tuple[str, ...]
-"""Tests that hold a promise, each as `path::Class::test`, or `path::test` without a class."""
-Cells = dict[str, list[tuple[str, Tests]]]
+Holders = tuple[str, ...]
+"""The tests that hold a promise: `path::Class::test` each, or `path::test` without a class."""
+Cells = dict[str, list[tuple[str, Holders]]]
 """The rows of a table: the first cell, and the other cells, each with its tests."""
 
-SECRET: Tests = (
+SECRET: Holders = (
     "tests/server/test_factory.py::KeyTests::test_with_a_key",
     "tests/wire/test_channel.py::TransportTests::test_both_ways",
 )
 """The tests that with a key, no message goes in the clear."""
-CHECKED: Tests = (
+CHECKED: Holders = (
     "tests/integration/test_tls.py::test_no_word_in_the_clear",
     "tests/integration/test_tls.py::test_untrusted_certificate",
     "tests/integration/test_tls.py::test_certificate_of_another_host",
 )
 """The tests of TLS between a client that checks the certificate and a server."""
-RECORDED: Tests = (
+RECORDED: Holders = (
     "tests/wire/test_noise.py::HandshakeTests::test_new_keys_each_time",
     "tests/wire/test_noise.py::HandshakeTests::test_recorded_traffic",
 )

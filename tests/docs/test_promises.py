@@ -7,7 +7,7 @@ import re
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.docs.pages import page, section
-from tests.docs.promises import CHECKED, PAGE, RECORDED, SECRET, Tests, missing, sentences
+from tests.docs.promises import CHECKED, PAGE, RECORDED, SECRET, Holders, missing, sentences
 
 ACCOUNTS = "tests/server/test_admission_accounts.py::AccountTests"
 BACKPLANE = "tests/daemon/test_backplane_options.py::BackplaneOptionsTests"
@@ -34,14 +34,14 @@ WEB = "tests/web"
 WEB_BOUNDS = "tests/web/test_websocket_bounds.py"
 WITHOUT_KEY = "tests/wire/test_codec.py::RoundTripTests::test_without_a_key"
 
-AT_THE_SERVER: Tests = (
+AT_THE_SERVER: Holders = (
     f"{FACTORY}::test_read_by_the_server",
     f"{DIRECTORY}::test_plain_text",
     f"{REDIS}/test_chat.py::test_plain_text",
 )
 """The tests that the server, its directory and its Redis have messages in plain text."""
 
-PROMISES: dict[str, dict[str, Tests]] = {
+PROMISES: dict[str, dict[str, Holders]] = {
     "Is it encrypted?": {
         "With a key file: yes, between every client and the server.": SECRET,
         "Anyone with the key file can connect and sign.": (
@@ -246,7 +246,7 @@ PROMISES: dict[str, dict[str, Tests]] = {
         "On another address, only the key and accounts keep it out.": (
             f"{WEB}/test_site.py::HostTests::test_reachable",
         ),
-        "**What people say is no HTML.** The page's policy lets the browser run nothing but the "
+        "**Messages are never HTML.** The page's policy lets the browser run nothing but the "
         "files of the page, and put no HTML together.": (
             f"{WEB}/test_site.py::PageTests::test_page",
             f"{WEB}/test_site.py::PageTests::test_policy",
