@@ -11,6 +11,7 @@ from twisted.python import usage
 
 from chatd.chat.policy import Policy
 from chatd.chat.rooms import LOBBY, MAX_ROOMS, PRESENCE_LIMIT
+from chatd.daemon.needs import check_needs
 from chatd.daemon.settings import DEFAULT_ENDPOINT, Settings
 from chatd.daemon.stores import usual_retention
 from chatd.daemon.values import (
@@ -114,9 +115,9 @@ PARAMETERS: list[list[object]] = [
     [
         "durability",
         None,
-        Durability.FULL.value,
+        None,
         "What a power cut can cost with --data or --backplane: full loses no confirmed message; "
-        "normal can lose the last moments, and is faster.",
+        f"normal can lose the last moments, and is faster. [default: {Durability.FULL.value}]",
         as_durability,
     ],
     [
@@ -190,8 +191,9 @@ PARAMETERS: list[list[object]] = [
     [
         "login-rate",
         None,
-        LOGINS_PER_MINUTE,
-        "Wrong passwords that each address may try a minute, and at once.",
+        None,
+        "Wrong passwords that each address may try a minute, and at once, with accounts. "
+        f"[default: {LOGINS_PER_MINUTE}]",
         as_count("login-rate"),
     ],
     [
@@ -217,7 +219,7 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
         options: The values of the options, by their names.
 
     Raises:
-        UsageError: Two options contradict each other, or a path is empty.
+        UsageError: Two options contradict each other, one needs another, or a path is empty.
     """
     _check(options)
     return Settings(
@@ -231,7 +233,7 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
         data=options["data"],
         backplane=options["backplane"],
         backplane_password_file=options["backplane-password-file"],
-        durability=Durability(options["durability"]),
+        durability=options["durability"] or Durability.FULL,
         keep=_retention(options),
         policy=Policy(
             rooms=() if options["no-room"] else tuple(options["rooms"]) or (LOBBY,),
@@ -243,7 +245,7 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
         password_file=options["password-file"],
         checkers=options.get("credCheckers", ()),
         limits=_limits(options),
-        logins_per_minute=options["login-rate"],
+        logins_per_minute=options["login-rate"] or LOGINS_PER_MINUTE,
         operator_file=options["operator-file"],
         socket_mode=options["socket-mode"],
         grace_s=options["grace"],
@@ -268,17 +270,9 @@ def _check(options: Mapping[str, Any]) -> None:
             f"--max-rooms {options['max-rooms']}: a session begins in the "
             f"{len(options['rooms'])} rooms of --room"
         )
-    for option, key in (("web-origin", "web-origins"), ("web-proxy", "web-proxies")):
-        if options[key] and not options["web"]:
-            raise usage.UsageError(f"--{option} needs --web ENDPOINT")
     if options["data"] is not None and options["backplane"] is not None:
         raise usage.UsageError("--data and --backplane contradict each other")
-    for option in ("backplane-password-file", "backplane-patience"):
-        if options[option] is not None and options["backplane"] is None:
-            raise usage.UsageError(f"--{option} needs --backplane URL")
-    is_kept = options["data"] is not None or options["backplane"] is not None
-    if not is_kept and Durability(options["durability"]) is not Durability.FULL:
-        raise usage.UsageError("--durability needs --data DIR or --backplane URL")
+    check_needs(options)
 
 
 def _retention(options: Mapping[str, Any]) -> Retention:

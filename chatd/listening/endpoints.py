@@ -34,6 +34,7 @@ __all__ = [
     "SOCKET_MODE",
     "is_stdio",
     "server_endpoint",
+    "takes_socket_mode",
 ]
 
 BACKLOG = 4096
@@ -187,6 +188,23 @@ def server_endpoint(
 def is_stdio(description: str) -> bool:
     """Return whether a server endpoint is standard input and output."""
     return _OF_STDIO.match(description) is not None
+
+
+def takes_socket_mode(description: str) -> bool:
+    """Return whether `server_endpoint` makes something of a socket mode, be it an error.
+
+    Args:
+        description: The string. `server_endpoint` reports a wrong one.
+    """
+    text = description.removeprefix(_HAPROXY)
+    kind = text.partition(":")[0]
+    if kind not in ("unix", "systemd"):
+        return False
+    try:
+        arguments = read_arguments(text, SERVER_KINDS)
+    except ValueError:
+        return True
+    return "mode" not in arguments if kind == "unix" else arguments["domain"] == "UNIX"
 
 
 def _made_endpoint(

@@ -126,7 +126,8 @@ class BoundsTests(SynchronousTestCase):
         """A mode is octal."""
         self.assertIsNone(self.settings().socket_mode)  # the default is 666
         for text, mode in (("660", 0o660), ("0600", 0o600), ("0o640", 0o640)):
-            self.assertEqual(self.settings("--socket-mode", text).socket_mode, mode)
+            made = self.settings("--socket-mode", text, "--endpoint=unix:chat.sock")
+            self.assertEqual(made.socket_mode, mode)
         for text in ("", "999", "rw", "-1", "1000", "6 6"):
             self.assertIn("an octal mode", self.refusal("--socket-mode", text))
         self.assertIn("nobody could connect", self.refusal("--socket-mode", "0"))
