@@ -13,7 +13,7 @@ from chatd.cli.marks import Mark
 from chatd.config.ownfile import read_trusted_file
 from chatd.errors import ConfigurationError
 
-__all__ = ["Login", "ask_password", "ask_unseen", "read_password_file"]
+__all__ = ["Login", "ask_password", "ask_unseen", "only_line", "read_password_file"]
 
 _WHAT = "password file"
 _MAX_FILE_BYTES = 4096
@@ -67,13 +67,29 @@ def read_password_file(path: str) -> str:
             it, or it does not hold exactly one line of text. No error quotes the file.
     """
     data = read_trusted_file(path, _WHAT, is_secret=True, max_bytes=_MAX_FILE_BYTES)
-    try:
-        line = data.removesuffix(b"\n").removesuffix(b"\r").decode()
-    except UnicodeDecodeError:  # not chained: the error holds the password
-        raise ConfigurationError(f"the {_WHAT} {path} is not UTF-8 text") from None
+    line = only_line(data, f"the {_WHAT} {path}")
     if not line or len(line.splitlines()) > 1:
         raise ConfigurationError(f"the {_WHAT} {path} must hold one line: the password")
     return line
+
+
+def only_line(data: bytes, what: str) -> str:
+    """Return the password in some bytes, which is their only line, without its line end.
+
+    Args:
+        data: The bytes, without a byte order mark.
+        what: Names the source of the bytes in an error.
+
+    Raises:
+        ConfigurationError: There are several lines, or it is not text. No error quotes it.
+    """
+    line = data.removesuffix(b"\n").removesuffix(b"\r")
+    if b"\n" in line:
+        raise ConfigurationError(f"{what} must hold one line: the password")
+    try:
+        return line.decode()
+    except UnicodeDecodeError:  # not chained: the error holds the password
+        raise ConfigurationError(f"{what} is not UTF-8 text") from None
 
 
 def ask_password(name: str) -> str:

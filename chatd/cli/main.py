@@ -140,7 +140,7 @@ def _add_connect(commands: Any) -> None:  # noqa: ANN401  (argparse's class has 
         "--password-file",
         metavar="FILE",
         type=_path,
-        help="a file of mode 0600 that holds one line, the password of NAME",
+        help="a file that holds one line, the password of NAME; others may not read it",
     )
     password.add_argument(
         "--password", action="store_true", help="ask for the password of NAME at the terminal"
@@ -169,7 +169,8 @@ def _add_passwd(commands: Any) -> None:  # noqa: ANN401  (see `_add_connect`)
         help="set the password of an account, or delete or list accounts",
         description=(
             "Set the password of an account in a password file. A missing file is made with mode "
-            "0600. At a terminal, asks for the password twice; from a pipe, reads one line."
+            "0600. At a terminal, asks for the password twice; from a pipe, reads the whole input, "
+            "which is one line."
         ),
     )
     accounts.add_argument("file", metavar="FILE", type=_path, help="the password file")

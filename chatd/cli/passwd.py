@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from chatd.cli.login import ask_unseen
+from chatd.cli.login import ask_unseen, only_line
 from chatd.cli.printable import plain
 from chatd.cli.status import Status
 from chatd.cli.streams import tell
@@ -14,8 +14,8 @@ from chatd.errors import ConfigurationError
 
 __all__ = ["passwd"]
 
-_MAX_LINE = 64 * 1024
-"""Length of the longest line read from a pipe, in bytes; more than any password has."""
+_MAX_INPUT = 64 * 1024
+"""How much is read from a pipe, in bytes; more than any password has."""
 
 
 def passwd(options: argparse.Namespace) -> Status:
@@ -83,15 +83,11 @@ def _ask(name: str) -> str:
 
 
 def _read_line() -> str:
-    """Return the first line of standard input, without its line end."""
+    """Return the only line of standard input, without its line end."""
     try:
         # Not sys.stdin, which is None if standard input was closed.
         with open(0, "rb", closefd=False) as source:
-            line = source.readline(_MAX_LINE)
+            data = source.read(_MAX_INPUT)
     except OSError as error:
         raise ConfigurationError(f"cannot read a password: {why(error)}") from error
-    line = strip_mark(line, "standard input")
-    try:
-        return line.removesuffix(b"\n").removesuffix(b"\r").decode()
-    except UnicodeDecodeError:  # not chained: the error holds the password
-        raise ConfigurationError("the password is not UTF-8 text") from None
+    return only_line(strip_mark(data, "standard input"), "standard input")

@@ -170,7 +170,8 @@ def parse(path: str | Path, lines: Iterable[str]) -> dict[str, FileAccount]:
             parameters_of(account.hash)
         except (RequestError, ValueError) as error:
             raise ConfigurationError(
-                f"{path}, line {number}: not an account; make one with: chatd passwd FILE NAME"
+                f"{path}, line {number}: not an account; delete the line, and make an account "
+                "with: chatd passwd FILE NAME"
             ) from error
         first = accounts.setdefault(fold(account.name), account)
         if first is not account:

@@ -50,7 +50,7 @@ class FileTests(SynchronousTestCase):
 
     def test_not_one_line(self):
         """The command refuses a file with no line or several lines."""
-        for data in (b"", b"\n", b"open\nsesame\n", b"\nsesame"):
+        for data in (b"", b"\n", b"open\nsesame\n", b"\nsesame", b"sesame\n\n"):
             self.assertIn("must hold one line", self.refuse(data))
 
     def test_not_utf_8(self):

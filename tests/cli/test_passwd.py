@@ -77,7 +77,7 @@ class PipeTests(PasswdCase):
 
     def test_new_file(self):
         """The command makes a new file, and says so."""
-        status, output, complaint = self.pipe(SECRET.encode() + b"\nmore\n")
+        status, output, complaint = self.pipe(SECRET.encode() + b"\n")
         self.assertEqual((status, complaint), (Status.DONE, ""))
         self.assertEqual(
             output, f"added alice to {self.path}; give it to the server with --password-file\n"
@@ -97,10 +97,13 @@ class PipeTests(PasswdCase):
         self.assertEqual(loaded.verify("bob", "second"), "bob")
 
     def test_bad_password(self):
-        """The command refuses a password that is empty, too long or not text, or has controls."""
+        """The command refuses what is no password: nothing, too much, several lines, no text."""
         for data, why in (
             (b"", "empty"),
-            (b"\n" + SECRET.encode(), "empty"),
+            (b"\n", "empty"),
+            (b"\n" + SECRET.encode(), "must hold one line"),
+            (SECRET.encode() + b"\nmore\n", "must hold one line"),
+            (SECRET.encode() + b"\n\n", "must hold one line"),
             (SECRET.encode() * 200, "up to 1024 bytes"),
             (SECRET.encode() + b"\xff", "UTF-8"),
             (SECRET.encode() + b"\0", "control characters"),
@@ -132,7 +135,8 @@ class PipeTests(PasswdCase):
         self.assert_refused(self.pipe(b"x"), f"chmod 600 {self.path}")
         self.path.chmod(0o600)
         self.path.write_text(f"alice:{SECRET}\n")
-        self.assert_refused(self.pipe(b"x"), f"{self.path}, line 1")
+        advice = "delete the line, and make an account with"
+        self.assert_refused(self.pipe(b"x"), f"{self.path}, line 1: .*{advice}")
         nowhere = self.directory / "no" / "where"
         self.assert_refused(self.pipe(b"x", path=nowhere), f"cannot write .*{nowhere}: No such")
 
