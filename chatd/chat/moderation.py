@@ -14,8 +14,11 @@ from chatd.chat.names import fold, fold_known
 from chatd.chat.rooms import Member
 from chatd.errors import ErrorCode, RequestError
 
-__all__ = ["Ban", "Bans", "Operators", "Target"]
+__all__ = ["END_OF_TIME", "Ban", "Bans", "Operators", "Target"]
 
+END_OF_TIME = 253_402_300_800.0
+"""Each ban that ends does so before this time, in Unix seconds: the year 10000, beyond the range of
+Python's `datetime`."""
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 """The units in which a banned person is told when the ban ends, with their lengths in seconds."""
 _LONG_S = 10_000 * 86_400

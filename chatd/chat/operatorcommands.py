@@ -9,7 +9,7 @@ import msgspec
 
 from chatd.chat.commandtable import Answer, CommandTable, Note
 from chatd.chat.lists import ListFields, items_after
-from chatd.chat.moderation import Ban, Operators, Target
+from chatd.chat.moderation import END_OF_TIME, Ban, Operators, Target
 from chatd.chat.names import MAX_TOPIC
 from chatd.chat.rooms import M
 from chatd.chat.roster import Roster
@@ -17,8 +17,6 @@ from chatd.chat.shared import Ending
 from chatd.errors import ErrorCode, RequestError
 
 __all__ = ["OperatorCommands"]
-
-_END_OF_TIME = 253_402_300_800.0  # the year 10000, beyond the range of Python's `datetime`
 
 
 class _Target(msgspec.Struct):
@@ -31,7 +29,7 @@ class _Kick(_Target):
 
 
 class _Ban(_Kick):
-    until: Annotated[float, msgspec.Meta(lt=_END_OF_TIME)] | None = None
+    until: Annotated[float, msgspec.Meta(lt=END_OF_TIME)] | None = None
 
 
 class OperatorCommands(Generic[M]):

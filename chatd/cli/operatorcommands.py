@@ -7,6 +7,7 @@ import time
 from ipaddress import ip_address
 from typing import Any
 
+from chatd.chat.moderation import END_OF_TIME
 from chatd.chat.names import check_name
 from chatd.cli.arguments import checked
 from chatd.cli.days import date_and_time
@@ -20,7 +21,9 @@ FOR_GOOD = "-"
 BAN = f"DURATION is such as 10m, 2h or 7d; {FOR_GOOD} or none: for good"
 KICK = "NAME is out of all rooms then, and may come back; /ban prevents that"
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_DURATION = re.compile(rf"([0-9]{{1,6}})([{''.join(_SECONDS)}])")
+_MAX_DIGITS = 12
+"""A number with more digits is beyond the end of time, also in seconds."""
+_DURATION = re.compile(rf"([0-9]+)([{''.join(_SECONDS)}])")
 
 
 async def kick(talk: Talk, target: str, reason: str = "") -> None:
@@ -35,7 +38,7 @@ async def ban(talk: Talk, target: str, duration: str = FOR_GOOD, reason: str = "
     Raises:
         NotDone: The target or the duration is not allowed, or there is no connection.
     """
-    until = None if duration == FOR_GOOD else time.time() + _seconds(duration)
+    until = None if duration == FOR_GOOD else _end(duration)
     kicked = await talk.client.ban(**_target(target), until=until, reason=reason)
     talk.known.ban(target)
     for_how_long = "for good" if duration == FOR_GOOD else f"for {duration}"
@@ -74,14 +77,22 @@ def _target(who: str) -> dict[str, Any]:
         return {"name": checked(check_name, who)}
 
 
-def _seconds(duration: str) -> int:
+def _end(duration: str) -> float:
+    """Return when a ban of a duration ends, in Unix seconds."""
     match = _DURATION.fullmatch(duration)
     if match is None:
         raise NotDone(
             f"{duration} is not a duration; write it like 10m, 2h or 7d, or {FOR_GOOD} for good; "
             "a reason comes after it"
         )
-    return int(match[1]) * _SECONDS[match[2]]
+    number = match[1].lstrip("0") or "0"
+    is_short = len(number) <= _MAX_DIGITS
+    until = time.time() + int(number) * _SECONDS[match[2]] if is_short else END_OF_TIME
+    if until >= END_OF_TIME:
+        raise NotDone(
+            f"{duration} is too long: a ban ends before the year 10000, or with {FOR_GOOD} never"
+        )
+    return until
 
 
 def _sessions(number: int) -> str:

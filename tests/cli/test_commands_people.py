@@ -2,6 +2,7 @@
 
 import time
 
+from chatd.chat.moderation import END_OF_TIME
 from tests.cli.talking import CommandsCase, Talker
 
 
@@ -113,10 +114,23 @@ class OperatorTests(CommandsCase):
             "spam is not a duration; write it like 10m, 2h or 7d, or - for good; "
             "a reason comes after it",
         )
-        for duration in ("10", "m", "10x", "1h30m", "-1d", "1.5h", "1000000d", "10 m", "\u0661d"):
+        for duration in ("10", "m", "10x", "1h30m", "-1d", "1.5h", "10 m", "\u0661d"):
             line = f"/ban bob {duration}"
             self.assertRegex(self.alice.mistype(line), "not a duration|too many")
         self.assertEqual(self.bans(), [])
+
+    def test_too_long(self):
+        """The client says so of a duration that is too long for a ban, and bans nobody."""
+        for duration in ("99999999d", f"{10**13}s", f"{'9' * 5000}w"):
+            reason = self.alice.mistype(f"/ban bob {duration}")
+            self.assertEqual(
+                reason,
+                f"{duration} is too long: a ban ends before the year 10000, or with - never",
+            )
+        self.assertEqual(self.bans(), [])
+        self.alice.type("/ban bob 0001000000d")
+        (ban,) = self.bans()
+        self.assertLess(ban.until, END_OF_TIME)
 
     def test_addresses(self):
         """An IP address, or a user of the server's machine, is banned as an address."""

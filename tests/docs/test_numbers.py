@@ -16,6 +16,7 @@ from chatd import testing
 from chatd.chat.access import MAX_INVITED, MAX_PRIVATE_ROOMS
 from chatd.chat.away import MAX_AWAY
 from chatd.chat.commits import MAX_BATCH
+from chatd.chat.history import MAX_PAGE
 from chatd.chat.names import GUEST, MAX_NAME, MAX_ROOM, MAX_TOPIC
 from chatd.chat.rooms import MAX_ROOMS
 from chatd.cli.batch import LASTING_WINDOW
@@ -58,6 +59,7 @@ LEAST_S, MOST_S = 1.0, 30.0
 CLIENT = "docs/reference/client.md"
 PROTOCOL = "docs/reference/protocol.md"
 SYSTEMD = "docs/how-to/systemd.md"
+TERMINAL = "docs/reference/terminal.md"
 
 SENTENCES = [
     (README, f"by default after {SQLITE_RETENTION.max_age_s / DAY_S:g} days"),
@@ -81,7 +83,8 @@ SENTENCES = [
     (CLIENT, f"a room in memory keeps {MEMORY_RETENTION.max_messages:,} messages by default"),
     (CLIENT, f"confirmed none for {WORDS[PATIENCE_S // 60]} minutes"),
     (CLIENT, f"connects again after {LEAST_S:g} to {MOST_S + 1:g} seconds"),
-    ("docs/reference/terminal.md", f"with a text of up to {MAX_AWAY} characters"),
+    (TERMINAL, f"shows the last N messages, 1 to {MAX_PAGE}, of"),
+    (TERMINAL, f"with a text of up to {MAX_AWAY} characters"),
     ("docs/explanation/delivery.md", f"keeps up to {MAX_UNCONFIRMED:,} messages to send"),
     ("docs/explanation/delivery.md", f"while fewer than {READY_BELOW:,} are unconfirmed"),
     ("docs/reference/log.md", f"A name is cut after {MAX_NAME} characters"),
