@@ -145,7 +145,10 @@ class Engine(Generic[S]):
             has_accounts=has_accounts,
         )
         self.hub: Hub[S] = Hub(roster, delivery, start, self.failures.failed, unix_time=unix_time)
-        listen(self.hub, bans, self.link_patience, start, self.failures.failed)
+        # An outage is over then, so the log has its failures before those of another outage.
+        listen(
+            self.hub, bans, self.link_patience, start, self.failures.failed, self.failures.finish
+        )
         return roster
 
     def _end_all(self, code: str, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Awaitable
+from dataclasses import dataclass
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -21,6 +22,24 @@ MAX_TEXTS = 20
 """How many different failures of the store are logged and counted in that time."""
 
 
+@dataclass(slots=True)
+class _Unlogged:
+    """Failures that are counted and not logged.
+
+    Attributes:
+        count: Their number.
+        last_at: When the last was, by the clock.
+    """
+
+    count: int = 0
+    last_at: float = 0.0
+
+    def note(self, now: float) -> None:
+        """Count a failure."""
+        self.count += 1
+        self.last_at = now
+
+
 class FailureLog:
     """Starts background work, and logs its failures.
 
@@ -31,8 +50,9 @@ class FailureLog:
     log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._unlogged: dict[str, int] = {}
-        self._others = 0
+        self._clock = clock
+        self._unlogged: dict[str, _Unlogged] = {}
+        self._others = _Unlogged()
         self._timer = Timer(clock)
 
     def store_failed(self, error: Exception) -> None:
@@ -42,27 +62,38 @@ class FailureLog:
         """
         text = str(error)
         if text in self._unlogged:
-            self._unlogged[text] += 1
+            self._unlogged[text].note(self._clock.seconds())
         elif len(self._unlogged) == MAX_TEXTS:
-            self._others += 1
+            self._others.note(self._clock.seconds())
         else:
             if not self._timer.is_running:
                 self._timer.start(QUIET_S, self.finish)
-            self._unlogged[text] = 0
+            self._unlogged[text] = _Unlogged()
             self.log.error("the store failed: {error}", error=error)
 
     def finish(self) -> None:
-        """Log now how many failures of the store were counted and not logged."""
+        """Log now how many failures of the store were counted and not logged.
+
+        The lines are warnings, and say how long ago the last failure was: they are no news.
+        """
         self._timer.stop()
         unlogged, self._unlogged = self._unlogged, {}
-        others, self._others = self._others, 0
-        for text, count in unlogged.items():
-            if count:
-                self.log.error(
-                    "the store failed again: {text} ({count} more)", text=text, count=count
+        others, self._others = self._others, _Unlogged()
+        now = self._clock.seconds()
+        for text, each in unlogged.items():
+            if each.count:
+                self.log.warn(
+                    "the store failed again: {text} ({count} more, the last {ago:.0f} s ago)",
+                    text=text,
+                    count=each.count,
+                    ago=now - each.last_at,
                 )
-        if others:
-            self.log.error("the store failed in other ways: {count} times", count=others)
+        if others.count:
+            self.log.warn(
+                "the store failed in other ways: {count} times, the last {ago:.0f} s ago",
+                count=others.count,
+                ago=now - others.last_at,
+            )
 
     def failed(self, error: BaseException | None) -> None:
         """Log that a message could not be stored or delivered."""

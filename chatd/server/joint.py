@@ -70,8 +70,18 @@ def listen(
     patience: LinkPatience,
     start: Start,
     failed: Callable[[Exception], None],
+    works_again: Callable[[], None],
 ) -> None:
-    """Listen to the other daemons of the chat, if there are others."""
+    """Listen to the other daemons of the chat, if there are others.
+
+    Args:
+        hub: The chat of this daemon.
+        bans: The bans in force.
+        patience: Learns of the state of the link.
+        start: Runs a coroutine.
+        failed: Called with an unexpected error.
+        works_again: Called when the link works again.
+    """
     shared = hub.roster.shared
     if not isinstance(shared, SeveralDaemons):
         return
@@ -79,6 +89,7 @@ def listen(
     def linked(state: LinkState) -> None:
         patience.changed(state)
         if state.is_up:
+            works_again()
             start(shared.read_again())
 
     listener = Listener(hub, bans, shared.claims, linked, failed)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.connection.events import (
@@ -21,7 +20,6 @@ from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.server.inwork import InWork
 from chatd.server.pace import Pace
 from chatd.server.session import Session
-from chatd.server.sessionlog import logged_code
 from chatd.server.sessionprotocol import SessionProtocol
 from chatd.transport.hooks import call_hook
 from chatd.transport.life import Life
@@ -39,8 +37,6 @@ MAX_SAID_IN_TURN = 1_000
 
 class ServerProtocol(SessionProtocol):
     """The server's side of one connection; built by `ChatFactory`."""
-
-    log = Logger()
 
     def __init__(self, factory: ChatFactory[Any]) -> None:
         super().__init__(factory)
@@ -187,8 +183,7 @@ class ServerProtocol(SessionProtocol):
         """Log the code of a client's first ERROR; its text may quote a message."""
         if not self._has_noted_error:
             self._has_noted_error = True
-            code = logged_code(getattr(error.header, "code", ""))
-            self.log.debug("{who}: client's error: code={code}", who=self, code=code)
+            self._log_client_error(getattr(error.header, "code", ""))
 
     def _pace_answers(self) -> Deferred[None] | None:
         """Pause after many answers, for other clients' turn; before a session, end instead."""

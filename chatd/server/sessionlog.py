@@ -87,6 +87,24 @@ class SessionLog:
             reason=_quoted(error.message, MAX_LOGGED_REASON),
         )
 
+    def client_error(self, who: object, code: str, *, address: str, is_established: bool) -> None:
+        """Log that a client reported an error of the server; its text may quote a message.
+
+        Args:
+            who: The session.
+            code: The code, as the client sent it.
+            address: See `over`.
+            is_established: Whether the session is established.
+        """
+        if not self._pace_of(is_established).may_log(address):
+            return
+        self.log.info(
+            "{who}: client's error: code={code} address={address}",
+            who=who,
+            code=logged_code(code),
+            address=address,
+        )
+
     def over(
         self,
         who: object,
@@ -107,8 +125,7 @@ class SessionLog:
             name: The client's name, or the name that it asked for; empty if there is none.
             was_established: Whether the session was established.
         """
-        pace = self._of_sessions if was_established else self._of_others
-        if not pace.may_log(address):
+        if not self._pace_of(was_established).may_log(address):
             return
         if was_established:
             what = "ended"
@@ -123,3 +140,6 @@ class SessionLog:
             name=_quoted(name, MAX_NAME),
             reason=_quoted(end.reason, MAX_LOGGED_REASON),
         )
+
+    def _pace_of(self, is_established: bool) -> LogPace:
+        return self._of_sessions if is_established else self._of_others

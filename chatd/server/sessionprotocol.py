@@ -183,6 +183,15 @@ class SessionProtocol(ChatProtocol):
             was_established=session is not None,
         )
 
+    def _log_client_error(self, code: str) -> None:
+        session = self.session
+        self._engine.session_log.client_error(
+            self,
+            code,
+            address=self._known_address() if session is None else session.address,
+            is_established=session is not None,
+        )
+
     def _known_address(self) -> str:
         """Return the client's address, also after the connection is closed."""
         address = identify(self.stream).address  # a proxy may have told it after the beginning

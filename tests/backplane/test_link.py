@@ -1,5 +1,7 @@
 """Tests of a daemon that loses its link to the backplane."""
 
+from twisted.logger import capturedLogs, formatEvent
+
 from chatd.backplane.interface import LinkState
 from chatd.chat.policy import Policy
 from chatd.errors import ConfigurationError, RequestError
@@ -27,6 +29,26 @@ class LinkTests(DaemonsCase):
         self.assertEqual(self.ann.texts, ["one", "two"])
         self.assertEqual(self.ann.texts, self.bob.texts)
         self.assertEqual(len(self.flushLoggedErrors()), 0)
+
+    def test_outage_told_whole(self):
+        """When the link works again, the log has the number of its failures, and none later."""
+        self.here.lose_link()
+        with capturedLogs() as events:
+            for number in range(3):
+                sent = self.ann.send("hello?", id=str(number))
+                self.advance(1.0)
+                self.failureResultOf(sent, RequestError)
+            self.here.restore_link()
+            self.here.listener.linked(LinkState(True))
+            self.advance(0.0)
+            told = [formatEvent(event) for event in events]
+            self.advance(100.0)
+        failures = [line for line in told if line.startswith("the store failed")]
+        self.assertRegex(
+            failures[-1], r"^the store failed again: .* \(2 more, the last \d s ago\)$"
+        )
+        later = [formatEvent(event) for event in events][len(told) :]
+        self.assertNotIn("the store failed", " ".join(later))
 
     def test_long(self):
         """When the patience is over, the sessions end, and their clients may come back."""

@@ -51,7 +51,7 @@ class Daemon:
             chat.change_password,
         )
         patience = LinkPatience(Clock(), 60.0, lambda code, reason: None)
-        listen(self.hub, self.bans, patience, chat.start, chat.failures.append)
+        listen(self.hub, self.bans, patience, chat.start, chat.failures.append, lambda: None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,8 +194,8 @@ PEOPLE = (
         "Keys, passwords and contents appear in no log, traceback or error to a peer.",
         "tests/test_secrets.py::LogTests::test_client_error",
         "chatd/server/protocol.py",
-        'self.log.debug("{who}: client\'s error: code={code}", who=self, code=code)',
-        'self.log.debug("{who}: client\'s error: code={code}", who=self, code=error.header)',
+        'self._log_client_error(getattr(error.header, "code", ""))',
+        "self._log_client_error(str(error.header))",
     ),
     Defence(
         "A client cannot forge a line of the log, or fill a line with its own text.",

@@ -1,7 +1,7 @@
 """The log of failures in the background."""
 
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs, formatEvent
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import StoreError
@@ -23,6 +23,13 @@ class StoreFailureTests(SynchronousTestCase):
                 self.failures.store_failed(StoreError(text))
         return [formatEvent(event) for event in events]
 
+    def test_no_news(self) -> None:
+        """The numbers are warnings, since the failures themselves were errors."""
+        self.logged("full", "full", *(f"fault {number}" for number in range(MAX_TEXTS)))
+        with capturedLogs() as events:
+            self.clock.advance(QUIET_S)
+        self.assertEqual([event["log_level"] for event in events], [LogLevel.warn] * 2)
+
     def summary(self) -> list[str]:
         """Let the quiet time pass, and return the lines of the log."""
         with capturedLogs() as events:
@@ -37,7 +44,7 @@ class StoreFailureTests(SynchronousTestCase):
         self.assertEqual(self.logged("full"), [])
         with capturedLogs() as events:
             self.clock.advance(1)
-        again = "the store failed again: full (500 more)"
+        again = "the store failed again: full (500 more, the last 1 s ago)"
         self.assertEqual([formatEvent(event) for event in events], [again])
         self.assertEqual(self.logged("full"), ["the store failed: full"])
 
@@ -54,14 +61,19 @@ class StoreFailureTests(SynchronousTestCase):
         )
         self.assertEqual(
             self.summary(),
-            ["the store failed again: full (2 more)", "the store failed again: locked (2 more)"],
+            [
+                "the store failed again: full (2 more, the last 60 s ago)",
+                "the store failed again: locked (2 more, the last 60 s ago)",
+            ],
         )
 
     def test_many(self) -> None:
         """Only so many different failures have their own lines; the others are counted."""
         texts = [f"fault {number}" for number in range(MAX_TEXTS + 3)]
         self.assertEqual(len(self.logged(*texts)), MAX_TEXTS)
-        self.assertEqual(self.summary(), ["the store failed in other ways: 3 times"])
+        self.assertEqual(
+            self.summary(), ["the store failed in other ways: 3 times, the last 60 s ago"]
+        )
 
     def test_end(self) -> None:
         """A server that shuts down logs the number at once, and leaves no call behind."""
@@ -70,5 +82,7 @@ class StoreFailureTests(SynchronousTestCase):
         self.logged("full", "full")
         with capturedLogs() as events:
             self.successResultOf(factory.shut_down())
-        self.assertIn("the store failed again: full (1 more)", map(formatEvent, events))
+        self.assertIn(
+            "the store failed again: full (1 more, the last 0 s ago)", map(formatEvent, events)
+        )
         self.assertEqual(self.clock.getDelayedCalls(), [])

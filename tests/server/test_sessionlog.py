@@ -16,8 +16,8 @@ from chatd.server.attempts import Attempts
 from chatd.server.limits import Limits
 from chatd.server.sessionlog import MAX_LOGGED_CODE, MAX_LOGGED_REASON, logged_code
 from chatd.storage.memory import MemoryStore
-from chatd.wire.messages import Disconnect, Message, MessageType
-from tests.fakes.peers import KEY, SocketTransport, TlsTransport, hand_client, settle
+from chatd.wire.messages import Disconnect, Error, Message, MessageType
+from tests.fakes.peers import KEY, Peer, SocketTransport, TlsTransport, hand_client, settle
 from tests.server.linecase import FORGED, NO_FRAME, LineCase, LostUnixTransport
 
 
@@ -164,6 +164,38 @@ class EndedTests(LineCase):
         fields = self.end_of(lambda: self.leave(code, reason))
         self.assertEqual(fields["code"], code[:MAX_LOGGED_CODE])
         self.assertEqual(fields["reason"], reason[:MAX_LOGGED_REASON])
+
+
+class ClientErrorTests(LineCase):
+    """The first ERROR that a client sends."""
+
+    def errors(self, peer: Peer, code: str) -> list[str]:
+        """Let a peer send three errors; return the lines about them."""
+        frame = self.factory.codec.encode(Message(MessageType.ERROR, Error(code=code)))
+
+        def send() -> None:
+            for _ in range(3):
+                peer.protocol.dataReceived(frame)
+
+        return [line for line in self.lines_of(send) if ": client's error: " in line]
+
+    def test_line(self) -> None:
+        """It has one line, in which the client's code is quoted."""
+        forged = "x\n" + FORGED
+        alice = hand_client(self.factory, "alice")
+        (line,) = self.errors(alice, forged)
+        code = repr(forged[:MAX_LOGGED_CODE])
+        self.assertTrue(line.endswith(f" alice: client's error: code={code} address=192.0.2.1\n"))
+        self.assertIn("SessionLog#info]", line)
+
+    def test_pace(self) -> None:
+        """The lines count among those that an address may cause."""
+        self.serve(limits=Limits(max_sessions_per_address=1))
+        alice = hand_client(self.factory, "alice")
+        pace = self.factory.engine.session_log._of_sessions
+        while pace.may_log("192.0.2.1"):
+            pass
+        self.assertEqual(self.errors(alice, "odd"), [])
 
 
 class AddressTests(LineCase):

@@ -46,7 +46,7 @@ class PageTests(LineCase):
         sessions, example, *_ = fences(page(LOG_PAGE), "text")
         self.assertRegex(example, LINE)
         words = [line.split(": ")[1] for line in sessions.splitlines()]
-        self.assertEqual(words, [*ENDS, "password refused"])
+        self.assertEqual(words, [*ENDS, "password refused", "client's error"])
         self.assertIn("code=CODE address=ADDRESS name=NAME reason=REASON", sessions)
 
     def test_operators(self) -> None:
