@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from math import ceil
+from typing import Any
 
 import msgspec
 
 from chatd.chat.addresses import plain_address, site_of
 from chatd.chat.interfaces import Lock, Person
-from chatd.chat.names import fold, fold_known
+from chatd.chat.names import MAX_TOPIC, fold, fold_known
 from chatd.chat.rooms import Member
 from chatd.errors import ErrorCode, RequestError
 
@@ -19,7 +20,7 @@ __all__ = ["END_OF_TIME", "Ban", "Bans", "Operators", "Target"]
 END_OF_TIME = 253_402_300_800.0
 """Each ban that ends does so before this time, in Unix seconds: the year 10000, beyond the range of
 Python's `datetime`."""
-_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 """The units in which a banned person is told when the ban ends, with their lengths in seconds."""
 _LONG_S = 10_000 * 86_400
 """If a ban lasts longer than this, in seconds, the banned person is told no end."""
@@ -86,9 +87,11 @@ class Ban(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         until: When the ban ends, in Unix seconds; None if it does not end.
         by: The name of the operator that made the ban.
         made: When the ban was made, in Unix seconds.
+        reason: The operator's reason, which the banned person is told; or empty.
 
     Raises:
-        ValueError: Neither a name nor an address is given.
+        ValueError: Neither a name nor an address is given, or the reason is not one line of up to
+            256 characters.
     """
 
     name: str | None = None
@@ -96,10 +99,21 @@ class Ban(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: float | None = None
     by: str = ""
     made: float = 0.0
+    reason: str = ""
 
     def __post_init__(self) -> None:
         if self.name is None and self.address is None:
             raise ValueError("A ban needs a name or an address")
+        if len(self.reason) > MAX_TOPIC or not self.reason.isprintable():
+            raise ValueError(f"A reason is one line of up to {MAX_TOPIC} characters")
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The ban as JSON values; without a reason, as a version that keeps none has it."""
+        fields: dict[str, Any] = msgspec.to_builtins(self)
+        if not self.reason:
+            del fields["reason"]
+        return fields
 
     @property
     def targets(self) -> list[Target]:
@@ -108,18 +122,19 @@ class Ban(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return name if self.address is None else [*name, Target(address=self.address)]
 
     def refusal(self, now: float) -> str:
-        """Return the text for a banned person, which tells when the ban ends, if it does.
+        """Return the text for a banned person, which tells when the ban ends, if it does, and why.
 
         Args:
             now: The time in Unix seconds.
         """
-        text = "you are banned from this server"
+        why = f": {self.reason}" if self.reason else ""
         left_s = None if self.until is None else self.until - now
         if left_s is None or left_s > _LONG_S:
-            return text
+            return f"you are banned from this server{why}"
         unit, size = next((each for each in _UNITS if left_s >= 2 * each[1]), _UNITS[-1])
         number = ceil(left_s / size)
-        return f"{text}; the ban ends in {number} {unit}{'s' if number != 1 else ''}"
+        end = f"the ban ends in {number} {unit}{'s' if number != 1 else ''}"
+        return f"you are banned from this server; {end}{why}"
 
 
 class Bans:

@@ -92,12 +92,11 @@ class OperatorCommands(Generic[M]):
             until=fields.until,
             by=member.name,
             made=now,
+            reason=fields.reason,
         )
         await self._roster.shared.add_ban(ban)
-        why = f": {fields.reason}" if fields.reason else ""
-        told = f"{ban.refusal(now)}{why}"
         kicked = await self._roster.shared.end(
-            Ending(target, ErrorCode.BANNED, told, member.name, fields.reason)
+            Ending(target, ErrorCode.BANNED, ban.refusal(now), member.name, fields.reason)
         )
         how_long = "for good" if fields.until is None else f"for {fields.until - now:.0f} s"
         quoted = f": {fields.reason!r}" if fields.reason else ""
@@ -115,7 +114,7 @@ class OperatorCommands(Generic[M]):
     async def _list_bans(self, member: M, fields: ListFields, answer: Answer[M]) -> None:
         self._operators.check(member)
         found = {
-            f"{ban.name or ''} {ban.address or ''}": msgspec.to_builtins(ban)
+            f"{ban.name or ''} {ban.address or ''}": ban.fields
             for ban in await self._roster.shared.bans()
         }
         bans, rest = items_after(found.items(), fields.after)

@@ -68,7 +68,7 @@ class SeveralDaemons(Generic[M]):
     """
 
     def __init__(self, roster: Roster[M], bans: Bans, backplane: IBackplane, start: Start) -> None:
-        self.claims = SharedClaims(backplane)
+        self.claims = SharedClaims(backplane, self._check_bans)
         self._roster = roster
         self._bans = bans
         self.backplane = backplane
@@ -95,7 +95,7 @@ class SeveralDaemons(Generic[M]):
             found = self._bans.heard_of(member)
             if found is not None:
                 ban, told = found
-                self._roster.expel(member, ErrorCode.BANNED, told, by=ban.by)
+                self._roster.expel(member, ErrorCode.BANNED, told, by=ban.by, reason=ban.reason)
 
     # Messages
 
@@ -224,10 +224,15 @@ class SeveralDaemons(Generic[M]):
     async def add_ban(self, ban: Ban) -> None:
         """See `Shared`."""
         (target,) = ban.targets
-        value = msgspec.json.encode(ban)
+        value = msgspec.json.encode(ban.fields)
         await self.backplane.keep_ban(KeptBan(target.text, ban.until, value))
         self._bans.hear(ban)
         await self._tell(BanMade(ban))
+
+    async def _check_bans(self, name: str, address: str) -> None:
+        """Refuse a session for a ban that this daemon has not heard of, with its end and reason."""
+        await self.bans()
+        self._bans.check(name, address)
 
     async def remove_ban(self, target: Target) -> bool:
         """See `Shared`; a ban that only this daemon has is lifted too."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from chatd.backplane.interface import IBackplane
@@ -32,10 +33,15 @@ class SharedClaims:
 
     Args:
         backplane: Decides which session gets a name.
+        check_bans: Reads the bans again, and raises the refusal of a name and an address that is
+            banned.
     """
 
-    def __init__(self, backplane: IBackplane) -> None:
+    def __init__(
+        self, backplane: IBackplane, check_bans: Callable[[str, str], Awaitable[None]]
+    ) -> None:
         self._backplane = backplane
+        self._check_bans = check_bans
         self._held: dict[tuple[str, str], Held] = {}  # by the session and the folded name
 
     def __iter__(self) -> Iterator[Held]:
@@ -54,6 +60,9 @@ class SharedClaims:
                 self._backplane.depart(session, each)
             raise
         except RequestError as error:
+            if error.code == ErrorCode.BANNED:
+                with suppress(StoreError):  # it is a ban all the same
+                    await self._check_bans(names[0], address)
             if error.code != ErrorCode.NAME_TAKEN:
                 raise
             raise RequestError(ErrorCode.NAME_TAKEN, f"the name {names[0]} is in use") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from ipaddress import ip_address
+from math import ceil
 from typing import Any
 
 from chatd.chat.moderation import END_OF_TIME
@@ -21,6 +22,8 @@ FOR_GOOD = "-"
 BAN = f"DURATION is such as 10m, 2h or 7d; {FOR_GOOD} or none: for good"
 KICK = "NAME is out of all rooms then, and may come back; /ban prevents that"
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_NEAR_S = 120
+"""If a ban ends earlier than this, in seconds, the minute of its end says too little."""
 _MAX_DIGITS = 12
 """A number with more digits is beyond the end of time, also in seconds."""
 _DURATION = re.compile(rf"([0-9]+)([{''.join(_SECONDS)}])")
@@ -59,10 +62,19 @@ async def bans(talk: Talk) -> None:
     if not found:
         talk.display.note("nobody is banned")
     for ban in found:
-        until = "for good"
-        if ban.until is not None:
-            until = f"until {date_and_time(ban.until)}"
-        talk.display.note(f"{ban.name or ban.address} is banned {until}, by {ban.by}")
+        why = f": {ban.reason}" if ban.reason else ""
+        until = _until(ban.until)
+        talk.display.note(f"{ban.name or ban.address} is banned {until}, by {ban.by}{why}")
+
+
+def _until(end: float | None) -> str:
+    """Return the end of a ban, in words; if it is near, in seconds."""
+    if end is None:
+        return "for good"
+    left_s = max(ceil(end - time.time()), 1)
+    if left_s < _NEAR_S:
+        return f"for {left_s} more second{'s' if left_s != 1 else ''}"
+    return f"until {date_and_time(end)}"
 
 
 def _target(who: str) -> dict[str, Any]:

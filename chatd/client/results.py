@@ -154,6 +154,7 @@ class BanInfo(msgspec.Struct, frozen=True, kw_only=True):
         until: The end of the ban, in Unix seconds; None for a permanent ban.
         by: The operator who made the ban.
         made: The time when it was made, in Unix seconds.
+        reason: The operator's reason, or empty.
     """
 
     name: Name | None = None
@@ -161,3 +162,4 @@ class BanInfo(msgspec.Struct, frozen=True, kw_only=True):
     until: float | None = None
     by: Name = ""
     made: float = 0.0
+    reason: Topic = ""

@@ -85,7 +85,9 @@ class BanFile:
         """
         if self._path is None:
             return
-        text = msgspec.json.format(msgspec.json.encode(list(bans)), indent=2) + b"\n"
+        text = (
+            msgspec.json.format(msgspec.json.encode([ban.fields for ban in bans]), indent=2) + b"\n"
+        )
         try:
             before = read_regular_file(self._path)[0] if self._path.exists() else None
             replace_private_file(self._path, text)

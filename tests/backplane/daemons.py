@@ -81,7 +81,11 @@ class DaemonsCase(SynchronousTestCase):
 
     def refused(self, server, name, **options):
         """Return the code with which a daemon refuses a client."""
-        return self.assertRaises(SessionRefused, self.connect, server, name, **options).code
+        return self.refusal(server, name, **options).code
+
+    def refusal(self, server, name, **options):
+        """Return the error with which a daemon refuses a client."""
+        return self.assertRaises(SessionRefused, self.connect, server, name, **options)
 
     def pump(self):
         for _ in range(3):

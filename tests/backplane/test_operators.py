@@ -80,7 +80,7 @@ class ModerationTests(OperatorsCase):
             with self.assertRaises(RequestError):
                 server.factory.bans.check("ann", "local")
         (ban,) = self.do(self.op.bans())
-        self.assertEqual((ban.name, ban.by), ("ann", "op"))
+        self.assertEqual((ban.name, ban.by, ban.reason), ("ann", "op", "noise"))
         self.do(self.op.unban("ann"))
         self.two.factory.bans.check("ann", "local")
         self.connect(self.two, "ann")
@@ -91,10 +91,11 @@ class ModerationTests(OperatorsCase):
     def test_unheard_ban(self):
         """A daemon that did not hear of a ban refuses the name all the same."""
         self.there.is_up = False
-        self.do(self.op.ban("guest-cat"))
+        self.do(self.op.ban("guest-cat", reason="noise"))
         self.there.is_up = True
         self.two.factory.bans.check("guest-cat", "local")
-        self.assertEqual(self.refused(self.two, "guest-cat"), "banned")
+        told = "you are banned from this server: noise"
+        self.assertEqual(self.refusal(self.two, "guest-cat").reason, told)
 
     def test_reconnected(self):
         """A daemon whose link works again hears of the bans and private rooms of the meantime."""
@@ -108,7 +109,10 @@ class ModerationTests(OperatorsCase):
         self.assertFalse(cat.when_ended().called)
         self.there.restore_link()
         self.assertEqual(self.end_of(cat), ("banned", False))
-        self.assertEqual(self.op.take("left"), [{"room": "lobby", "name": "guest-cat", "by": "op"}])
+        self.assertEqual(
+            self.op.take("left"),
+            [{"room": "lobby", "name": "guest-cat", "by": "op", "reason": "noise"}],
+        )
         self.assertEqual(self.refused(self.two, "guest-cat"), "banned")
         self.assertEqual(self.ann.take("removed"), [{"room": "den"}])
 

@@ -163,7 +163,7 @@ class BanTests(ModerationCase):
             self.assertIn(words, note)
 
     def test_reason(self):
-        """The banned person and its rooms are told the reason; it is noted, and not kept."""
+        """The banned person and its rooms are told the reason; it is noted, and kept."""
         self.assert_refused("bad-request", self.op, "ban", name="bob", reason="a\nb")
         self.assertFalse(self.chat.is_banned("bob"))
         self.ask(self.op, "ban", name="bob", reason="spam")
@@ -174,15 +174,22 @@ class BanTests(ModerationCase):
             self.hear(self.ann), [presence.left("lobby", "bob", by="OP", reason="spam")]
         )
         self.assertEqual(self.chat.notes, ["OP banned bob for good: 'spam'"])
+        (ban,) = self.ask(self.op, "bans")["bans"]
+        self.assertEqual(ban["reason"], "spam")
+        self.ask(self.op, "ban", name="bob")
+        (ban,) = self.ask(self.op, "bans")["bans"]
+        self.assertNotIn("reason", ban)
 
     def test_until(self):
         """A banned person is told when the ban ends, unless that is too far away."""
         text = "you are banned from this server"
         self.ask(self.op, "ban", name="bob", until=NOW + 61)
-        told = f"{text}; the ban ends in 2 minutes"
+        told = f"{text}; the ban ends in 61 seconds"
         self.assertEqual(self.hear(self.bob), [End("banned", told, False)])
         for left_s, end in (
-            (1, "; the ban ends in 1 minute"),
+            (0.5, "; the ban ends in 1 second"),
+            (119, "; the ban ends in 119 seconds"),
+            (120, "; the ban ends in 2 minutes"),
             (7_199, "; the ban ends in 120 minutes"),
             (7_200, "; the ban ends in 2 hours"),
             (7 * 86_400, "; the ban ends in 7 days"),
@@ -190,6 +197,8 @@ class BanTests(ModerationCase):
         ):
             ban = Ban(name="cat", until=NOW + left_s)
             self.assertEqual(ban.refusal(NOW), f"{text}{end}")
+            ban = Ban(name="cat", until=NOW + left_s, reason="be kind")
+            self.assertEqual(ban.refusal(NOW), f"{text}{end}: be kind")
 
     def test_end(self):
         """A ban that has ended refuses no member, is not listed and is not saved."""

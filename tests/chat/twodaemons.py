@@ -64,7 +64,11 @@ class TwoDaemonsChat(Chat):
 def kept_ban(ban):
     """Return a ban as a backplane keeps it."""
     (target,) = ban.targets
-    return KeptBan(target.text, ban.until, msgspec.json.encode(ban))
+    return KeptBan(target.text, ban.until, msgspec.json.encode(ban.fields))
+
+
+async def _check_nothing(name, address):
+    """Check no bans: there are none."""
 
 
 class ClaimsInTurn:
@@ -72,7 +76,7 @@ class ClaimsInTurn:
 
     def __init__(self):
         shared = SharedMemory()
-        self._daemons = [SharedClaims(shared.node()) for _ in range(2)]
+        self._daemons = [SharedClaims(shared.node(), _check_nothing) for _ in range(2)]
         self._held = []
         self._claims = 0
 

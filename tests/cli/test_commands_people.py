@@ -162,6 +162,21 @@ class OperatorTests(CommandsCase):
         self.assertEqual(name, "* bob is banned for good, by alice")
         self.assertRegex(address, r"^\* 192\.0\.2\.1 is banned until \d{4}-\d\d-\d\d .*, by alice$")
 
+    def test_bans_reason(self):
+        """The list has the reason of a ban."""
+        self.alice.type("/ban bob 30m be kind")
+        (shown,) = self.alice.type("/bans")
+        self.assertRegex(shown, r"^\* bob is banned until .*, by alice: be kind$")
+
+    def test_short_bans(self):
+        """A ban that ends soon is listed with the seconds."""
+        self.patch(time, "time", lambda: 1_000.0)
+        for duration, left in (("10s", "10 more seconds"), ("1s", "1 more second")):
+            self.alice.type(f"/ban eve {duration}")
+            self.assertEqual(self.alice.type("/bans"), [f"* eve is banned for {left}, by alice"])
+        self.alice.type("/ban eve 2m")
+        self.assertIn("* eve is banned until 1970-01-01 ", self.alice.type("/bans")[0])
+
     def test_unban(self):
         """After an unban a person may return; a name without a ban cannot be unbanned."""
         self.alice.type("/ban bob 1h")

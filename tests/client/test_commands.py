@@ -128,13 +128,13 @@ class ListTests(CommandsCase):
 
     def test_bans(self) -> None:
         """The bans, with all their fields."""
-        self.result(self.alice.ban("Mallory", until=1e9))
+        self.result(self.alice.ban("Mallory", until=1e9, reason="be kind"))
         self.result(self.alice.ban(address="192.0.2.1"))
         self.assertEqual(
             self.result(self.alice.bans()),
             [
                 BanInfo(address="192.0.2.1", by="alice"),
-                BanInfo(name="mallory", until=1e9, by="alice"),
+                BanInfo(name="mallory", until=1e9, by="alice", reason="be kind"),
             ],
         )
 
@@ -244,13 +244,14 @@ class OperatorTests(CommandsCase):
         self.assertEqual(self.successResultOf(ended).code, "kicked")
 
     def test_ban_and_unban(self) -> None:
-        """A banned client is disconnected, and can return after the ban is lifted."""
+        """A banned client is disconnected, reads why, and can return after the ban is lifted."""
         ended = self.bob.when_ended()
-        self.assertEqual(self.result(self.alice.ban("bob")), 1)
+        self.assertEqual(self.result(self.alice.ban("bob", reason="be kind")), 1)
         self.assertEqual(self.successResultOf(ended).code, "banned")
         with self.assertRaises(SessionRefused) as refused:
             self.server.connect("bob")
         self.assertEqual(refused.exception.code, "banned")
+        self.assertEqual(refused.exception.reason, "you are banned from this server: be kind")
         self.assertIsNone(self.result(self.alice.unban("bob")))
         self.assertTrue(self.server.connect("bob").is_active)
         self.assertEqual(self.error(self.alice.unban("bob")), "bad-request")

@@ -18,7 +18,7 @@ from tests.storage.stores import StoreCase
 BANS = [
     Ban(name="eve", address=None, until=None, by="ann", made=1000.5),
     Ban(name=None, address="192.0.2.1", until=2000.0, by="ann", made=1001.0),
-    Ban(name="mallory", address="::1", until=None, by="Zoë", made=1002.0),
+    Ban(name="mallory", address="::1", until=None, by="Zoë", made=1002.0, reason="be kind"),
 ]
 
 
@@ -53,6 +53,18 @@ class BanFileTests(StoreCase):
             self.file.save(bans)
             self.assertEqual(BanFile(str(self.path)).load(), bans)
         self.assertEqual(os.listdir(self.directory), ["bans.json"])
+
+    def test_without_a_reason(self):
+        """A ban without a reason is as in a file of an earlier version, and the other way round."""
+        self.file.save(BANS)
+        written = json.loads(self.path.read_text("utf-8"))
+        self.assertEqual(["reason" in each for each in written], [False, False, True])
+
+    def test_wrong_reason(self):
+        """A reason that is not one short line is refused."""
+        for reason in ("x" * 257, "a\nb"):
+            said = self.refusal(json.dumps([{"name": "eve", "reason": reason}]).encode())
+            self.assertIn("A reason is one line of up to 256 characters", said)
 
     def test_readable(self):
         """A person can read the file: it has a line for each field."""
