@@ -85,6 +85,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("text", f"{SEVERAL}::test_install"),
         ("text", f"{SEVERAL}::test_one_chat"),
         ("text", f"{SEVERAL}::test_own_user"),
+        ("text", f"{SEVERAL}::test_own_user"),
         ("text", f"{SEVERAL}::test_one_chat"),
         ("text", f"{SEVERAL}::test_behind_a_proxy"),
     ],

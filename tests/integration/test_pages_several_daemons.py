@@ -8,10 +8,11 @@ import pytest
 from twisted.internet import reactor
 
 import chatd
+from chatd.backplane.redis.connections import RefusedError
 from chatd.wire.channel import PREAMBLE
 from chatd.wire.envelope import MAGIC
 from tests.backplane.redis.servers import RedisServer
-from tests.docs.pages import ROOT, block
+from tests.docs.pages import ROOT, block, page
 from tests.integration.daemons import complaint_of, stop
 from tests.integration.onpage import with_words
 from tests.integration.processes import Process, daemon, run_command
@@ -22,7 +23,8 @@ PAGE = "docs/how-to/several-daemons.md"
 SETTINGS = block(PAGE, "appendonly yes")
 START = block(PAGE, "--backplane redis://")
 HAPROXY = block(PAGE, "listen chatd")
-RIGHTS = block(PAGE, "ACL SETUSER")
+RIGHTS = block(PAGE, "ACL SETUSER chatd")
+SAVE = block(PAGE, "ACL SAVE")
 INSTALL = block(PAGE, "pip install")
 PASSWORD = "correct horse"
 DAEMON = ("twistd", "-n", "--pidfile=", "chatd", "--endpoint", "unix:never.sock")
@@ -32,11 +34,7 @@ DAEMON = ("twistd", "-n", "--pidfile=", "chatd", "--endpoint", "unix:never.sock"
 def redis(tmp_path):
     """Return a Redis with the settings of the page."""
     tool("redis-server")
-    options = []
-    for line in with_words(SETTINGS, {"PASSWORD": f'"{PASSWORD}"'}).splitlines():
-        name, _, value = line.partition(" ")
-        options += [f"--{name}", value.strip('"')]
-    server = RedisServer(*options).start()
+    server = RedisServer(config=with_words(SETTINGS, {"PASSWORD": f'"{PASSWORD}"'})).start()
     file = tmp_path / "redis-password"
     file.write_text(f"{PASSWORD}\n")
     file.chmod(0o600)
@@ -99,11 +97,25 @@ async def test_one_chat(tmp_path, options):
         stop(two)
 
 
-async def test_own_user(tmp_path, redis, options):
-    """The rights that the page gives a user are enough."""
+@pytest.mark.parametrize("has_acl_file", [False, True])
+async def test_own_user(tmp_path, redis, options, has_acl_file):
+    """The rights that the page gives a user are enough, and outlive a restart of Redis."""
+    keep, password = "CONFIG REWRITE\n", PASSWORD
+    assert f"`{keep.strip()}`" in page(PAGE)
+    if has_acl_file:
+        keep, password = with_words(SAVE, {"PASSWORD": "a-third"}), "a-third"
+        redis.kill()
+        (redis.directory / "users.acl").touch()
+        with redis.config_file.open("a") as file:
+            file.write(f"aclfile {redis.directory}/users.acl\n")
+        redis.start()
     redis.command("AUTH", PASSWORD)
-    for line in with_words(RIGHTS, {"PASSWORD": "another"}).splitlines():
+    for line in (with_words(RIGHTS, {"PASSWORD": "another"}) + keep).splitlines():
         assert redis.command(*line.split()) == b"OK"
+    redis.kill()
+    redis.start()
+    assert isinstance(redis.command("PING"), RefusedError)  # the user `default` has a password
+    assert redis.command("AUTH", password) == b"OK"
     (tmp_path / "redis-password").write_text("another\n")
     tcp = str(redis.listen())
     used = [tcp_url(each, tcp) for each in options]

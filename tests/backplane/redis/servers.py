@@ -29,16 +29,21 @@ class RedisServer:
 
     Args:
         options: Options of redis-server.
+        config: The text of its redis.conf; None for no such file.
 
     Attributes:
+        config_file: The path of its redis.conf.
         path: The path of its socket.
         port: The port on which it listens; 0 for none.
     """
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, config: str | None = None) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="chatd-redis-"))
         self.path = str(self.directory / "socket")
         self.options = options
+        self.config_file = self.directory / "redis.conf"
+        if config is not None:
+            self.config_file.write_text(config)
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._blocking: BlockingCommands | None = None
@@ -48,7 +53,9 @@ class RedisServer:
         assert PROGRAM is not None
         own = ["--port", "0", "--unixsocket", self.path, "--dir", str(self.directory)]
         own += ["--save", "", "--daemonize", "no"]
-        self._process = subprocess.Popen([PROGRAM, *own, *self.options], stdout=subprocess.PIPE)
+        files = [str(self.config_file)] if self.config_file.exists() else []
+        started = [PROGRAM, *files, *own, *self.options]
+        self._process = subprocess.Popen(started, stdout=subprocess.PIPE)
         lines = []
         for line in self._process.stdout:
             lines.append(line.decode())

@@ -26,7 +26,7 @@ from tests.backplane.redis.servers import ALWAYS
 from tests.docs.pages import block
 from tests.storage.stores import LOBBY, entries
 
-RIGHTS = block("docs/how-to/several-daemons.md", "ACL SETUSER")
+RIGHTS = block("docs/how-to/several-daemons.md", "ACL SETUSER chatd")
 APPENDING = (
     *("evalsha", "hget", "hmget", "hincrby", "rpush", "hset", "zadd", "srem", "hdel", "ltrim"),
     "publish",
