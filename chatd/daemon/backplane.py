@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from chatd.backplane.interface import IBackplane
 from chatd.chat.names import fold
 from chatd.config.ownfile import absolute_path, read_trusted_file
 from chatd.daemon.sameness import Sameness
-from chatd.errors import ConfigurationError
+from chatd.errors import ConfigurationError, StoreError
 from chatd.storage.values import Durability, Retention
 
 __all__ = ["make_backplane", "read_backplane_password"]
@@ -77,8 +78,25 @@ def make_backplane(
         details=sameness.digests,
         durability=durability,
     )
+    told = Deferred.fromCoroutine(_tell_first_link(made.first_attempt, found.url, durability))
+    told.addErrback(lambda failure: _log.failure("the first link is not told", failure))
     made.hear_others(sameness.compare)
     return made
+
+
+async def _tell_first_link(
+    first_attempt: Callable[[], Awaitable[None]], url: str, durability: Durability
+) -> None:
+    """Log once where the messages are, when the daemon has its first link."""
+    while True:
+        try:
+            await first_attempt()
+        except StoreError:  # the link logs the reason, and tries again
+            continue
+        _log.info(
+            "messages in {url} (durability: {durability})", url=url, durability=durability.value
+        )
+        return
 
 
 def read_backplane_password(path: str) -> str:

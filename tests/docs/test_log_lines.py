@@ -13,7 +13,7 @@ import chatd
 from tests.docs.pages import fences, page
 
 PAGE = page("docs/reference/log.md")
-LEVELS = ("info", "warn", "error", "critical")
+LEVELS = ("debug", "info", "warn", "error", "critical")
 """Levels of the daemon's lines. Failures have tracebacks: they are defects."""
 CLIENTS = ("cli", "client")
 """Packages that are no part of the daemon."""

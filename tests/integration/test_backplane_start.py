@@ -1,5 +1,6 @@
 """The start of a daemon on a backplane: what it reads, and what it refuses."""
 
+import re
 from base64 import urlsafe_b64encode
 
 import pytest
@@ -57,6 +58,21 @@ async def test_password_file_lost(service, password_file):
     with pytest.raises(StartupError, match=r"^chatd: cannot read the backplane password file"):
         service.startService()
     await service.stopService()
+
+
+def test_line(redis, password_file, endpoint):
+    """A daemon logs once where the messages are, without the password, and how durable they are."""
+    url = f"unix:{redis.path}"
+    options = ["--backplane", url, "--backplane-password-file", password_file]
+    with daemon(*options, endpoint=endpoint) as process:
+        process.output.wait_for(re.escape(f"messages in {url} (durability: full)"))
+        redis.kill()
+        process.output.wait_for("the backplane cannot be used: ")
+        redis.start()
+        process.output.wait_for("the backplane works again after ")
+        stop(process)
+    assert process.output.text.count("messages in unix:") == 1
+    assert "#debug" not in process.output.text
 
 
 async def test_stop_at_once(service):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv6Address
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
@@ -72,6 +72,17 @@ class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
         """Return the address for people, without the password."""
         places = ", ".join(map(str, self.places))
         return f"the Sentinels {places}" if self.master else places
+
+    @property
+    def url(self) -> str:
+        """The URL, without the password."""
+        if self.path:
+            return f"unix:{self.path}" + (f"?db={self.database}" if self.database else "")
+        scheme = f"redis{'s' if self.is_tls else ''}{_SENTINEL if self.master else ''}"
+        login = f"{quote(self.user, safe='')}@" if self.user else ""
+        hosts = ",".join(map(str, self.places))
+        master = f"/{quote(self.master, safe='')}" if self.master else ""
+        return f"{scheme}://{login}{hosts}{master}/{self.database}"
 
     @property
     def places(self) -> tuple[Place, ...]:

@@ -17,7 +17,7 @@ from chatd.backplane.redis.attaching import Attacher
 from chatd.backplane.redis.attachment import Attachment
 from chatd.backplane.redis.attempts import Attempts
 from chatd.backplane.redis.channels import Channels
-from chatd.backplane.redis.connections import Dial, RedisError, Reply, all_of
+from chatd.backplane.redis.connections import Dial, RedisError, RefusedError, Reply, all_of
 from chatd.backplane.redis.heartbeat import Heartbeat
 from chatd.backplane.redis.outage import Outage
 from chatd.backplane.redis.questions import Questions
@@ -292,8 +292,11 @@ class Link:
             self._log.failure(what, failure)
 
     def _call_failed(self, failure: Failure) -> None:
+        """Log why Redis refused a call; all other calls fail in an outage, which is logged."""
         failure.trap(StoreError, TimeoutError)
-        self._log.debug("a call of the backplane failed: {error}", error=failure.value)
+        cause = getattr(failure.value, "__cause__", None)
+        if self._is_up and isinstance(cause, RefusedError):
+            self._outage.refused(str(cause))
 
     # Heartbeats and pushes
 

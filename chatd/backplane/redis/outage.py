@@ -9,7 +9,10 @@ from twisted.logger import Logger
 
 from chatd.backplane.interface import LinkState
 
-__all__ = ["Outage"]
+__all__ = ["MAX_REFUSALS", "Outage"]
+
+MAX_REFUSALS = 20
+"""How many different refusals are logged between two outages."""
 
 
 class Outage:
@@ -27,10 +30,12 @@ class Outage:
         self._tell = tell
         self._began_at = 0.0
         self._reasons: set[str] = set()
+        self._refusals: set[str] = set()
 
     def note(self, reason: str) -> None:
         """Note that the link is lost, or that an attempt to attach failed."""
         if not self._reasons:
+            self._refusals.clear()
             self._began_at = self._reactor.seconds()
             self._log.warn("the backplane cannot be used: {reason}", reason=reason)
             self._reasons.add(reason)
@@ -38,6 +43,12 @@ class Outage:
         elif reason not in self._reasons:
             self._reasons.add(reason)
             self._log.warn("the backplane still cannot be used: {reason}", reason=reason)
+
+    def refused(self, reason: str) -> None:
+        """Note that Redis refused a call that nobody waits for, though the link works."""
+        if reason not in self._refusals and len(self._refusals) < MAX_REFUSALS:
+            self._refusals.add(reason)
+            self._log.warn("the backplane refused a call: {reason}", reason=reason)
 
     def end(self) -> None:
         """Note that the link works."""

@@ -1,5 +1,6 @@
 """The URL of a Redis."""
 
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.backplane.redis.address import RedisAddress, parse_address
@@ -45,6 +46,21 @@ class AddressTests(SynchronousTestCase):
         )
         sentinels = parse_address("redis+sentinel://a,b/chat")
         self.assertEqual(str(sentinels), "the Sentinels a:26379, b:26379")
+
+    def test_url(self):
+        """An address has its URL again, with what is usual and without the password."""
+        for url, usual in {
+            "redis://h": "redis://h:6379/0",
+            "rediss://u%40:p@[::1]:1/3": "rediss://u%40@[::1]:1/3",
+            "unix:///r.sock": "unix:/r.sock",
+            "unix:/r?db=2": "unix:/r?db=2",
+            "redis+sentinel://a,b:1/chat": "redis+sentinel://a:26379,b:1/chat/0",
+            "rediss+sentinel://:p@a/chat/4": "rediss+sentinel://a:26379/chat/4",
+        }.items():
+            address = parse_address(url)
+            self.assertEqual(address.url, usual)
+            again = parse_address(usual)
+            self.assertEqual(again, msgspec.structs.replace(address, password=None))
 
     def test_refused(self):
         """Every mistake is one clear line."""

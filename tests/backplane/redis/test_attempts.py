@@ -7,8 +7,9 @@ from twisted.logger import capturedLogs, formatEvent
 
 from chatd.backplane.redis.connections import LostError, RefusedError
 from chatd.backplane.redis.link import Link
+from chatd.backplane.redis.outage import MAX_REFUSALS
 from chatd.errors import StoreError
-from tests.backplane.redis.linkcase import REPLICATION, Connection, LinkCase
+from tests.backplane.redis.linkcase import REPLICATION, SCRIPT, Connection, LinkCase
 from tests.docs.pages import first_cells, page, section
 
 
@@ -38,8 +39,32 @@ class AttemptTests(LinkCase):
         self.assertEqual(self.successResultOf(self.link.first_attempt()), None)
         self.close()
 
+    def refuse_a_call(self, reason):
+        """Let the server refuse a call that nobody waits for."""
+        self.server.answers["privaterooms"] = RefusedError(reason)
+        self.link.cast(SCRIPT)
+        self.server.answers.clear()
+
+    def test_refusals(self):
+        """Refusals are bounded; calls that fail in an outage are in no line of their own."""
+        self.link.start()
+        with capturedLogs() as events:
+            for number in range(2 * MAX_REFUSALS):
+                self.refuse_a_call(f"refusal {number}")
+            self.assertEqual(len(events), MAX_REFUSALS)
+            self.server.refusals = 1000
+            self.link.attachment.end("the connection is lost")
+            for _ in range(3):
+                self.link.cast(SCRIPT)
+            self.clock.advance(60.0)
+        lines = [formatEvent(event) for event in events][MAX_REFUSALS:]
+        self.assertTrue(lines)
+        for line in lines:
+            self.assertRegex(line, "^the backplane (still )?cannot be used: ")
+        self.close()
+
     def test_reasons(self):
-        """Each reason of an outage is in the log once, however many attempts fail for it."""
+        """Each reason is in the log once, however many attempts fail or calls are refused for it."""
         self.link.start()
         with capturedLogs() as events:
             self.link.attachment.end("the connection is lost: reset")
@@ -51,6 +76,8 @@ class AttemptTests(LinkCase):
             self.clock.pump([5.0] * 3)
             self.server.answers.clear()
             self.clock.advance(5.0)
+            for _ in range(3):
+                self.refuse_a_call("OOM")
         lines = [formatEvent(event) for event in events]
         cells = first_cells(section(page("docs/reference/log.md"), "The backplane"))
         patterns = [re.sub("[A-Z]{4,}", ".+", cell.strip("`")) for cell in cells]
@@ -65,6 +92,7 @@ class AttemptTests(LinkCase):
                 "the backplane still cannot be used: connection refused",
                 "the backplane still cannot be used: NOAUTH log in",
                 "the backplane works again after 50.0 s",
+                "the backplane refused a call: OOM",
             ],
         )
         self.assertEqual([state.is_up for state in self.states], [False, True])
