@@ -18,7 +18,7 @@ from chatd.cli.commands import COMMANDS
 from chatd.cli.display import MAX_SHOWN_BYTES
 from chatd.cli.keyhelp import TERMINAL_KEYS
 from chatd.cli.main import _parser
-from chatd.cli.manual import DAEMON_ENDS
+from chatd.cli.manualtexts import DAEMON_ENDS, DAEMON_SIGNALS, DAEMON_VALUES
 from chatd.cli.places import Place, Unread
 from chatd.cli.profiles import KEYS
 from chatd.cli.searching import MAX_FOUND, MAX_SEARCHED, MAX_SEARCHED_BYTES
@@ -113,6 +113,22 @@ class DaemonTests(SynchronousTestCase):
         self.assertEqual(listed, ["0", "1", *ends])
         rows = [f"| {status} | {meaning} |" for status, meaning in DAEMON_ENDS.items()]
         self.assertIn("\n".join(rows), section(DAEMON, "Exit status").replace("`", ""))
+
+    def test_values(self) -> None:
+        """Each option's row calls its value as the manual does."""
+        rows = re.findall(r"^\| (`.*?`) \|", DAEMON + BOUNDS, re.MULTILINE)
+        told = {
+            name: value.replace("\\", "")
+            for row in rows
+            for name, value in re.findall(r"`(?:-\w`, `)?--([a-z-]+) ([^`]+)`", row)
+        }
+        values = {name: value for value, names in DAEMON_VALUES.items() for name in names}
+        self.assertEqual(told, values)
+
+    def test_signals(self) -> None:
+        """The table has what the manual says of each signal."""
+        rows = [f"| {name} | {does} |" for name, does in DAEMON_SIGNALS.items()]
+        self.assertIn("\n".join(rows), section(DAEMON, "Signals").replace("`", ""))
 
 
 class ClientTests(SynchronousTestCase):

@@ -6,7 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from chatd._version import __version__
+from chatd.cli.aliases import ALIASES
 from chatd.cli.commands import COMMANDS
+from chatd.cli.keyhelp import TERMINAL_KEYS
+from chatd.cli.manualtexts import (
+    CLIENT_ENVIRONMENT,
+    CLIENT_FILES,
+    DAEMON_ENDS,
+    DAEMON_FILES,
+    DAEMON_SIGNALS,
+    DAEMON_VALUES,
+    SECRETS,
+)
 from chatd.cli.roff import Item, Page, Section, bold, italic, page_text, plain_text
 from chatd.cli.status import MEANINGS
 from chatd.cli.syntax import PAGES, Argument, Command
@@ -14,28 +25,9 @@ from chatd.cli.syntax import PAGES, Argument, Command
 if TYPE_CHECKING:
     from chatd.daemon.tap import Options
 
-__all__ = ["DAEMON_ENDS", "page_of"]
+__all__ = ["page_of"]
 
 _SOURCE = f"chatd {__version__}"
-
-DAEMON_ENDS = {
-    0: "the only client, on stdio:, has left",
-    1: "an option is wrong, or the daemon cannot start",
-    130: "Ctrl+C: the shell's number for SIGINT",
-    143: "SIGTERM",
-}
-"""The exit statuses of the daemon."""
-
-_CLIENT_FILES = (
-    Item(
-        bold("$XDG_CONFIG_HOME/chatd/chatd.toml"),
-        "the profiles; in ~/.config by default",
-    ),
-    Item(
-        bold("$XDG_STATE_HOME/chatd/"),
-        "the rooms of profiles with rejoin; in ~/.local/state by default",
-    ),
-)
 
 
 def page_of(name: str, commands: Sequence[Command]) -> str:
@@ -64,13 +56,17 @@ def _client(commands: Sequence[Command]) -> Page:
             Section(
                 "COMMANDS AT A TERMINAL",
                 [
-                    Item(bold(f"/{name} {command.arguments}".rstrip()), command.help)
+                    Item(
+                        bold(f"/{name} {command.arguments}".rstrip()),
+                        command.help + _short_names(name),
+                    )
                     for name, command in COMMANDS.items()
                 ],
             ),
+            Section("KEYS AT A TERMINAL", _items(TERMINAL_KEYS)),
             _ends({int(status): meaning for status, meaning in MEANINGS.items()}),
-            Section("ENVIRONMENT", [Item(bold("NO_COLOR"), "if set, there are no colours")]),
-            Section("FILES", _CLIENT_FILES),
+            Section("ENVIRONMENT", _items(CLIENT_ENVIRONMENT)),
+            Section("FILES", _items(CLIENT_FILES)),
             Section("SEE ALSO", [f"{bold('chatd')}(8), {bold('twistd')}(1)"]),
         ],
     )
@@ -96,7 +92,9 @@ def _daemon(_: Sequence[Command]) -> Page:
             ),
             Section("DESCRIPTION", [plain_text(options.longdesc)]),
             Section("OPTIONS", _daemon_items(options)),
+            Section("SIGNALS", _items(DAEMON_SIGNALS)),
             _ends(DAEMON_ENDS),
+            Section("FILES", [*_items(DAEMON_FILES), plain_text(SECRETS)]),
             Section("SEE ALSO", [f"{bold('chatd')}(1), {bold('twistd')}(1)"]),
         ],
     )
@@ -129,10 +127,11 @@ def _item(argument: Argument) -> Item:
 
 def _daemon_items(options: Options) -> list[Item]:
     short = {long: key for key, long in options.synonyms.items() if len(key) == 1}
+    values = {name: value for value, names in DAEMON_VALUES.items() for name in names}
     items = []
-    for option in sorted(options.longOpt):
-        name, takes, _ = option.partition("=")
-        ending = f" {italic('VALUE')}" if takes else ""
+    # Without the sign, which would sort a name behind the names that it begins.
+    for name, takes in sorted(option.partition("=")[:2] for option in options.longOpt):
+        ending = f" {italic(values[name])}" if takes else ""
         names = [f"-{short[name]}"] if name in short else []
         term = ", ".join(bold(each) + ending for each in [*names, f"--{name}"])
         text = " ".join(options.docs[name].split())
@@ -143,6 +142,15 @@ def _daemon_items(options: Options) -> list[Item]:
     return items
 
 
+def _short_names(name: str) -> str:
+    """Return the short names of a command, in words."""
+    short = [f"/{each}" for each, full in ALIASES.items() if full == name]
+    return f"; short: {', '.join(short)}" if short else ""
+
+
+def _items(texts: Mapping[str, str]) -> list[Item]:
+    return [Item(bold(term), text) for term, text in texts.items()]
+
+
 def _ends(meanings: Mapping[int, str]) -> Section:
-    items = [Item(bold(str(status)), meaning) for status, meaning in meanings.items()]
-    return Section("EXIT STATUS", items)
+    return Section("EXIT STATUS", _items({str(each): text for each, text in meanings.items()}))

@@ -6,13 +6,19 @@ import shutil
 import subprocess
 from unittest import skipIf
 
+from chatd.cli.aliases import ALIASES
 from chatd.cli.commands import COMMANDS
+from chatd.cli.keyhelp import TERMINAL_KEYS
 from chatd.cli.main import _parser
 from chatd.cli.manual import page_of
+from chatd.cli.remembered import _FILES
 from chatd.cli.status import MEANINGS, Status
 from chatd.cli.syntax import PAGES, commands_of
 from chatd.daemon.tap import Options
 from tests.cli.wiring import CommandCase
+from tests.docs.pages import first_cells, page, section
+
+FILES = "docs/reference/files.md"
 
 
 def section_of(text, title):
@@ -52,6 +58,34 @@ class ManualTests(CommandCase):
         for name, command in COMMANDS.items():
             typed = f"/{name} {command.arguments}".rstrip()
             self.assertIn(f".TP {typed} {command.help}", section)
+            text = section.split(f".TP {typed} {command.help}")[1].split(".TP")[0]
+            short = re.findall(r"(?<=[ ,])/(\S+?)(?=,|$| )", text)
+            self.assertEqual(short, [each for each, full in ALIASES.items() if full == name])
+
+    def test_keys(self):
+        """chatd(1) has each key."""
+        section = " ".join(section_of(self.client, "KEYS AT A TERMINAL").split())
+        for key, does in TERMINAL_KEYS.items():
+            self.assertIn(f".TP {key} {does}", section)
+
+    def test_files(self):
+        """The pages have each file that chatd keeps, and the modes of secrets."""
+        client = section_of(self.client, "FILES")
+        for word, _ in _FILES.values():
+            self.assertIn(f"PROFILE.{word}.json", client)
+        daemon = " ".join(section_of(self.daemon, "FILES").split())
+        for names in first_cells(section(page(FILES), "Data directory")):
+            for name in re.findall("`(.*?)`", names):
+                self.assertIn(f"DIR/{name.rstrip('…')}", daemon)
+        modes = re.findall(r"\b0[0-7]{3}\b", section(page(FILES), "Permissions of secrets"))
+        for mode in modes:
+            self.assertIn(mode, daemon)
+
+    def test_environment(self):
+        """chatd(1) has the variables that the client's page names."""
+        environment = section_of(self.client, "ENVIRONMENT")
+        for name in re.findall(r"[A-Z]+_[A-Z_]+", page("docs/reference/client.md")):
+            self.assertIn(name, environment)
 
     def test_usage(self):
         """The synopsis marks an argument that may be missing."""
@@ -83,6 +117,8 @@ class ManualTests(CommandCase):
             re.findall(r"(?<!\S)-([a-z])", " ".join(listed)),
             sorted(options.shortOpt.replace(":", "")),
         )
+        names = [each.split("--")[1].split()[0] for each in listed]
+        self.assertEqual(names, sorted(names))
         text = " ".join(section.split("\n"))
         for name, default in options.defaults.items():
             if f"{name}=" in options.longOpt and default is not None:
@@ -92,10 +128,10 @@ class ManualTests(CommandCase):
     @skipIf(shutil.which("groff") is None, "needs groff")
     def test_warnings(self):
         """The typesetter reads the pages without a warning."""
-        for page in (self.client, self.daemon):
+        for text in (self.client, self.daemon):
             read = subprocess.run(
                 ["groff", "-man", "-Tutf8", "-ww", "-z"],
-                input=page,
+                input=text,
                 capture_output=True,
                 text=True,
                 timeout=20,

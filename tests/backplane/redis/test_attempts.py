@@ -64,7 +64,7 @@ class AttemptTests(LinkCase):
         self.close()
 
     def test_reasons(self):
-        """Each reason is in the log once, however many attempts fail or calls are refused for it."""
+        """Each reason is in the log once, however many attempts or calls fail for it."""
         self.link.start()
         with capturedLogs() as events:
             self.link.attachment.end("the connection is lost: reset")
