@@ -166,6 +166,7 @@ def test_ban(page, tabs):
     sam.wait(said, "banner", banned)
     sam.named("button", "Join again").click()
     sam.wait(said, "refusal", banned)
+    assert sam.js("return document.getElementById('refusal').innerText.includes('spam')")
     assert sam.js("return document.getElementById('chat').hidden")
 
 
