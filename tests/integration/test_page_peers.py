@@ -62,7 +62,7 @@ def test_with_a_terminal(is_keyed, page, tmp_path, browsers):
 
 
 def test_invitation(page, tabs):
-    """The link that `chatd invite` prints brings a person into its room; its key is not in the page."""
+    """The link that `chatd invite` prints leads into its room; its key is not in the page."""
     asked = ("--key-file", page.key_file, "--room", "Käse&Brot")
     invited = run_command("chatd", "invite", page.address, *asked)
     assert invited.returncode == 0, invited.stderr
