@@ -82,7 +82,7 @@ test("the end of a session leaves no command waiting", async () => {
     });
     const outcomes = Promise.allSettled(asked);
     answers.failAll(end);
-    for (const { reason } of await outcomes) assert.equal(reason, end);
+    for (const { reason } of await outcomes) assert.deepEqual(reason, end);
     assert.equal(answers.pageOf("id-0"), null);
     assert.equal(answers.answer("id-1", {}), false);
     assert.equal(answers.fail("id-2", end), false);

@@ -1,6 +1,6 @@
 /** The answers that a client waits for on one connection, and the pages of history among them. */
 
-import { ChatError } from "./errors.js";
+import { atCaller, ChatError } from "./errors.js";
 import { DEFAULT_PAGE, MAX_COMMANDS, PAGE_BYTES } from "./limits.js";
 
 /** @typedef {import("./json.js").Fields} Fields */
@@ -57,16 +57,19 @@ export class Answers {
     }
     const isHistory = command.command === "history";
     const page = isHistory ? new Page(Number(command.limit ?? DEFAULT_PAGE)) : null;
+    const thrown = atCaller();
     return new Promise((resolve, reject) => {
+      /** @param {unknown} error */
+      const failed = (error) => reject(thrown(error));
       /** @param {Fields} result */
       const answered = (result) => {
         try {
           resolve(read(result, page === null ? [] : page.messages));
         } catch (error) {
-          reject(error);
+          failed(error);
         }
       };
-      this.#waiting.set(id, { answered, failed: reject, page });
+      this.#waiting.set(id, { answered, failed, page });
     });
   }
 

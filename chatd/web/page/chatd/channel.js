@@ -51,7 +51,7 @@ export class ClearChannel {
     if (bytes.length > 0 && !this.#isChecked) {
       this.#isChecked = true;
       if (bytes[0] === PREAMBLE[0]) {
-        const told = "the server has a key: enter the key, or open the link of an invitation";
+        const told = "the server has a key: give the text of its key file as the option key";
         throw new ChatError("key-required", told);
       }
       if (bytes[0] !== 0) throw notChatd();
@@ -130,7 +130,10 @@ export class SecureChannel {
   #takePreamble() {
     const bytes = this.#queue.peek();
     if (bytes.length > 0 && bytes[0] === 0) {
-      throw new ChatError("key-unexpected", "the server has no key: connect without a key");
+      throw new ChatError(
+        "key-unexpected",
+        "the server has no key: connect without the option key",
+      );
     }
     const given = bytes.subarray(0, PREAMBLE.length);
     if (!given.every((byte, index) => byte === PREAMBLE[index])) throw notChatd();

@@ -2,7 +2,7 @@
 
 import { Answers } from "./answers.js";
 import { randomId } from "./bytes.js";
-import { asChatError, ChatError } from "./errors.js";
+import { asChatError, atCaller, ChatError } from "./errors.js";
 import { Identity } from "./identity.js";
 import { Incoming } from "./incoming.js";
 import { Keeper } from "./keeper.js";
@@ -103,9 +103,10 @@ export class ChatClient extends EventTarget {
     this.#sending = new Sending(this.#progress, () =>
       this.state === "open" ? this.#keeper.connection : null,
     );
+    const thrown = atCaller();
     this.welcomed = new Promise((resolve, reject) => {
       this.#resolveWelcomed = resolve;
-      this.#rejectWelcomed = reject;
+      this.#rejectWelcomed = (error) => reject(thrown(error));
     });
     this.welcomed.catch(() => {}); // the event `state` tells it too
     void this.#begin(options, socketClass);

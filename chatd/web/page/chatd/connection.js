@@ -10,6 +10,7 @@ import { concat } from "./bytes.js";
 import { sealEnvelope } from "./envelope.js";
 import { asChatError, ChatError } from "./errors.js";
 import { FrameReader } from "./frames.js";
+import { publicAddress } from "./links.js";
 import { CLOSE_TIMEOUT_S, CONNECT_TIMEOUT_S, HANDSHAKE_TIMEOUT_S, MAX_UNREAD } from "./limits.js";
 import { openMessage } from "./messages.js";
 
@@ -60,6 +61,7 @@ export class Connection {
   session;
   /** Fulfilled when the socket is closed. */
   closed;
+  #address;
   #socket;
   #clock;
   #owner;
@@ -89,6 +91,7 @@ export class Connection {
    * @param {Clock} clock
    */
   constructor(url, socketClass, keys, session, owner, clock) {
+    this.#address = publicAddress(url);
     this.session = session;
     this.#keys = keys;
     this.#owner = owner;
@@ -106,7 +109,7 @@ export class Connection {
     socket.onclose = (event) => this.#socketClosed(event);
     socket.onerror = () => {}; // `onclose` follows
     this.#socket = socket;
-    this.#setDeadline(CONNECT_TIMEOUT_S, () => this.#lose(notConnected(url)));
+    this.#setDeadline(CONNECT_TIMEOUT_S, () => this.#lose(notConnected(this.#address)));
   }
 
   /** Send what the session has to send; call it after each use of the session. */
@@ -253,7 +256,7 @@ export class Connection {
     const cause = event?.reason ? `: ${event.reason}` : "";
     const told =
       this.session.state === "connecting" || this.session.state === "greeting"
-        ? `the server cannot be reached${cause}`
+        ? `the server at ${this.#address} cannot be reached${cause}`
         : `the connection was lost${cause}`;
     await this.#reading; // a DISCONNECT may be in what arrived before the end
     this.#lose(new ChatError("connection-lost", told, { retry: true }));
@@ -278,10 +281,10 @@ export class Connection {
 }
 
 /**
- * @param {string} url
+ * @param {string} address
  * @returns {ChatError}
  */
-function notConnected(url) {
-  const told = `no answer from ${url}: look at the address and the network`;
+function notConnected(address) {
+  const told = `no answer from ${address}: look at the address and the network`;
   return new ChatError("connect-timeout", told, { retry: true });
 }

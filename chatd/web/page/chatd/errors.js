@@ -68,6 +68,25 @@ export class ByteFault extends ChatError {
 }
 
 /**
+ * Note where a program calls the library: what fails later, by an answer of the server, has none of
+ * the program's frames in its stack.
+ *
+ * @returns {(error: unknown) => ChatError} Returns a copy of an error, with the stack of the call:
+ *   the end of a session fails several calls.
+ */
+export function atCaller() {
+  const here = new Error();
+  return (error) => {
+    const { code, message, retry, retryAfter, ref, cause } = asChatError(error);
+    const thrown = new ChatError(code, message, { retry, retryAfter, ref, cause });
+    const frames = String(here.stack).replace(/^Error\n/, ""); // other engines have no first line
+    const stack = `${thrown.name}: ${message}\n${frames}`;
+    Object.defineProperty(thrown, "stack", { value: stack, configurable: true, writable: true });
+    return thrown;
+  };
+}
+
+/**
  * Return an error as a ChatError; a failure of the library itself is `internal-error`.
  *
  * @param {unknown} error

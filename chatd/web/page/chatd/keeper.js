@@ -2,6 +2,7 @@
 
 import { Connection } from "./connection.js";
 import { ChatError } from "./errors.js";
+import { publicAddress } from "./links.js";
 import { advance, CLIENT_STATES } from "./states.js";
 
 /** @typedef {import("./connection.js").Clock} Clock */
@@ -126,10 +127,7 @@ export class Keeper {
       );
       this.connection = connection;
     } catch (error) {
-      const why = error instanceof Error ? error.message : error;
-      const told = `${url} is no address of a chat: ${why}`;
-      const isOwn = error instanceof ChatError;
-      this.#ended(isOwn ? error : new ChatError("bad-address", told, { cause: error }));
+      this.#ended(error instanceof ChatError ? error : refusedAddress(url, error));
     }
   }
 
@@ -189,4 +187,15 @@ export class Keeper {
     this.state = advance(CLIENT_STATES, this.state, state);
     this.#client.stateChanged(state, error);
   }
+}
+
+/**
+ * @param {string} url
+ * @param {unknown} error What the socket's class threw. It is no cause: it may have all of the URL.
+ * @returns {ChatError}
+ */
+function refusedAddress(url, error) {
+  const address = publicAddress(url);
+  const why = String(error instanceof Error ? error.message : error).replaceAll(url, address);
+  return new ChatError("bad-address", `${address} is no address of a chat: ${why}`);
 }

@@ -27,6 +27,32 @@ export function parseLink(link) {
 }
 
 /**
+ * Return the address of a chat as errors name it: without what may be secret, such as a key behind
+ * `#`, a password before `@`, or a query.
+ *
+ * @param {string} url
+ * @returns {string}
+ * @throws {ChatError} `bad-address`
+ */
+export function publicAddress(url) {
+  let parsed;
+  try {
+    parsed = new URL(url, globalThis.location?.href);
+  } catch {
+    throw badAddress(); // the reason would have all of the address
+  }
+  const { protocol, host, pathname, hash } = parsed;
+  if (!Object.hasOwn(SOCKET_PROTOCOLS, protocol) || hash !== "") throw badAddress();
+  return `${protocol}//${host}${pathname}`;
+}
+
+/** @returns {ChatError} */
+function badAddress() {
+  const told = "it must be ws://HOST/ws or wss://HOST/ws, without # (parseLink takes a link apart)";
+  return new ChatError("bad-address", `that is no address of a chat: ${told}`);
+}
+
+/**
  * @param {string} link
  * @returns {URL}
  */

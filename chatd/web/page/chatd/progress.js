@@ -5,7 +5,7 @@
  */
 
 import { decodeLeniently } from "./bytes.js";
-import { ChatError } from "./errors.js";
+import { atCaller, ChatError } from "./errors.js";
 import { MAX_DIRECT, MAX_UNCONFIRMED, MAX_UNCONFIRMED_BYTES } from "./limits.js";
 import { DEFAULT_CONTENT_TYPE } from "./messages.js";
 import { fold } from "./names.js";
@@ -183,7 +183,10 @@ export class Progress {
       return Promise.reject(new ChatError("too-many-waiting", told));
     }
     this.#unconfirmedBytes = size;
-    return new Promise((confirmed, failed) => {
+    const thrown = atCaller();
+    return new Promise((confirmed, reject) => {
+      /** @param {ChatError} error */
+      const failed = (error) => reject(thrown(error));
       const kept = { header, content, confirmed, failed };
       this.unconfirmed.set(id, kept);
       this.#unsent.set(id, kept);
