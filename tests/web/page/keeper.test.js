@@ -7,7 +7,8 @@ import { ChatError } from "../../../chatd/web/page/chatd/errors.js";
 import { backoff, Keeper } from "../../../chatd/web/page/chatd/keeper.js";
 import { importKeys } from "../../../chatd/web/page/chatd/keys.js";
 import { Session } from "../../../chatd/web/page/chatd/session.js";
-import { Clock } from "./peer.js";
+import { back, established, lost } from "./clients.js";
+import { Clock, nextState } from "./peer.js";
 
 test("the wait has a random part, from half of it to half more", () => {
   for (const [failures, random, seconds] of [
@@ -20,6 +21,24 @@ test("the wait has a random part, from half of it to half more", () => {
   ]) {
     assert.equal(backoff(failures, random), seconds);
   }
+});
+
+test("the waits begin anew after a session of 10 seconds, and not before", async () => {
+  const started = await established();
+  const { client, clock } = started;
+  const waits = [];
+  client.addEventListener("state", ({ detail: { state, error } }) => {
+    if (state === "waiting") waits.push(error.retryAfter);
+  });
+  let { peer } = started;
+  for (const seconds of [0, 9.9, 10]) {
+    clock.advance(seconds);
+    peer = await back(started, peer);
+    await peer.answerConversations();
+    if (client.state !== "open") await nextState(client, "open");
+  }
+  await lost(started, peer);
+  assert.deepEqual(waits, [0.5, 1, 0.5, 1]);
 });
 
 test("a client that ends before it has its keys connects no more", async () => {
