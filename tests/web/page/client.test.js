@@ -251,7 +251,7 @@ describe("messages", () => {
     await peer.establish({ init: { max_content: 10 } });
     await client.welcomed;
     await assert.rejects(client.send("eleven char"), { code: "too-large" });
-    await assert.rejects(client.send("x", { id: "i".repeat(70_000) }), { code: "too-large" });
+    await assert.rejects(client.send("x", { id: "i".repeat(65) }), { code: "bad-argument" });
   });
 
   test("what is no content is refused", async () => {

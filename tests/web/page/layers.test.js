@@ -8,11 +8,21 @@ const LIBRARY = new URL("../../../chatd/web/page/chatd/", import.meta.url);
 
 /** From the lowest to the highest. */
 const LAYERS = {
-  values: ["bytes", "crc32", "errors", "json", "limits", "names"],
+  values: ["bytes", "crc32", "errors", "json", "limits", "names", "rules"],
   wire: ["channel", "envelope", "fields", "frames", "keys", "links", "messages", "noise"],
   session: ["connection", "keepalive", "refusals", "session", "states"],
   client: [
-    ...["answers", "client", "identity", "incoming", "index", "keeper", "lists", "options"],
+    ...[
+      "answers",
+      "arguments",
+      "client",
+      "identity",
+      "incoming",
+      "index",
+      "keeper",
+      "lists",
+      "options",
+    ],
     ...["progress", "requests", "resume", "resumption", "sending"],
   ],
 };

@@ -1,16 +1,16 @@
 /** `ChatClient`: a client that stays connected; and `connect`, which makes it. */
 
 import { Answers } from "./answers.js";
-import { randomId } from "./bytes.js";
+import { checkRoom, takeCommand, takeHeader, takeHistory } from "./arguments.js";
 import { asChatError, atCaller, ChatError } from "./errors.js";
 import { Identity } from "./identity.js";
 import { Incoming } from "./incoming.js";
 import { Keeper } from "./keeper.js";
 import { checkCrypto } from "./keys.js";
-import { DEFAULT_PAGE, MAX_CONTENT, MAX_FIRST_ROOMS } from "./limits.js";
+import { MAX_CONTENT, MAX_FIRST_ROOMS } from "./limits.js";
 import { readPages } from "./lists.js";
 import { fold } from "./names.js";
-import { checkOptions, isTexts, REAL_CLOCK, realNetwork } from "./options.js";
+import { REAL_CLOCK, realNetwork, takeConnectOptions } from "./options.js";
 import { Progress } from "./progress.js";
 import { Requests } from "./requests.js";
 import { Resumption } from "./resumption.js";
@@ -65,13 +65,14 @@ export class ChatClient extends EventTarget {
    */
   constructor(url, options) {
     super();
-    const { clock = REAL_CLOCK, network = realNetwork() } = options;
-    const { reconnect = true, persist = false, maxContent = MAX_CONTENT } = options;
-    const socketClass = options.WebSocket ?? globalThis.WebSocket;
+    const { given, fault } = takeConnectOptions(options);
+    const { clock = REAL_CLOCK, network = realNetwork() } = given;
+    const { reconnect = true, persist = false, maxContent = MAX_CONTENT } = given;
+    const socketClass = given.WebSocket ?? globalThis.WebSocket;
     this.#maxContent = maxContent;
-    this.#identity = new Identity(url, options);
+    this.#identity = new Identity(url, given);
     this.#clock = clock;
-    this.#progress = new Progress(isTexts(options.rooms) ? options.rooms : undefined);
+    this.#progress = new Progress(given.rooms);
     this.#keeper = new Keeper(
       { url, socketClass, clock, network, reconnects: reconnect, persists: persist },
       {
@@ -109,7 +110,7 @@ export class ChatClient extends EventTarget {
       this.#rejectWelcomed = (error) => reject(thrown(error));
     });
     this.welcomed.catch(() => {}); // the event `state` tells it too
-    void this.#begin(options, socketClass);
+    void this.#begin(fault, socketClass);
   }
 
   /** @returns {string} The client's name; empty until the welcome. */
@@ -141,30 +142,43 @@ export class ChatClient extends EventTarget {
    * @returns {Promise<Receipt>} Rejects if the server refuses the message, or the client ends. If
    *   nobody waits for it, that is no unhandled rejection.
    */
-  send(content, { room, to, id = randomId(), contentType } = {}) {
-    const header = { id, room, to, content_type: contentType };
-    const isOver = this.state === "ended";
-    const receipt = isOver ? Promise.reject(hasEnded()) : this.#sending.send(content, header);
+  send(content, place = {}) {
+    const receipt = this.#send(content, place);
     receipt.catch(() => {});
     return receipt;
+  }
+
+  /**
+   * @param {string | Uint8Array} content
+   * @param {{}} place
+   * @returns {Promise<Receipt>}
+   */
+  async #send(content, place) {
+    const header = takeHeader(place);
+    if (this.state === "ended") throw hasEnded();
+    return this.#sending.send(content, header);
   }
 
   /**
    * Join a room; the server creates it if it is not there.
    *
    * @param {string} room
+   * @param {never[]} more Refused, as options that `join` does not have.
    * @returns {Promise<JoinedRoom>}
    */
-  async join(room) {
+  async join(room, ...more) {
+    checkRoom("join", room, more);
     this.#checkOpen();
     return this.#requests.join(room);
   }
 
   /**
    * @param {string} room
+   * @param {never[]} more Refused.
    * @returns {Promise<void>}
    */
-  async leave(room) {
+  async leave(room, ...more) {
+    checkRoom("leave", room, more);
     this.#checkOpen();
     await this.#requests.command("leave", { room });
   }
@@ -177,10 +191,10 @@ export class ChatClient extends EventTarget {
    *   if missing.
    * @returns {Promise<HistoryPage>}
    */
-  async history(place, { before, after, limit = DEFAULT_PAGE } = {}) {
+  async history(place, which = {}) {
+    const fields = takeHistory(place, which);
     this.#checkOpen();
-    const where = typeof place === "string" ? { room: place } : { with: place?.with };
-    return this.#requests.history({ ...where, before, after, limit });
+    return this.#requests.history(fields);
   }
 
   /**
@@ -191,12 +205,13 @@ export class ChatClient extends EventTarget {
    * @returns {Promise<Fields>} The fields of the RESULT.
    */
   async command(command, fields = {}) {
+    const given = takeCommand(command, fields);
     this.#checkOpen();
     if (command === "password" && !this.#identity.isEncrypted) {
       const told = "a password is not sent in the clear: use a key, or a wss: address";
       throw new ChatError("auth-in-clear", told);
     }
-    return this.#requests.command(command, fields);
+    return this.#requests.command(command, given);
   }
 
   /**
@@ -228,13 +243,13 @@ export class ChatClient extends EventTarget {
   }
 
   /**
-   * @param {Options} options
+   * @param {ChatError | null} fault What is wrong in the options.
    * @param {SocketClass | undefined} socketClass
    */
-  async #begin(options, socketClass) {
+  async #begin(fault, socketClass) {
     try {
       checkCrypto();
-      checkOptions(options);
+      if (fault !== null) throw fault;
       if (socketClass === undefined) {
         const told = "there is no WebSocket here: give the option WebSocket";
         throw new ChatError("no-websocket", told);

@@ -1,69 +1,26 @@
 /** The fields of the headers that a server sends, and their bounds. */
 
 import { ChatError } from "./errors.js";
+import { MAX_FOLDED_NAME, MAX_ID, MAX_MAX_CONTENT, MAX_PLACE, MIN_MAX_CONTENT } from "./limits.js";
 import {
-  MAX_CONTENT_TYPE,
-  MAX_FOLDED_NAME,
-  MAX_ID,
-  MAX_MAX_CONTENT,
-  MAX_PLACE,
-  MIN_MAX_CONTENT,
-} from "./limits.js";
+  anyText,
+  boolean,
+  brokenRule,
+  contentType,
+  id,
+  integer,
+  number,
+  rule,
+  text,
+} from "./rules.js";
 
 /** @typedef {import("./json.js").Fields} Fields */
+/** @typedef {import("./rules.js").Rule} Rule */
 
-/**
- * @typedef {object} Rule
- * @property {(value: unknown) => boolean} holds
- * @property {string} wanted What the field must be, for the error.
- * @property {"must" | "may" | "null"} presence "null": it may be missing or null.
- */
-
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
-
-/**
- * Rules by the fields' names.
- *
- * @param {"must" | "may" | "null"} presence
- * @param {[(value: unknown) => boolean, string]} kind
- * @returns {Rule}
- */
-const rule = (presence, [holds, wanted]) => ({ holds, wanted, presence });
-
-/** @type {(min: number, max: number) => [(value: unknown) => boolean, string]} */
-const text = (min, max) => [
-  (value) => typeof value === "string" && isWithin(value, min, max),
-  max === Infinity ? "text" : `text of ${min} to ${max} characters`,
-];
-
-/** @type {(min: number, max: number) => [(value: unknown) => boolean, string]} */
-const number = (min, max) => [
-  (value) => typeof value === "number" && value >= min && value <= max,
-  `a number from ${min} to ${max}`,
-];
-
-/** @type {(min: number, max: number) => [(value: unknown) => boolean, string]} */
-const integer = (min, max) => [
-  (value) => Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max,
-  `an integer from ${min} to ${max}`,
-];
-
-/** @type {[(value: unknown) => boolean, string]} */
-const boolean = [(value) => typeof value === "boolean", "true or false"];
-
-const anyText = text(0, Infinity);
-const id = text(1, MAX_ID);
 const lastId = text(0, MAX_ID);
 const roomName = text(0, MAX_PLACE);
 const name = text(0, MAX_FOLDED_NAME);
 const seq = integer(0, Number.MAX_SAFE_INTEGER);
-
-/** @type {[(value: unknown) => boolean, string]} */
-const contentType = [
-  (value) =>
-    typeof value === "string" && isWithin(value, 1, MAX_CONTENT_TYPE) && !CONTROL.test(value),
-  `text of 1 to ${MAX_CONTENT_TYPE} characters without control characters`,
-];
 
 export const SESSION_INIT = {
   session_id: rule("must", anyText),
@@ -167,15 +124,10 @@ const EVENTS = {
  * @throws {ChatError} `bad-request`, with the frame's id.
  */
 export function checkFields(fields, rules) {
-  for (const [key, { holds, wanted, presence }] of Object.entries(rules)) {
-    const value = Object.hasOwn(fields, key) ? fields[key] : undefined;
-    const mayLack =
-      value === undefined ? presence !== "must" : value === null && presence === "null";
-    if (!mayLack && !holds(value)) {
-      const ref = typeof fields.id === "string" ? fields.id : null;
-      throw new ChatError("bad-request", `${key} must be ${wanted}`, { ref });
-    }
-  }
+  const broken = brokenRule(fields, rules);
+  if (broken === null) return;
+  const ref = typeof fields.id === "string" ? fields.id : null;
+  throw new ChatError("bad-request", broken, { ref });
 }
 
 /**
@@ -193,17 +145,4 @@ export function checkEvent(event) {
       throw new ChatError("bad-request", `the event ${event.event} must have ${key}`);
     }
   }
-}
-
-/**
- * Count in code points, as the protocol does.
- *
- * @param {string} value
- * @param {number} min
- * @param {number} max
- * @returns {boolean}
- */
-function isWithin(value, min, max) {
-  if (value.length < min || value.length > 2 * max) return false;
-  return value.length <= max || [...value].length <= max;
 }

@@ -83,10 +83,19 @@ export function cutText(text) {
  * @returns {unknown} The value.
  */
 function checkPairs(name, value) {
-  if (HALF_A_PAIR.test(name) || (typeof value === "string" && HALF_A_PAIR.test(value))) {
+  checkWhole(name);
+  if (typeof value === "string") checkWhole(value);
+  return value;
+}
+
+/**
+ * @param {string} text
+ * @throws {ChatError} `bad-argument`: UTF-8 cannot have it.
+ */
+export function checkWhole(text) {
+  if (HALF_A_PAIR.test(text)) {
     throw new ChatError("bad-argument", "a text has half a character (a lone surrogate)");
   }
-  return value;
 }
 
 /**

@@ -3,6 +3,7 @@
  * and time this side takes: a list has a limit, and each page begins after the page before it.
  */
 
+import { takeCommand } from "./arguments.js";
 import { ChatError } from "./errors.js";
 import { checkFields, LISTED } from "./fields.js";
 import { MAX_LISTED } from "./limits.js";
@@ -19,10 +20,11 @@ import { MAX_LISTED } from "./limits.js";
  *   `bad-request` if the list is too long, or does not advance.
  */
 export async function* readPages(ask, command, fields) {
-  let { after } = fields;
+  const given = takeCommand(command, fields);
+  let { after } = given;
   let count = 0;
   for (;;) {
-    const page = await ask(command, { ...fields, after });
+    const page = await ask(command, { ...given, after });
     count += Math.max(1, longestOf(page)); // a page without items is bounded too
     if (count > MAX_LISTED) throw new ChatError("bad-request", "the server's list is too long");
     checkFields(page, LISTED);

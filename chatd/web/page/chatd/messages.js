@@ -25,7 +25,7 @@ export const DEFAULT_CONTENT_TYPE = "text/plain; charset=utf-8";
 /** The content type of a kept message whose content is over the present limit. */
 export const TOO_LARGE_TYPE = "application/x-chatd-too-large";
 
-/** @type {[number, Record<string, import("./fields.js").Rule>][]} */
+/** @type {[number, Record<string, import("./rules.js").Rule>][]} */
 const RULES_OF_TYPES = [
   [Type.SESSION_INIT, fields.SESSION_INIT],
   [Type.HEARTBEAT, fields.HEARTBEAT],

@@ -1,9 +1,14 @@
 /** What a program gives to `connect`, and what it gets at the welcome. */
 
-import { ChatError } from "./errors.js";
+import { place, takeOptions } from "./arguments.js";
+import { asChatError } from "./errors.js";
+import { MAX_MAX_CONTENT } from "./limits.js";
+import { anyText, boolean, integer, rule } from "./rules.js";
 
 /** @typedef {import("./connection.js").Clock} Clock */
 /** @typedef {import("./connection.js").SocketClass} SocketClass */
+/** @typedef {import("./errors.js").ChatError} ChatError */
+/** @typedef {import("./rules.js").Kind} Kind */
 
 /**
  * @typedef {object} Options
@@ -46,35 +51,41 @@ export const REAL_CLOCK = {
   random: () => Math.random(),
 };
 
+/** @type {(...names: string[]) => Kind} */
+const having = (...names) => [
+  (value) => names.every((name) => typeof (/** @type {any} */ (value)?.[name]) === "function"),
+  `an object with the functions ${names.join(", ")}`,
+];
+
+const [isPlace, wantedPlace] = place;
+
+const RULES = {
+  name: rule("may", anyText),
+  key: rule("null", [() => true, "a key"]), // `readKey` says more of a wrong one
+  password: rule("may", anyText),
+  rooms: rule("may", [
+    (value) => Array.isArray(value) && value.every(isPlace),
+    `a list of rooms, each ${wantedPlace}`,
+  ]),
+  reconnect: rule("may", boolean),
+  persist: rule("may", boolean),
+  maxContent: rule("may", integer(1, MAX_MAX_CONTENT)),
+  WebSocket: rule("may", [(value) => typeof value === "function", "a class"]),
+  network: rule("null", having("addEventListener", "removeEventListener")),
+  clock: rule("may", having("setTimeout", "clearTimeout", "now", "random")),
+};
+
 /**
- * Check the types of what a program without types may get wrong.
+ * Take what a program gives to `connect`, which never throws.
  *
- * @param {Options} options
- * @throws {ChatError} `bad-argument`
+ * @param {unknown} options
+ * @returns {{given: Options, fault: ChatError | null}} The options, none if any is wrong; and
+ *   `bad-argument` then.
  */
-export function checkOptions({ name, password, rooms, maxContent }) {
-  for (const [what, text] of Object.entries({ name, password })) {
-    if (text !== undefined && typeof text !== "string") throw wrong(what, "text");
+export function takeConnectOptions(options) {
+  try {
+    return { given: takeOptions("connect", options, RULES), fault: null };
+  } catch (error) {
+    return { given: {}, fault: asChatError(error) };
   }
-  if (rooms !== undefined && !isTexts(rooms)) throw wrong("rooms", "a list of texts");
-  if (maxContent !== undefined && !(Number.isInteger(maxContent) && maxContent > 0)) {
-    throw wrong("maxContent", "a number of bytes");
-  }
-}
-
-/**
- * @param {unknown} value
- * @returns {value is string[]}
- */
-export function isTexts(value) {
-  return Array.isArray(value) && value.every((each) => typeof each === "string");
-}
-
-/**
- * @param {string} what
- * @param {string} wanted
- * @returns {ChatError}
- */
-function wrong(what, wanted) {
-  return new ChatError("bad-argument", `the option ${what} must be ${wanted}`);
 }

@@ -2,7 +2,7 @@
 
 import { encodeText } from "./bytes.js";
 import { ChatError } from "./errors.js";
-import { encodeObject } from "./json.js";
+import { checkWhole, encodeObject } from "./json.js";
 import { CLOSE_TIMEOUT_S } from "./limits.js";
 import { Type } from "./messages.js";
 
@@ -35,6 +35,7 @@ export class Sending {
     if (typeof content !== "string" && !(content instanceof Uint8Array)) {
       throw new ChatError("bad-argument", "a content must be text or a Uint8Array");
     }
+    if (typeof content === "string") checkWhole(content);
     const bytes = typeof content === "string" ? encodeText(content) : Uint8Array.from(content);
     encodeObject(header); // fails now if it cannot be sent
     const receipt = this.#progress.keep(header.id, header, bytes);
