@@ -88,7 +88,7 @@ def test_refusals(page, tabs):
 
 
 def test_accounts_and_refusals(tmp_path, browsers):
-    """An account gets in with its password; a message that is refused stays, and says why."""
+    """An account gets in with its password, which is not kept; a refused message says why."""
     key_file, accounts = tmp_path / "key", tmp_path / "accounts"
     assert run_command("chatd", "keygen", key_file).returncode == 0
     done = run_command("chatd", "passwd", accounts, "ann", input="s3cret\n")
@@ -105,8 +105,12 @@ def test_accounts_and_refusals(tmp_path, browsers):
             "Wrong name or password."
         )
         tab.named("textbox", "Password").clear()
+        tab.browser.find_element("id", "remember").click()
         tab.join("", password="s3cret")
         tab.wait("return !document.getElementById('chat').hidden")
+        kept = tab.js("return JSON.stringify([{...localStorage}, {...sessionStorage}])")
+        assert "ann" in kept
+        assert "s3cret" not in kept
         tab.say("x" * 65)
         tab.sees("Not sent. That is longer than this server takes.")
         tab.named("button", "Send again").click()
