@@ -37,6 +37,11 @@ MANY_FRAMES, FEW_BYTES = 256, 4 * 1024
 """If more such frames arrive at once, only so many bytes are read at once from then on."""
 MAX_EARLY_BYTES = 128 * 1024
 """How many bytes of an incomplete frame of a WebSocket may have arrived before the session."""
+_HANDSHAKE = frozenset(
+    ["host", "upgrade", "connection"]
+    + [f"sec-websocket-{each}" for each in ("key", "version", "protocol", "extensions")]
+)
+"""The fields of the handshake; RFC 6455, section 4.2.1."""
 FRAME_ALLOWANCE = 64 * 1024
 """How much longer than the longest message a frame of a WebSocket may be, in bytes."""
 
@@ -100,6 +105,10 @@ def open_session(chat: ChatFactory[Any], asked: Asked, client: Client) -> Answer
     framing = Framing(subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=(None, max_frame))
     headers = Headers()
     for name, value in asked.fields():
+        if name.lower() not in _HANDSHAKE:
+            continue
+        if not value.isascii():  # `websockets` 16 fails if it has to quote such a value
+            return refusal(HTTPStatus.BAD_REQUEST, f"the field {name} must be ASCII")
         headers[name] = value
     # `websockets` reads what twisted.web has read before, so that both agree about it.
     framing.receive_data(Request(asked.target.decode("latin-1"), headers).serialize())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.logger import LogLevel, capturedLogs
 from websockets.frames import Frame, Opcode
@@ -73,6 +73,7 @@ class HostileTests(WebCase):
         self.check_ends(self.browser(), pieces)
 
     @given(st.sampled_from(["/ws", "/"]), HEAD_TEXT, st.lists(FIELDS, max_size=3))
+    @example("/ws", "x", ["Upgrade: websocket\x85"])
     @settings(deadline=None)
     def test_heads(self, path: str, query: str, fields: list[str]) -> None:
         """Any bytes in the target and in the fields of a request for a WebSocket."""

@@ -32,6 +32,7 @@ class OpeningTests(WebCase):
         for index, replaced, status in (
             (0, "Upgrade: h2c", 426),
             (1, "Connection: close", 426),
+            (0, "Upgrade: websocket\x85", 400),
             (2, "Sec-WebSocket-Version: 12", 400),
             (3, "Sec-WebSocket-Key: short", 400),
             (3, "A: b", 400),
