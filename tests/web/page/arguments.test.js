@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { connect } from "../../../chatd/web/page/chatd/index.js";
-import { established, settled } from "./clients.js";
+import { Type } from "../../../chatd/web/page/chatd/messages.js";
+import { established } from "./clients.js";
 import { makeNetwork } from "./peer.js";
 
 const LONG = "x".repeat(65);
@@ -16,11 +17,14 @@ const NO_OPTIONS = ["lobby", null, 5, ["lobby"], new Map([["room", "den"]]), () 
 /** Assert that calls of an open client are refused, by what their errors have to say. */
 async function assertRefused(...calls) {
   const { client, peer } = await established();
+  const isPong = peer.next().then(({ type }) => assert.equal(type, Type.HEARTBEAT, "it was sent"));
   for (const [call, message] of calls) {
-    await assert.rejects(call(client), { name: "ChatError", code: "bad-argument", message });
+    const refused = { name: "ChatError", code: "bad-argument", message };
+    await Promise.race([assert.rejects(call(client), refused), isPong]);
   }
   assert.equal(client.unconfirmed, 0);
-  await settled(peer); // else a message or a command would come before the pong
+  await peer.send(Type.HEARTBEAT, { n: 1 }, "ping");
+  await isPong;
 }
 
 async function first(pages) {
@@ -117,6 +121,16 @@ describe("other calls", () => {
         /^the options of history must be an object/,
       ]),
     ));
+
+  test("history without a limit asks for 100 messages", async () => {
+    const { client, peer } = await established();
+    for (const given of [[], [{}], [{ limit: undefined, before: undefined }]]) {
+      client.history("lobby", ...given).catch(() => {}); // nobody answers
+      const { header } = await peer.next();
+      const { id: _, ...fields } = header;
+      assert.deepEqual(fields, { command: "history", room: "lobby", limit: 100 });
+    }
+  });
 
   for (const [name, call] of [
     ["command", (client, ...given) => client.command(...given)],
