@@ -17,6 +17,7 @@ from twisted.logger import STDLibLogObserver, globalLogBeginner
 import chatd
 
 MAX_BODY = 10_000
+WAIT_S = 10.0
 
 
 @asynccontextmanager
@@ -36,15 +37,17 @@ async def lifespan(endpoint: str) -> AsyncIterator[chatd.ChatClientService]:
 async def answer(
     service: chatd.ChatClientService, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    """Answer one HTTP request: 200 when the message is confirmed."""
+    """Answer one HTTP request: 200 when the message is confirmed, 202 if that takes too long."""
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         length = int(head.partition("content-length:")[2].split()[0])
         body = await reader.readexactly(min(length, MAX_BODY))
-        receipt = await asyncio.wait_for(service.send(body), timeout=10)
+        receipt = await asyncio.wait_for(service.send(body), timeout=WAIT_S)
         status, text = "200 OK", f"message {receipt.seq} in {receipt.room}\n"
-    except (chatd.ChatError, asyncio.TimeoutError) as error:
-        status, text = "503 Service Unavailable", f"{error or 'the server does not answer'}\n"
+    except asyncio.TimeoutError:  # the service keeps the message, and still sends it
+        status, text = "202 Accepted", "the chat does not answer; it gets the message later\n"
+    except chatd.ChatError as error:
+        status, text = "503 Service Unavailable", f"{error}\n"
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, LookupError, ValueError):
         status, text = "400 Bad Request", "POST a text\n"
     writer.write(f"HTTP/1.0 {status}\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode())

@@ -23,7 +23,7 @@ class PendingAnswers:
     """The answers that a client waits for on one connection.
 
     A receipt answers a message, a result answers a command, a pong answers a ping. Cancelling a
-    Deferred drops its answer.
+    Deferred drops its answer; a message still counts as unconfirmed until its receipt comes.
 
     Args:
         progress: Keeps the messages that still wait after the connection is lost.
@@ -76,7 +76,7 @@ class PendingAnswers:
             The Deferred that fires with the answer.
         """
         if answer is None:
-            answer = Promise(lambda _: self.forget(id))
+            answer = Promise((lambda _: self.forget(id)) if is_command else None)
         waiting: dict[str, Deferred[Any]] = self._results if is_command else self._receipts
         waiting[id] = answer
         return answer
@@ -93,7 +93,7 @@ class PendingAnswers:
             return None
         kept = self._progress.unconfirmed.pop(id, None)
         answer = self._receipts.pop(id, None)
-        if answer is None and kept is not None:
+        if kept is not None:  # its answer is another if it was cancelled and sent again
             answer = kept.answer
         return _unless_cancelled(answer)
 

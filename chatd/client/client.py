@@ -91,7 +91,8 @@ class ChatClient(Sending, ClientSession):
         if not self._progress.is_kept or self._check_over():
             return self._ask(message.id, message)
         answer = self._progress.keep(message)
-        if not self._established.is_reached:  # it is sent together with unconfirmed messages
+        # Unconfirmed messages are sent together; one that was cancelled is sent already.
+        if not self._established.is_reached or message.id in self._answers:
             return answer
         try:
             return self._ask(message.id, message, answer)

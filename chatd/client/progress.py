@@ -187,29 +187,33 @@ class Progress:
         self.rooms.pop(fold(room), None)
 
     def keep(self, message: Message) -> Deferred[Message]:
-        """Keep a message until its receipt comes.
+        """Keep a message until its receipt comes, whatever becomes of the Deferred.
+
+        A program that cancelled the Deferred may send the same message again under its id, and gets
+        the receipt of the kept message.
 
         Returns:
-            A Deferred that fires with the receipt; cancelling it forgets the message.
+            A Deferred that fires with the receipt.
 
         Raises:
-            LocalProtocolError: Too many messages are kept, or a message with this id is.
+            LocalProtocolError: Too many messages are kept, or another message with this id is.
         """
         id = message.id
         assert id is not None
-        if id in self.unconfirmed:
-            raise LocalProtocolError(f"message {id} was sent already, and waits for its receipt")
+        kept = self.unconfirmed.get(id)
+        if kept is not None:
+            if not kept.answer.called or not _is_again(message, kept.message):
+                raise LocalProtocolError(
+                    f"message {id} was sent already, and waits for its receipt"
+                )
+            kept.answer = Promise()  # the caller had cancelled the first
+            return kept.answer
         if len(self.unconfirmed) >= MAX_UNCONFIRMED:
             raise LocalProtocolError(
                 f"{MAX_UNCONFIRMED} messages wait for their receipts already; await "
                 "when_ready_to_send() before each send"
             )
-
-        def forget(_: object) -> None:
-            self.unconfirmed.pop(id, None)
-            self.backlog.check()
-
-        kept = self.unconfirmed[id] = Unconfirmed(message, Promise(forget))
+        kept = self.unconfirmed[id] = Unconfirmed(message, Promise())
         return kept.answer
 
     def close(self, reason: SessionEnded) -> None:
@@ -220,8 +224,18 @@ class Progress:
         waiting = list(self.unconfirmed.values())
         self.unconfirmed.clear()
         for kept in waiting:
-            if not kept.answer.called:  # called: another errback cancelled it
+            if not kept.answer.called:  # called: it was cancelled
                 fail_ended(kept.answer, reason.again())
         self.backlog.fail(reason)
         if self.inbox is not None:
             self.inbox.close(reason)
+
+
+def _is_again(message: Message, kept: Message) -> bool:
+    """Return whether a message is a kept one; only the session knows a room without a name."""
+    has_same_room = message.room == kept.room or None in (message.room, kept.room)
+    return has_same_room and (message.to, message.content_type, message.content) == (
+        kept.to,
+        kept.content_type,
+        kept.content,
+    )

@@ -38,8 +38,10 @@ class Sending:
             with its `seq` and `time`. It fails with `RequestError` if the server refuses the
             message, and with `SessionEnded` if the session ends first. With a `ChatClientService`
             it waits for the next session instead, which sends the message again if necessary.
-            Cancelling it, for example by a timeout, does not take the message back. If you send
-            again then, use the same `id`.
+            Cancelling it, for example by a timeout, does not take the message back: it is sent
+            all the same, now or in the next session of a `ChatClientService`. To wait for its
+            receipt again, send the same message again with the same `id`. A refusal then goes to
+            the hook `error_received`.
 
         Raises:
             LocalProtocolError: The content is over the limit, a message with this id still waits

@@ -252,13 +252,16 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
     def _resend(self) -> None:
         """Send the messages without a receipt again, under the same ids."""
         for id, kept in list(self._progress.unconfirmed.items()):
-            if id in self._answers or kept.answer.called or not self.is_active:
-                continue  # called: another errback cancelled it
+            if id in self._answers or not self.is_active:
+                continue
             try:
                 self._ask(id, kept.message, kept.answer)
             except LocalProtocolError as error:  # this server has a lower limit
                 self._answers.forget(id)
-                kept.answer.errback(error)
+                if kept.answer.called:  # it was cancelled: nobody else tells
+                    self.log.warn("a message cannot be sent: {error}", error=error)
+                else:
+                    kept.answer.errback(error)
 
     def _ready(self) -> None:
         if self.room is None:  # the client has rejoined its rooms itself

@@ -58,12 +58,22 @@ class AnswerTests(PendingAnswersTests):
         self.assertNotIn("two", self.answers)
 
     def test_cancelled(self) -> None:
-        """The client forgets a cancelled answer, and its id can be used again."""
-        answer = self.answers.add("one")
+        """The client forgets a cancelled command, and its id can be used again."""
+        answer = self.answers.add("one", is_command=True)
         answer.cancel()
         self.failureResultOf(answer, CancelledError)
         self.assertNotIn("one", self.answers)
         self.answers.check("one")
+
+    def test_cancelled_message(self) -> None:
+        """A cancelled message is unconfirmed until its receipt comes; it can be sent again."""
+        answer = self.answers.add("one")
+        answer.cancel()
+        self.failureResultOf(answer, CancelledError)
+        self.assertEqual(self.answers.unconfirmed, 1)
+        self.answers.check("one")
+        self.assertIsNone(self.answers.take("one"))
+        self.assertEqual(self.answers.unconfirmed, 0)
 
     def test_forgotten(self) -> None:
         """Neither a forgotten answer nor a forgotten message can be taken."""

@@ -172,12 +172,16 @@ class UnconfirmedTests(LogbookTests):
         self.assertRaises(LocalProtocolError, self.keep, "m1")
 
     def test_cancelled(self) -> None:
-        """The client forgets a cancelled message, and its id can be used again."""
+        """The client keeps a cancelled message; the same message again gets its receipt."""
         answer = self.keep("m1")
         answer.cancel()
         self.failureResultOf(answer, CancelledError)
-        self.assertEqual(self.progress.unconfirmed, {})
-        self.keep("m1")
+        for other in ({"content": "y"}, {"to": "bob"}, {"content_type": "a/b"}):
+            message = Message.chat(**{"content": "x", "id": "m1", **other})
+            self.assertRaises(LocalProtocolError, self.progress.keep, message)
+        again = self.keep("m1")
+        self.assertIs(self.progress.unconfirmed["m1"].answer, again)
+        self.assertNoResult(again)
 
     def test_too_many(self) -> None:
         """The number of waiting messages is limited; a receipt frees a place."""

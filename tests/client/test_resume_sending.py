@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from chatd.client.progress import MAX_UNCONFIRMED
 from chatd.errors import LocalProtocolError, RequestError, SessionEnded
@@ -95,15 +96,70 @@ class WithoutConnectionTests(SendingTests):
         self.assertEqual((self.receipt(first)[1], self.receipt(sending)[1]), (1, 2))
 
     def test_cancelled(self) -> None:
-        """The client does not send a message that is cancelled during the wait."""
+        """The client sends a message all the same if its wait was cancelled, for example timed out.
+
+        So it is before the service is started, without a session, and before it is in its rooms.
+        """
+        sending = [self.service.send("one")]
+        sending[-1].cancel()
         self.start()
         self.lose()
-        one, two = self.service.send("one"), self.service.send("two")
-        one.cancel()
-        self.failureResultOf(one, CancelledError)
+        sending += [self.service.send("two"), self.service.send("three")]
+        sending[-2].cancel()
+        self.network.advance(RETRY_S)
+        self.network.accept_welcome()
+        sending += [self.service.send("four")]
+        sending[-1].cancel()
+        self.assertEqual(self.bob_hears(), ["one", "two", "three", "four"])
+        self.assertEqual(self.receipt(sending.pop(2)), ("three", 3))
+        for cancelled in sending:
+            self.failureResultOf(cancelled, CancelledError)
+        self.assertEqual(self.clients.progress.unconfirmed, {})
+
+    def test_cancelled_and_sent_again(self) -> None:
+        """A cancelled message that is sent again with its id is sent once, and gets its receipt."""
+        self.service.send("one", id="m1").cancel()
+        again = self.service.send("one", id="m1")
+        self.assertRaises(LocalProtocolError, self.service.send, "one", id="m1")
+        again.cancel()
+        self.failureResultOf(again, CancelledError)
+        client = self.start()
+        self.service.send("two", id="m2").cancel()
+        at_once = self.service.send("two", id="m2")
+        self.assertRaises(LocalProtocolError, client.send, "other", id="m2")
+        self.lose()
+        self.service.send("three", id="m3").cancel()
+        later = self.service.send("three", id="m3", room="lobby")
         self.come_back()
-        self.assertEqual(self.bob_hears(), ["two"])
-        self.assertEqual(self.receipt(two), ("two", 1))
+        self.assertEqual(self.bob_hears(), ["one", "two", "three"])
+        self.assertEqual((self.receipt(at_once), self.receipt(later)), (("two", 2), ("three", 3)))
+        self.assertEqual(self.clients.errors, [])
+
+    def test_cancelled_and_refused(self) -> None:
+        """The refusal of a cancelled message goes to the hook, for nobody else waits for it."""
+        self.service.send("there", room="cellar").cancel()
+        self.start()
+        self.assertEqual((self.bob_hears(), self.clients.errors), ([], ["not-in-room"]))
+        self.assertEqual(self.clients.progress.unconfirmed, {})
+
+    def test_cancelled_and_over_the_limit(self) -> None:
+        """The log tells of a cancelled message that is over this server's limit."""
+        self.network.restart(max_content=10)
+        self.service.send("x" * 11).cancel()
+        with capturedLogs() as logged:
+            self.start()
+        told = [formatEvent(event) for event in logged if event["log_level"] is LogLevel.warn]
+        self.assertEqual(len(told), 1)
+        self.assertIn("a message cannot be sent: ", told[0])
+        self.assertEqual(self.clients.progress.unconfirmed, {})
+
+    def test_cancelled_and_never_sent(self) -> None:
+        """When the service stops, the log counts a cancelled message that it never sent."""
+        self.service.send("one").cancel()
+        with capturedLogs() as logged:
+            self.successResultOf(self.service.stopService())
+        told = [formatEvent(event) for event in logged if event["log_level"] is LogLevel.warn]
+        self.assertEqual(told, ["the service stopped: 1 message has no receipt"])
 
     def test_refused(self) -> None:
         """A message that the server refuses then fails, and the client sends the others."""
@@ -246,22 +302,32 @@ class LostTests(SendingTests):
         self.assertEqual(self.heard(), ["one", "two"])
 
     def test_cancelled(self) -> None:
-        """The client does not send a cancelled message again, and its receipt does no harm."""
+        """The client sends a message again whose wait was cancelled, before the loss or after."""
         client = self.start()
-        for text in ("one", "again"):
-            one = client.send(text, id="m1")
-            one.cancel()
-            self.failureResultOf(one, CancelledError)
+        one = client.send("one")
+        one.cancel()
         self.network.pump()
-        self.assertEqual(self.clients.errors, ["id-reused"])
         two, three = client.send("two"), client.send("three")
         two.cancel()
         self.lose()
         three.cancel()
-        for cancelled in (two, three):
+        for cancelled in (one, two, three):
             self.failureResultOf(cancelled, CancelledError)
         self.come_back()
-        self.assertEqual(self.bob_hears(), ["one"])
+        self.assertEqual(self.bob_hears(), ["one", "two", "three"])
+        self.assertEqual(self.heard(), ["one", "two", "three"])
+
+    def test_cancelled_at_the_end(self) -> None:
+        """The goodbye waits for the receipt of a cancelled message too."""
+        client = self.start()
+        client.send("one").cancel()
+        self.network.deliver_and_lose()
+        self.come_back()
+        self.service.send("two").cancel()
+        stopping = self.service.stopService()
+        self.assertNoResult(stopping)
+        self.assertEqual(self.bob_hears(), ["one", "two"])
+        self.successResultOf(stopping)
 
     def test_too_much(self) -> None:
         """The client refuses content over the limit at once, and nothing waits for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -140,6 +141,31 @@ def test_web_hook(endpoint):
         assert hook.communicate(timeout=TIMEOUT_S) == ("", "")
     assert re.fullmatch(r"200 message \d+ in lobby\n", answers[0])
     assert answers[1:] == ["503 moderated: no spoilers, please\n", "400 POST a text\n"]
+
+
+def test_web_hook_without_an_answer(endpoint, tmp_path):
+    """While the chat is away, a POST is accepted, and its message arrives when the chat is back."""
+    copy = tmp_path / "web_hook.py"
+    text = (EXAMPLES / "web_hook.py").read_text()
+    copy.write_text(text.replace("WAIT_S = 10.0", "WAIT_S = 0.3"))
+    with contextlib.ExitStack() as stack:
+        chat = stack.enter_context(contextlib.ExitStack())
+        chat.enter_context(running("moderated_server.py", endpoint, "listening on"))
+        command = [sys.executable, str(copy), endpoint, "0"]
+        pipe = subprocess.PIPE
+        hook = stack.enter_context(
+            subprocess.Popen(command, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
+        )
+        stack.callback(hook.terminate)
+        address = f"http://127.0.0.1:{hook.stdout.readline().split()[-1]}/"
+        chat.close()
+        accepted = posted(address, b"while it is away")
+        assert accepted == "202 the chat does not answer; it gets the message later\n"
+        stack.enter_context(running("moderated_server.py", endpoint, "listening on"))
+        count = 2
+        while (answer := posted(address, b"is it back?")) == accepted:
+            count += 1
+        assert answer == f"200 message {count} in lobby\n"
 
 
 def posted(address, body):
