@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 __all__ = [
+    "check_initialised",
     "check_names",
     "check_number",
     "check_numbers_or_none",
@@ -29,6 +30,22 @@ def check_type(argument: str, given: object, types: type | tuple[type, ...], wan
     """
     if not isinstance(given, types):
         raise wrong_type(argument, given, wanted)
+
+
+def check_initialised(made: object, last: str, arguments: str) -> None:
+    """Check that an object of a program's subclass was initialised by chatd's own `__init__` too.
+
+    Args:
+        made: The object.
+        last: The attribute that chatd's `__init__` sets last.
+        arguments: The arguments of that `__init__`, for the error.
+
+    Raises:
+        TypeError: It was not.
+    """
+    if not hasattr(made, last):
+        name = type(made).__qualname__
+        raise TypeError(f"{name}.__init__ must call super().__init__({arguments})")
 
 
 def check_names(argument: str, given: object) -> None:

@@ -90,6 +90,7 @@ class MemoryServer(Generic[FactoryT_co]):
         has_own_time = options.get("store") is not None
         options.setdefault("unix_time", time.time if has_own_time else self.clock.seconds)
         self.factory = factory(self.clock, **options)
+        self.factory.check_initialised()
         self._pumps: list[IOPump] = []
 
     def connect(

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory
 
-from chatd.arguments import check_names, check_type, wrong_type
+from chatd.arguments import check_initialised, check_names, check_type, wrong_type
 from chatd.client.client import ChatClient, ClientT
 from chatd.client.progress import Progress
 from chatd.client.session import ClientSession
@@ -88,7 +88,12 @@ class ChatClientFactory(Factory, Generic[ClientT]):
     def buildProtocol(  # type: ignore[override]  # older Twisteds have no Factory[ChatClient]
         self, addr: IAddress | None
     ) -> ClientT:
-        """Build the protocol of a new connection."""
+        """Build the protocol of a new connection.
+
+        Raises:
+            TypeError: The `__init__` of a subclass does not call that of its base.
+        """
+        self.check_initialised()
         channel: Channel = (
             ClearChannel(expects_server=True)
             if self._psk is None
@@ -102,7 +107,17 @@ class ChatClientFactory(Factory, Generic[ClientT]):
             password=self._password,
             rooms=self.progress.first_rooms(MAX_FIRST_ROOMS),
         )
-        return self._client_class(connection, self)
+        client = self._client_class(connection, self)
+        check_initialised(client, "_goodbye_timer", "connection, factory")
+        return client
+
+    def check_initialised(self) -> None:
+        """Check that the `__init__` of a subclass calls that of its base.
+
+        Raises:
+            TypeError: It does not.
+        """
+        check_initialised(self, "_wheel", "clock, ...")
 
     def keep_name(self, name: str) -> None:
         """Ask for a name in the next connections."""

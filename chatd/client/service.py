@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.arguments import check_type, wrong_type
+from chatd.arguments import check_initialised, check_type, wrong_type
 from chatd.client.backlog import maybe_stored, without_receipt
 from chatd.client.client import ClientT
 from chatd.client.endpoints import client_endpoint
@@ -93,6 +93,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             raise wrong_type("the reactor", reactor, "a reactor")
         if retry_policy is not None and not callable(retry_policy):
             raise wrong_type("retry_policy", retry_policy, "a function that returns seconds")
+        factory.check_initialised()
         self.client: ClientT | None = None
         self._reactor = reactor
         self._endpoint = client_endpoint(reactor, endpoint)
@@ -210,6 +211,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         Raises:
             LocalProtocolError: asyncio runs, and the reactor does not run in its event loop.
         """
+        check_initialised(self, "_gave_up", "reactor, endpoint, factory")
         check_runs(self._reactor)
         if not self.running:
             super().startService()

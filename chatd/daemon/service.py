@@ -83,6 +83,7 @@ class ChatService(MultiService):
     ) -> None:
         wanted = "a ChatFactory, such as ChatFactory(reactor)"
         check_type("the factory", factory, ChatFactory, wanted)
+        factory.check_initialised()
         super().__init__()
         self._finish = finish
         self._reactor = reactor

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
-from chatd.arguments import check_type, wrong_type
+from chatd.arguments import check_initialised, check_type, wrong_type
 from chatd.chat.moderation import Bans
 from chatd.chat.policy import Policy
 from chatd.errors import ConfigurationError, ErrorCode, SessionEnded
@@ -311,6 +311,7 @@ class ChatFactory(Factory, Generic[SessionT]):
 
     def startFactory(self) -> None:
         """Accept clients, also after a `shut_down`; Twisted calls this before it listens."""
+        self.check_initialised()
         self.engine.shutdown.take_back()
         if self._unproven_operators:
             self.log.warn(
@@ -326,6 +327,14 @@ class ChatFactory(Factory, Generic[SessionT]):
         if self.engine.shutdown.is_under_way:
             return None
         return ServerProtocol(self)
+
+    def check_initialised(self) -> None:
+        """Check that the `__init__` of a subclass calls that of its base.
+
+        Raises:
+            TypeError: It does not.
+        """
+        check_initialised(self, "sessions", "clock, **options")
 
     async def _run_command(self, session: SessionT, command: Message) -> None:
         """Run a command of chatd's own; until then, nothing has answered it."""

@@ -8,6 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatd.arguments import check_initialised
 from chatd.connection.server import ServerConnection
 from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.server.admission import RETRIED, Applicant
@@ -138,6 +139,7 @@ class SessionProtocol(ChatProtocol):
         admitted = await self._engine.admission.admit(applicant)
         try:
             session = factory.session_class(self, session_id, admitted.name)
+            check_initialised(session, "extra", "protocol, id, name")
         except BaseException:
             self._engine.admission.release(admitted)
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from asyncio import CancelledError, isfuture
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
+from inspect import isawaitable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,6 +61,8 @@ def call_hook(
         result = hook(*args)
         if result is None or result is DONE:
             return None
+        if not isinstance(result, CoroutineType | Deferred) and not isawaitable(result):
+            raise TypeError(_no_result(hook, result))
         deferred = result if isinstance(result, Deferred) else start(result)
     except (Exception, CancelledError):  # asyncio's is no Exception, and cancels only a task
         failed(Failure(), about)
@@ -115,5 +118,14 @@ def _go_on(
 
 
 async def wait(awaitable: Awaitable[None]) -> None:
-    """Wait for an awaitable; raise TypeError if a hook returned anything else."""
+    """Wait for an awaitable."""
     await awaitable
+
+
+def _no_result(hook: Hook, result: object) -> str:
+    """Return what is wrong with a hook that returned neither None nor an awaitable."""
+    name = getattr(hook, "__qualname__", repr(hook))
+    return (
+        f"{name} returned {type(result).__name__}: a hook returns None or an awaitable; to answer a "
+        "message, call reply"
+    )

@@ -65,6 +65,9 @@ class LifecycleProtocol(Protocol):
         self._reading = Reading(self.stream)
         try:
             super().makeConnection(transport)
+            if self._life is Life.NEW:
+                name = type(self).__qualname__
+                self._misused(f"{name}.connectionMade must call super().connectionMade()")
         except Exception:
             self.log.failure("a connection failed")
             self.fail()
@@ -143,14 +146,18 @@ class LifecycleProtocol(Protocol):
         self._stop_timers()
         self._abort()
 
-    def fail(self) -> None:
-        """End the session after a fault of this side, and cut off the connection."""
+    def fail(self, *, retry: bool = True) -> None:
+        """End the session after a fault of this side, and cut off the connection.
+
+        Args:
+            retry: Whether another connection may succeed.
+        """
         before = self._life
         if not hasattr(self, "connection"):  # there is no session to end
             self._life = advance(before, Trigger.LOST)
             self.connection_closed()
         elif before is not Life.GONE:
-            self.connection.end(ErrorCode.INTERNAL_ERROR, self.failed_reason, retry=True)
+            self.connection.end(ErrorCode.INTERNAL_ERROR, self.failed_reason, retry=retry)
             self._life = advance(before, Trigger.FAILED)
             if before not in OVER:
                 self._tell_end()
@@ -217,6 +224,12 @@ class LifecycleProtocol(Protocol):
         timeout_s = self.close_timeout_s()
         self._closing = Closing(self.stream, self._outbuffer, self._clock, self._abort, timeout_s)
         self._tell_end()
+
+    def _misused(self, told: str) -> None:
+        """Tell what a subclass forgot: it would wait for ever."""
+        self.log.error("{told}", told=told)
+        self.failed_reason = told
+        self.fail(retry=False)
 
     def _tell_end(self) -> None:
         assert self.connection.end_reason is not None
