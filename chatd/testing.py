@@ -119,7 +119,7 @@ class MemoryServer(Generic[FactoryT_co]):
         """
         client_factory = ChatClientFactory(
             self.clock,
-            key=self.key if isinstance(key, str) else key,
+            key=self.key if key == "the server's" else key,
             name=name,
             password=password,
             rooms=rooms,

@@ -85,6 +85,9 @@ class MemoryServerTests(SynchronousTestCase):
             with self.assertRaises(SessionRefused) as refused:
                 server.connect(key=key)
             self.assertEqual(refused.exception.code, code)
+        path: Any = "team.key"
+        error = self.assertRaises(TypeError, server.connect, key=path)
+        self.assertIn("the key must be 32 bytes", str(error))
 
     def test_options(self) -> None:
         """Options go to the server's factory; the options of `connect` go to the client."""

@@ -294,5 +294,12 @@ class Roster(OpenRooms[M]):
             # A room's name is longer than `MAX_ROOM` only before it is composed.
             room = member.rooms.get(fold(name)) if len(name) <= 4 * MAX_ROOM else None
         if room is None:
-            raise RequestError(ErrorCode.NOT_IN_ROOM, "you are not in that room")
+            raise RequestError(ErrorCode.NOT_IN_ROOM, f"you are {_not_in(name)}")
         return room
+
+
+def _not_in(room: str | None) -> str:
+    """Return where a member is not; a text that cannot name a room is not repeated."""
+    if room is None:
+        return "in no room"
+    return f"not in {room}" if len(room) <= MAX_ROOM and room.isprintable() else "not in that room"

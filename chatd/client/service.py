@@ -64,6 +64,10 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
     if an attempt fails with a `ConfigurationError`, or if the server refuses the client finally. A
     taken name is not final: an old session may still hold it.
 
+    Before the start, messages wait; 5 seconds later, the log warns of a start that was forgotten.
+    The log warns of each lost session, and of the first failed attempt to connect after it; it tells
+    of further attempts at the level `info`.
+
     Args:
         reactor: The reactor.
         endpoint: An endpoint, or a string such as `tcp:localhost:9999` or
@@ -102,6 +106,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         self._retry_policy = retry_policy or backoffPolicy()
         self._state: ServiceState = NotStarted(Timer(reactor))
         self._failures = 0
+        self._has_told_failure = False
         self._forget_end: Callable[[], None] = lambda: None
         self._waiters: list[tuple[Deferred[ClientT], int | None]] = []
         self._gave_up: Milestone[SessionEnded | ConfigurationError] = Milestone()
@@ -218,6 +223,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             self._forget_end = stop_at_end(self._reactor, self.stopService)
             self._factory.progress.be_kept()
             self._failures = 0
+            self._has_told_failure = False
             if self._gave_up.is_reached:
                 self._gave_up = Milestone()
             self._connect()
@@ -275,6 +281,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
     def _established(self, client: ClientT, connecting: Connecting) -> None:
         connected = Connected(client, self._reactor.seconds())
         self._enter(connected)
+        self._has_told_failure = False
         self.log.info("connected as {name}", name=client.name)
         client.when_ended().addCallback(self._lost, connected)
         for waiter in self._take_waiters():
@@ -283,7 +290,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
     def _lost(self, end: SessionEnded, connected: Connected) -> None:
         if self._state is not connected:  # the service was stopped
             return
-        self.log.info("the session ended: {reason}", reason=end)
+        self.log.warn("the session ended: {reason}", reason=end)
         if self._reactor.seconds() - connected.since >= _STEADY_S:
             self._failures = 0
         if end.retry:
@@ -294,7 +301,9 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
     def _failed(self, failure: Failure, connecting: Connecting) -> None:
         if self._state is not connecting:  # the service was stopped
             return
-        self.log.info("{line}", line=self._endpoint.explain(failure.value))
+        tell = self.log.info if self._has_told_failure else self.log.warn
+        tell("{line}", line=self._endpoint.explain(failure.value))
+        self._has_told_failure = True
         end = failure.value
         if isinstance(end, ConfigurationError) or (
             isinstance(end, SessionEnded) and not end.retry and end.code != ErrorCode.NAME_TAKEN

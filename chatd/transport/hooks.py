@@ -126,6 +126,6 @@ def _no_result(hook: Hook, result: object) -> str:
     """Return what is wrong with a hook that returned neither None nor an awaitable."""
     name = getattr(hook, "__qualname__", repr(hook))
     return (
-        f"{name} returned {type(result).__name__}: a hook returns None or an awaitable; to answer a "
-        "message, call reply"
+        f"{name} returned {type(result).__name__}: a hook returns None or an awaitable; to answer "
+        "a message, call reply"
     )

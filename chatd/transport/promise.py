@@ -12,7 +12,8 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, DebugInfo, Deferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.errors import SessionEnded
@@ -20,6 +21,19 @@ from chatd.errors import SessionEnded
 __all__ = ["Promise", "fail_ended", "promised"]
 
 T = TypeVar("T")
+_log = Logger()
+
+
+class _Unawaited(DebugInfo):
+    """Logs the failure of a promise that nobody awaited, in clearer words than Twisted."""
+
+    def __del__(self) -> None:
+        failure, self.failResult = self.failResult, None
+        if failure is not None:
+            told = (
+                "nobody awaited a call of chatd that failed: await each send and command, or add "
+            )
+            _log.failure(told + "an errback", failure)
 
 
 class Promise(Deferred[T]):
@@ -46,6 +60,13 @@ class Promise(Deferred[T]):
         return (yield from told.asFuture(asyncio.get_running_loop()))
 
     __await__ = __iter__
+
+    def errback(self, fail: Failure | BaseException | None = None) -> None:
+        """Fail it; if nobody ever waits for it, the log says so."""
+        # Private: if a Twisted names it otherwise, the log has Twisted's own words.
+        if self._debugInfo is None:
+            self._debugInfo = _Unawaited()
+        super().errback(fail)
 
     def cancel(self) -> None:
         """Cancel it; if nobody waits for it, Twisted logs no unhandled error."""
@@ -104,7 +125,11 @@ def promised(waiting: Deferred[T]) -> Promise[T]:
     promise: Promise[T] = Promise(lambda _: waiting.cancel())
 
     def fired(result: T | Failure) -> None:
-        if not promise.called:  # called: it was cancelled
+        if promise.called:  # it was cancelled
+            return
+        if isinstance(result, Failure):
+            promise.errback(result)
+        else:
             promise.callback(result)
 
     waiting.addBoth(fired)

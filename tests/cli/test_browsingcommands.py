@@ -370,7 +370,7 @@ class SearchTests(CommandsCase):
         self.alice.type("/search hello")
         self.alice.talk.browsing.search.is_over = False
         self.alice.type("/leave")
-        self.assertEqual(self.alice.type("/search"), ["* /search: you are not in that room"])
+        self.assertEqual(self.alice.type("/search"), ["* /search: you are not in ops"])
 
 
 class InterruptedTests(CommandsCase):

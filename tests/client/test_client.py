@@ -38,6 +38,21 @@ class SendTests(ClientCase):
         self.assertEqual([receipt.text for receipt in receipts], list(map(str, range(100))))
         self.assertEqual([receipt.seq for receipt in receipts], list(range(1, 101)))
 
+    def test_not_in_room(self) -> None:
+        """The refusal names the room, unless nothing can be named so."""
+        carol = self.server.connect("carol", rooms=())
+        for room, told in (
+            ("cellar", "not in cellar"),
+            (None, "in no room"),
+            ("a\x1b[1m", "not in that room"),
+            ("a\u202eb", "not in that room"),
+            ("a" * 65, "not in that room"),
+        ):
+            sending = carol.send("hello", room=room)
+            self.pump()
+            error = self.failureResultOf(sending, RequestError).value
+            self.assertEqual((error.code, error.message), ("not-in-room", f"you are {told}"))
+
     def test_refused(self) -> None:
         """A refused message fails, and the session goes on."""
         sending = self.alice.send("hello", id="m1", room="cellar")

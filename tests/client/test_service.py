@@ -172,11 +172,24 @@ class ServiceTests(NetworkCase):
         self.stop()
 
     def test_logged_failure(self) -> None:
-        """The log names the endpoint of an attempt that fails."""
+        """The log names the endpoint of an attempt that fails, and warns of the first in a row."""
         with capturedLogs() as events:
             self.service.startService()
-            self.network.refuse()
-        self.assertIn(ENDPOINT, formatEvent(events[0]))
+            for _ in range(2):
+                self.network.refuse()
+                self.network.advance(RETRY_S)
+            self.network.accept()
+            (session,) = self.factory.sessions.values()
+            session.end("restart", "come back", retry=True)
+            self.network.pump()
+            for _ in range(2):
+                self.network.advance(RETRY_S)
+                self.network.refuse()
+        failed = [each for each in events if ENDPOINT in formatEvent(each)]
+        levels = [each["log_level"] for each in failed]
+        self.assertEqual(levels, [LogLevel.warn, LogLevel.info] * 2)
+        ended = [each for each in events if "the session ended" in formatEvent(each)]
+        self.assertEqual([each["log_level"] for each in ended], [LogLevel.warn])
         self.stop()
 
     def test_a_steady_session(self) -> None:

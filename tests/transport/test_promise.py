@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ErrorCode, SessionEnded
@@ -75,6 +76,20 @@ class QuietTests(SynchronousTestCase):
         done.callback(3)
         done.cancel()
         self.assertEqual(self.successResultOf(done), 3)
+
+    def test_nobody_awaited(self) -> None:
+        """The log says that nobody awaited a failed promise, also behind callbacks, and once."""
+        waiting: Deferred[int] = Deferred()
+        promises: list[Deferred[int]] = [Promise[int]().addCallback(abs), promised(waiting)]
+        waiting.errback(ValueError("no"))
+        promises[0].errback(ValueError("no"))
+        with capturedLogs() as logged:
+            promises.clear()
+            self.assertEqual(self.logged(), [ValueError, ValueError])
+        told = [formatEvent(event) for event in logged]
+        self.assertEqual(len(told), 2)
+        for line in told:
+            self.assertIn("nobody awaited a call of chatd that failed: await each send", line)
 
     def test_callback_fails(self) -> None:
         """A mistake in an errback of the program is logged."""
