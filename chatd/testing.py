@@ -193,12 +193,14 @@ class RunningServer(Generic[FactoryT_co]):
         factory: The server's factory.
         service: The server's service; `running_server` stops it, unless the test does.
         path: The path of the UNIX socket, or None for TCP.
+        reactor: The reactor of the server, for the clients of a test.
     """
 
     endpoint: str
     factory: FactoryT_co
     service: ChatService
     path: Path | None
+    reactor: Any
 
     def wait_for_session(
         self: RunningServer[ChatFactory[SessionT]], name: str
@@ -244,7 +246,7 @@ async def running_server(
         try:
             port = None if path else cast(IPv4Address, service.listeners[0].port.getHost()).port
             endpoint = f"tcp:127.0.0.1:{port}" if path is None else description
-            yield RunningServer(endpoint, factory, service, path)
+            yield RunningServer(endpoint, factory, service, path, reactor)
         finally:
             if service.running:
                 await service.stopService()

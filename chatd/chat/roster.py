@@ -302,4 +302,5 @@ def _not_in(room: str | None) -> str:
     """Return where a member is not; a text that cannot name a room is not repeated."""
     if room is None:
         return "in no room"
-    return f"not in {room}" if len(room) <= MAX_ROOM and room.isprintable() else "not in that room"
+    is_name = len(room) <= MAX_ROOM and room.isprintable()
+    return f"not in {room}" if is_name else "not in that room"

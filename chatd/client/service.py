@@ -65,8 +65,8 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
     taken name is not final: an old session may still hold it.
 
     Before the start, messages wait; 5 seconds later, the log warns of a start that was forgotten.
-    The log warns of each lost session, and of the first failed attempt to connect after it; it tells
-    of further attempts at the level `info`.
+    The log warns of each lost session, and of the first failed attempt to connect after it. It
+    tells of further attempts at the level `info`.
 
     Args:
         reactor: The reactor.

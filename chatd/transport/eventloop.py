@@ -45,7 +45,8 @@ async def asyncio_reactor() -> AsyncIterator[Any]:
     if installed is not None and not (_is_in(installed, loop) and installed.running):
         raise LocalProtocolError(
             f"Twisted's reactor is {type(installed).__name__}, which does not run in asyncio's "
-            "event loop; a program under asyncio must not import twisted.internet.reactor"
+            "event loop; a program under asyncio must not import twisted.internet.reactor, as "
+            "pytest-twisted does: run pytest with -p no:twisted"
         )
     if installed is not None and not isinstance(installed, _LoopReactor):
         yield installed

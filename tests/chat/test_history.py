@@ -127,6 +127,7 @@ class RoomTests(HistoryCase):
         cat = self.chat.arrive("cat", rooms=())
         self.assert_refused("not-in-room", cat, "history", room="lobby")
         self.assert_refused("not-in-room", cat, "history", room="")
+        self.assert_refused("not-in-room", cat, "history", room="x" * 10_000)
 
 
 class BoundTests(HistoryCase):

@@ -106,6 +106,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
     "docs/how-to/test-your-service.md": [
         ("text", f"{COMMANDS}::test_example_commands"),
         ("text", f"{COMMANDS}::test_example_commands"),
+        ("text", "tests/integration/test_examples.py::test_pytest_asyncio"),
         ("text", f"{COMMANDS}::test_example_commands"),
     ],
     "docs/how-to/upgrade.md": [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.docs.pages import block
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BIN = Path(sys.executable).parent
@@ -212,6 +215,19 @@ def test_unittest():
     assert status == 0, output + errors
     assert errors.endswith("OK\n")
     assert "Ran 1 test" in errors
+
+
+def test_pytest_asyncio(monkeypatch, tmp_path):
+    """The example of tests with pytest-asyncio passes, with the settings of the page on tests."""
+    pytest.importorskip("pytest_asyncio")
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    for name in ("web_hook.py", "test_web_hook_pytest.py"):
+        shutil.copy(EXAMPLES / name, tmp_path)
+    settings = block("docs/how-to/test-your-service.md", "asyncio_mode")
+    (tmp_path / "pytest.ini").write_text(settings)
+    output, errors, status = run(sys.executable, "-m", "pytest", "-Werror", cwd=tmp_path)
+    assert status == 0, output + errors
+    assert "2 passed" in output
 
 
 @pytest.mark.parametrize(
