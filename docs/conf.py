@@ -11,6 +11,10 @@ from sphinx.ext.napoleon import GoogleDocstring
 from zope.interface.interface import InterfaceClass, Method
 
 import chatd
+from chatd.client.commands import ClientCommands
+from chatd.client.factory import ChatClientFactory
+from chatd.client.hooks import ClientHooks
+from chatd.client.session import ClientSession
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -59,7 +63,35 @@ def _describe_interface(
             lines += [f"   {line}" for line in text] + [""]
 
 
+def _names(*classes: type) -> set[str]:
+    return {f"{each.__name__}.{name}" for each in classes for name in vars(each)}
+
+
+_FOR_USERS = {"abort", "is_active"}
+_OF_CLIENTS = {name.partition(".")[2] for name in _names(*ClientSession.__mro__)} - {
+    *_FOR_USERS,
+    *(name.partition(".")[2] for name in _names(*ClientCommands.__mro__, ClientHooks)),
+} | {"tell_joined"}
+_OF_FACTORIES = _names(ChatClientFactory) | {
+    f"ChatFactory.{name}"
+    for name in ("takes_runs", "startFactory", "buildProtocol", "check_initialised")
+}
+"""What chatd and Twisted call, and programs do not."""
+
+
+def skip_internals(
+    app: Sphinx, what: str, name: str, member: object, skip: bool, options: object
+) -> bool | None:
+    """Leave out what only chatd calls; None leaves the decision to Sphinx."""
+    function = member.fget if isinstance(member, property) else member
+    module = str(getattr(function, "__module__", ""))
+    if module.startswith(("chatd.client.", "chatd.transport.")) and name in _OF_CLIENTS:
+        return True
+    return True if getattr(function, "__qualname__", None) in _OF_FACTORIES else None
+
+
 def setup(app: Sphinx) -> None:
-    """Have pictures copied and interfaces described."""
+    """Have pictures copied, interfaces described, and parts of chatd left out."""
+    app.connect("autodoc-skip-member", skip_internals)
     app.connect("autodoc-process-docstring", _describe_interface)
     app.connect("build-finished", _copy_pictures)

@@ -77,7 +77,7 @@ class ChatClient(Sending, ClientSession):
 
     @property
     def max_content(self) -> int:
-        """Longest content of a message, in bytes: the server's limit, or the client's if lower."""
+        """Longest content of a message, in bytes; the lower of the server's and the client's limit."""
         return self.connection.max_content
 
     @property

@@ -143,8 +143,8 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         A program that only runs for the service can stop then, so that its supervisor sees it.
 
         Returns:
-            A Deferred that fires with the reason: the server does not want the client back, or no
-            attempt can succeed. It does not fire if the service is stopped before.
+            A Deferred that fires with the reason, which is that the server does not want the client
+            back, or that no attempt can succeed. It does not fire if the service is stopped before.
         """
         return self._gave_up.wait()
 

@@ -73,7 +73,7 @@ class ChatFactory(Factory, Generic[SessionT]):
     """
 
     session_class: type[SessionT] = Session  # type: ignore[assignment]  # the type's default
-    """The class of each client's session: that of `ChatFactory[YourSession]`, or `Session`."""
+    """The class of each client's session, from `ChatFactory[YourSession]`, or else `Session`."""
 
     log = Logger()
     noisy = False  # Twisted's own log lines at start and stop

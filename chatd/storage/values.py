@@ -56,7 +56,7 @@ class Durability(str, Enum):
     """
 
     FULL = "full"
-    """Power cuts too: each transaction waits for the disk."""
+    """Power cuts too, because each transaction waits for the disk."""
     NORMAL = "normal"
     """All but a power cut, which may lose the last moments; then every stream gets a new epoch."""
 

@@ -53,7 +53,7 @@ class MessageType(IntEnum):
     ERROR = 5
     DISCONNECT = 6
     CHUNK = 7
-    """Reserved: no meaning in version 1."""
+    """Reserved, without a meaning in version 1."""
     COMMAND = 8
     RESULT = 9
     EVENT = 10

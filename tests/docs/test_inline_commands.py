@@ -76,6 +76,7 @@ OTHER_OPTIONS = {
     "--plots": "python -m bench",
     "--quick": "python -m bench",
     "--stop-timeout": "docker run",
+    "--strict": "mypy",
     "-a": "git tag",
     "-k": "pytest",
     "-p": "pytest",
