@@ -9,6 +9,7 @@ __all__ = [
     "check_names",
     "check_number",
     "check_numbers_or_none",
+    "check_reactor",
     "check_texts",
     "check_texts_or_none",
     "check_type",
@@ -46,6 +47,18 @@ def check_initialised(made: object, last: str, arguments: str) -> None:
     if not hasattr(made, last):
         name = type(made).__qualname__
         raise TypeError(f"{name}.__init__ must call super().__init__({arguments})")
+
+
+def check_reactor(argument: str, given: object, wanted: str = "a reactor") -> None:
+    """Check that an argument is a reactor, or a clock for tests.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if not callable(getattr(given, "callLater", None)):
+        if hasattr(given, "__aenter__"):
+            wanted = "the reactor of `async with chatd.asyncio_reactor() as reactor`"
+        raise wrong_type(argument, given, wanted)
 
 
 def check_names(argument: str, given: object) -> None:

@@ -128,6 +128,7 @@ class ArgumentTests(SynchronousTestCase):
 
     def test_parts_of_a_client(self) -> None:
         """A client's factory takes a class and names, and its service takes the factory."""
+        not_entered: Any = chatd.asyncio_reactor()
         number: Any = 5
         wrong_class: Any = object
         self.check(
@@ -161,6 +162,11 @@ class ArgumentTests(SynchronousTestCase):
             (
                 lambda: chatd.ChatClientFactory(number),
                 "the clock must be the reactor or a Clock, not int",
+            ),
+            (
+                lambda: chatd.ChatClientFactory(not_entered),
+                "the clock must be the reactor of `async with chatd.asyncio_reactor() as reactor`, "
+                "not _AsyncGeneratorContextManager",
             ),
             (
                 lambda: chatd.ChatClientService(

@@ -55,6 +55,7 @@ from chatd.chat.roomlist import room_list
 from chatd.chat.rooms import M
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError, StoreError
+from chatd.wire.faults import plain_fault
 
 __all__ = ["Commands"]
 
@@ -145,7 +146,7 @@ class Commands(Generic[M]):
         try:
             fields = msgspec.convert(header, fields_type)
         except msgspec.ValidationError as error:
-            raise RequestError(ErrorCode.BAD_REQUEST, str(error)) from None
+            raise RequestError(ErrorCode.BAD_REQUEST, plain_fault(error)) from None
         try:
             await method(member, fields, Answer(self._roster.delivery, member, header["id"]))
         except StoreError as error:

@@ -77,7 +77,7 @@ class ChatClient(Sending, ClientSession):
 
     @property
     def max_content(self) -> int:
-        """Longest content of a message, in bytes; the lower of the server's and the client's limit."""
+        """Longest content of a message, in bytes; the lower one of the two sides' limits."""
         return self.connection.max_content
 
     @property
@@ -199,7 +199,7 @@ class ChatClient(Sending, ClientSession):
         """
         check_loop(self._clock)
         if self._check_over():
-            return fail(self._end_reason())
+            return fail(self._why_over())
         pong = self._answers.add_ping(self.connection.send_ping(), self._clock.seconds())
         self._turn.add(self)
         return pong

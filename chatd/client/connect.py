@@ -9,6 +9,7 @@ from typing import Any, cast
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IStreamClientEndpoint
 
+from chatd.arguments import check_reactor
 from chatd.client.client import ChatClient, ClientT
 from chatd.client.endpoints import client_endpoint
 from chatd.client.factory import DEFAULT_MAX_CONTENT, ChatClientFactory
@@ -60,6 +61,7 @@ async def connect(
         SessionEnded: No session began, and no server refused it: the server was silent for 10
             seconds, spoke another protocol or was lost.
     """
+    check_reactor("the reactor", reactor)
     check_runs(reactor)
     there = client_endpoint(reactor, endpoint)
     factory = ChatClientFactory(

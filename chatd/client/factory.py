@@ -11,7 +11,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory
 
-from chatd.arguments import check_initialised, check_names, check_type, wrong_type
+from chatd.arguments import check_initialised, check_names, check_reactor, check_type, wrong_type
 from chatd.client.client import ChatClient, ClientT
 from chatd.client.progress import Progress
 from chatd.client.session import ClientSession
@@ -64,8 +64,7 @@ class ChatClientFactory(Factory, Generic[ClientT]):
         protocol: type[ClientT] = ChatClient,  # type: ignore[assignment]  # the type's default
         max_content: int = DEFAULT_MAX_CONTENT,
     ) -> None:
-        if not callable(getattr(clock, "callLater", None)):
-            raise wrong_type("the clock", clock, "the reactor or a Clock")
+        check_reactor("the clock", clock, "the reactor or a Clock")
         check_names("rooms", rooms)
         check_type("the name", name, (str, type(None)), "text")
         check_type("the password", password, (str, type(None)), "text")

@@ -16,6 +16,7 @@ from chatd.chat.history import MAX_SEQ, Seq
 from chatd.chat.names import MAX_NAME, MAX_ROOM, MAX_TOPIC
 from chatd.errors import ErrorCode, RequestError
 from chatd.wire.bounds import MAX_ID
+from chatd.wire.faults import plain_fault
 from chatd.wire.messages import Message
 
 __all__ = [
@@ -97,7 +98,7 @@ def convert(told: object, wanted: type[T], what: str = "answer") -> T:
         return msgspec.convert(told, wanted)
     except msgspec.ValidationError as error:
         raise RequestError(
-            ErrorCode.BAD_REQUEST, f"the server's {what} is malformed: {error}"
+            ErrorCode.BAD_REQUEST, f"the server's {what} is malformed: {plain_fault(error)}"
         ) from error
 
 

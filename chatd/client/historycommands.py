@@ -10,12 +10,13 @@ import msgspec
 from twisted.internet.defer import Deferred, fail
 
 from chatd.arguments import check_number, check_numbers_or_none, check_texts_or_none
+from chatd.chat.history import MAX_PAGE
 from chatd.client.fields import convert, given
 from chatd.client.historypages import HistoryPages
 from chatd.client.pages import Pages
 from chatd.client.refusals import malformed
 from chatd.client.results import History
-from chatd.errors import ErrorCode, RequestError
+from chatd.errors import ErrorCode, LocalProtocolError, RequestError
 from chatd.transport.promise import promised
 
 __all__ = ["HistoryCommands"]
@@ -62,10 +63,15 @@ class HistoryCommands:
 
         Returns:
             A Deferred that fires with the messages. They reach neither the hooks nor the iteration.
+
+        Raises:
+            LocalProtocolError: `limit` is out of its range.
         """
         check_texts_or_none(room=room, other=other, epoch=epoch, after_id=after_id)
         check_numbers_or_none(after=after, before=before)
         check_number("limit", limit)
+        if not 1 <= limit <= MAX_PAGE:
+            raise LocalProtocolError(f"limit must be 1 to {MAX_PAGE}, not {limit}")
         if (room is None) is (other is None):
             return promised(
                 fail(RequestError(ErrorCode.BAD_REQUEST, "give either `room` or `other`"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
+from chatd.errors import LocalProtocolError
+from chatd.wire.bounds import MAX_CONTENT_TYPE, MAX_ID
 from chatd.wire.messages import Message
 
 __all__ = ["Sending"]
@@ -44,10 +46,17 @@ class Sending:
             the hook `error_received`.
 
         Raises:
-            LocalProtocolError: The content is over the limit, a message with this id still waits
-                for its receipt, a service has too many messages that wait, or asyncio runs here in
-                another event loop than the reactor's.
+            LocalProtocolError: The content or an argument is over its limit, a message with this id
+                still waits for its receipt, a service has too many messages that wait, or asyncio
+                runs here in another event loop than the reactor's.
         """
+        for argument, given, longest in (
+            ("id", id, MAX_ID),
+            ("content_type", content_type, MAX_CONTENT_TYPE),
+        ):
+            if isinstance(given, str) and not 0 < len(given) <= longest:
+                told = f"{argument} must have 1 to {longest} characters, not {len(given)}"
+                raise LocalProtocolError(told)
         if room is None and to is None:
             room = self._usual_room()
         return self.send_message(

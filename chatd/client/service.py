@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.arguments import check_initialised, check_type, wrong_type
+from chatd.arguments import check_initialised, check_reactor, check_type, wrong_type
 from chatd.client.backlog import maybe_stored, without_receipt
 from chatd.client.client import ClientT
 from chatd.client.endpoints import client_endpoint
@@ -37,7 +37,8 @@ from chatd.wire.messages import Message
 
 __all__ = ["ChatClientService"]
 
-_STOPPED = SessionEnded(ErrorCode.GOODBYE, "the client is leaving")
+_STOPPED_TEXT = "the service is stopped: stopService() was called"
+_STOPPED = SessionEnded(ErrorCode.GOODBYE, _STOPPED_TEXT)
 _STEADY_S = 10.0
 """Length of a session, in seconds, after which the backoff starts from the beginning."""
 
@@ -73,7 +74,9 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         endpoint: An endpoint, or a string such as `tcp:localhost:9999` or
             `wss://chat.example.org/ws`.
         factory: Builds the clients.
-        retry_policy: Returns the seconds to wait before attempt n; Twisted's backoff if None.
+        retry_policy: Returns the seconds to wait before attempt n; Twisted's `backoffPolicy` if
+            None, whose delays grow from about a second to about a minute. Attempts are counted
+            anew only after a session of 10 seconds or more.
 
     Attributes:
         client: The client of the latest connection, or None; see its `is_active`.
@@ -93,8 +96,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
     ) -> None:
         wanted = "a ChatClientFactory, such as ChatClientFactory(reactor)"
         check_type("the factory", factory, ChatClientFactory, wanted)
-        if not callable(getattr(reactor, "callLater", None)):
-            raise wrong_type("the reactor", reactor, "a reactor")
+        check_reactor("the reactor", reactor)
         if retry_policy is not None and not callable(retry_policy):
             raise wrong_type("retry_policy", retry_policy, "a function that returns seconds")
         factory.check_initialised()
@@ -131,7 +133,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         if isinstance(state, GivenUp):
             return fail(state.again())
         if isinstance(state, Stopped):
-            return fail(CancelledError())
+            return fail(CancelledError(_STOPPED_TEXT))
         self._remind_of_start()
         waiting: Deferred[ClientT] = Promise()
         self._waiters.append((waiting, failAfterFailures))
@@ -244,7 +246,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         if not isinstance(self._state, GivenUp):
             self._enter(Stopped())
         for waiter in self._take_waiters():
-            waiter.errback(CancelledError())
+            waiter.errback(CancelledError(_STOPPED_TEXT))
         gone: Deferred[Any] = succeed(None) if self.client is None else self.client.disconnect()
         return promised(gone.addCallback(lambda _: self._gone()))
 

@@ -221,7 +221,7 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         """
         check_loop(self._clock)
         if self._check_over():
-            return fail_ended(Promise(), self._end_reason())
+            return fail_ended(Promise(), self._why_over())
         self._answers.check(id)
         self.connection.send(message.type, message.header, message.content)
         self._turn.add(self)
@@ -350,6 +350,13 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
             self.log.warn("{about}: {error}", about=about, error=failure.value)
         elif not (failure.check(SessionEnded) and self.connection.is_over):
             self.log.failure("{about} failed", failure=failure, about=about)
+
+    def _why_over(self) -> SessionEnded:
+        """Return the reason for a caller who comes after the end."""
+        end = self._end_reason()
+        if end.is_clean and self.connection.end_trigger is Trigger.ENDED:
+            return SessionEnded(end.code, "this client has left: disconnect() was called")
+        return end
 
     def _end_reason(self) -> SessionEnded:
         reason = self.connection.end_reason

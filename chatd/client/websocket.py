@@ -54,6 +54,10 @@ _TLS_HINTS = {
     NO_TLS: "the server may not use TLS there: write ws:// instead of wss://",
 }
 
+_GREETING_BYTES = 16
+_FRAME = re.compile(rb"\A(.{4})?\x89CHAT", re.DOTALL)
+"""A server that begins a session without a WebSocket: with the preamble, or with a frame."""
+
 
 @implementer(IStreamClientEndpoint)
 class WebSocketEndpoint:
@@ -133,6 +137,9 @@ class _Opening(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Read the head of the answer."""
         self._answer += data
+        if _FRAME.search(self._answer[:_GREETING_BYTES]):
+            self._refuse("is no WebSocket: chatd's own protocol answers there; give tcp:HOST:PORT")
+            return
         head, end, rest = self._answer.partition(_END)
         if end:
             self._answered(head + end, rest)
@@ -166,7 +173,12 @@ class _Opening(Protocol):
         """Begin the session; this protocol hears no more of the connection."""
         self._timer.stop()
         assert self.transport is not None
-        session = self._factory.buildProtocol(self.transport.getPeer())
+        try:
+            session = self._factory.buildProtocol(self.transport.getPeer())
+        except Exception:
+            self.opened.errback()
+            self._abort()
+            return
         if session is None:
             self._refuse("is not wanted any more")
             return

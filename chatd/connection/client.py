@@ -20,6 +20,10 @@ from chatd.wire.messages import (
 
 __all__ = ["ClientConnection"]
 
+_NO_GREETING = (
+    "no chatd server has greeted this client; if that is a port of --web, the endpoint is "
+    "ws://HOST:PORT/ws"
+)
 _HEARTBEAT_S = 5.0
 """The heartbeat interval until SESSION_INIT gives the server's, in seconds."""
 
@@ -131,6 +135,8 @@ class ClientConnection(Connection):
     def _lost_reason(self, reason: str) -> SessionEnded:
         if self._refusal is not None and not self.is_established:
             return SessionRefused(self._refusal.code, self._refusal.message)
+        if self.init is None:
+            reason = f"{reason}; {_NO_GREETING}"
         return super()._lost_reason(reason)
 
 

@@ -133,8 +133,9 @@ class Accounts:
 
         Returns:
             A Deferred that fires with the account. It fails with a `RequestError` of one of these
-            codes: `bad-name`; `auth-required` if there is no password and guests are not allowed, if a guest requests
-            a name without the guest prefix, or if there is a password without a name;
+            codes: `bad-name`; `auth-required` if there is no password and guests are not allowed,
+            if a guest requests a name without the guest prefix, or if there is a password without a
+            name;
             `auth-failed` if the name or the password is wrong, without telling which;
             `too-many-attempts`, before anything is checked; or `internal-error` if a checker
             failed, which is logged. It fails with `CancelledError` if the login was cancelled, or
@@ -222,7 +223,8 @@ class Accounts:
 
         Returns:
             A Deferred that fires with None when the change is kept. It fails with a `RequestError`
-            of one of these codes: `password-fixed` if no checker can change the password; `auth-failed` if `old` is wrong;
+            of one of these codes: `password-fixed` if no checker can change the password;
+            `auth-failed` if `old` is wrong;
             `bad-password` if `new` cannot be a password; `too-many-attempts`; `not-stored` if the
             change cannot be kept now, which is logged; or `internal-error` if a checker failed,
             which is logged. It fails with `CancelledError` if `is_there` returned False.

@@ -24,6 +24,7 @@ from chatd.wire.envelope import (
     MAX_HEADER,
     check_prelude,
 )
+from chatd.wire.faults import plain_fault
 from chatd.wire.frames import LENGTH_BYTES, Found, FrameReader
 from chatd.wire.keys import mac_key
 from chatd.wire.large import Frame, LargeArrival, gather_if_large, seal_small
@@ -116,7 +117,8 @@ class Codec:
             raise wrong_type("the content", content, "bytes (Message.chat takes text too)")
         if len(content) > self.max_content:
             raise LocalProtocolError(
-                f"content of {len(content)} bytes exceeds the limit of {self.max_content}"
+                f"content of {len(content)} bytes exceeds the limit of {self.max_content}: that is "
+                "the lower max_content of the two sides (--max-content of twistd)"
             )
 
     def encode(self, message: Message) -> bytes:
@@ -256,7 +258,7 @@ def _decode_header(message_type: int, header: bytes) -> Header:
     except msgspec.ValidationError as error:
         if message_type == MessageType.ERROR:  # an ERROR is never answered with an ERROR
             return Error(code="", message="an ERROR with a bad header")
-        raise RequestError(ErrorCode.BAD_REQUEST, str(error), ref=ref) from None
+        raise RequestError(ErrorCode.BAD_REQUEST, plain_fault(error), ref=ref) from None
 
 
 def _is_shallow(fields: dict[str, Any]) -> bool:

@@ -34,5 +34,6 @@ def noise_psk(key: bytes) -> bytes:
 def _derive(key: bytes, info: bytes) -> bytes:
     check_type("the key", key, bytes, f"{KEY_BYTES} bytes, as chatd.load_key returns them")
     if len(key) != KEY_BYTES:
-        raise ConfigurationError(f"a key has {KEY_BYTES} bytes, not {len(key)}")
+        hint = "chatd.load_key reads one from a key file"
+        raise ConfigurationError(f"a key has {KEY_BYTES} bytes, not {len(key)}: {hint}")
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(key)

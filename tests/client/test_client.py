@@ -52,6 +52,23 @@ class SendTests(ClientCase):
             error = self.failureResultOf(sending, RequestError).value
             self.assertEqual((error.code, error.message), ("not-in-room", f"you are {told}"))
 
+    def test_misuse(self) -> None:
+        """An id, content type or limit out of range is refused at once, by its name."""
+        for mistake, told in (
+            (lambda: self.alice.send("x", id=""), "id must have 1 to 64 characters, not 0"),
+            (
+                lambda: self.alice.send("x", content_type="a" * 256),
+                "content_type must have 1 to 255 characters, not 256",
+            ),
+            (lambda: self.alice.history("lobby", limit=501), "limit must be 1 to 500, not 501"),
+        ):
+            error = self.assertRaises(LocalProtocolError, mistake)
+            self.assertEqual(str(error), told)
+        asked = self.alice.command("who")
+        self.pump()
+        error = self.failureResultOf(asked, RequestError).value
+        self.assertEqual(str(error), "bad-request: room is missing")
+
     def test_refused(self) -> None:
         """A refused message fails, and the session goes on."""
         sending = self.alice.send("hello", id="m1", room="cellar")

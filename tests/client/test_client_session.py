@@ -147,6 +147,15 @@ class EndTests(ClientCase):
         ends = [self.successResultOf(ended) for ended in (first, second, third)]
         self.assertEqual([end.code for end in ends], ["goodbye"] * 3)
 
+    def test_use_after_disconnect(self) -> None:
+        """A caller after the program's own goodbye learns that the program has left."""
+        self.alice.disconnect()
+        self.pump()
+        for asked in (self.alice.send("hello"), self.alice.ping(), self.alice.who("lobby")):
+            error = self.failureResultOf(asked, SessionEnded).value
+            told = "goodbye: this client has left: disconnect() was called"
+            self.assertEqual(str(error), told)
+
     def test_disconnect_after_it_was_lost(self) -> None:
         """A disconnect of a lost session fires with the reason of the loss."""
         self.lose(self.alice)
@@ -254,7 +263,9 @@ class EstablishmentTests(SynchronousTestCase):
         """If the connection is lost, a wait fails."""
         waiting = self.client.when_established()
         self.server.transport.lose()
-        self.assertEqual(self.failureResultOf(waiting, SessionEnded).value.code, "connection-lost")
+        error = self.failureResultOf(waiting, SessionEnded).value
+        self.assertEqual(error.code, "connection-lost")
+        self.assertIn("the endpoint is ws://HOST:PORT/ws", error.reason)
 
     def test_too_slow(self) -> None:
         """If the server is silent, a wait fails after ten seconds."""

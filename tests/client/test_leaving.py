@@ -15,6 +15,8 @@ from chatd.wire.messages import Message
 from tests.client.cases import ClientCase
 from tests.fakes.networks import LastingTests
 
+STOPPED = "goodbye: the service is stopped: stopService() was called"
+
 
 class SilentFactory(ChatFactory):
     """A service that answers no message."""
@@ -147,7 +149,7 @@ class StopServiceTests(LastingTests):
             self.successResultOf(stopping)
         self.assertEqual(
             str(self.failureResultOf(sending, SessionEnded).value),
-            "goodbye: the client is leaving; the server may have stored the message",
+            f"{STOPPED}; the server may have stored the message",
         )
         own = [event for event in events if event["log_namespace"].startswith("chatd.client")]
         self.assertEqual(
@@ -182,7 +184,7 @@ class StopServiceTests(LastingTests):
             self.service.send("too late")
             gc.collect()
         reason = self.failureResultOf(waiting, SessionEnded).value
-        self.assertEqual(str(reason), "goodbye: the client is leaving")  # it was never sent
+        self.assertEqual(str(reason), STOPPED)  # it was never sent
         self.assertEqual(
             [formatEvent(event) for event in events],
             ["the service stopped: 3 messages have no receipt"],

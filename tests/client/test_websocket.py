@@ -108,6 +108,30 @@ class OpeningCase(SynchronousTestCase):
         return str(self.failureResultOf(self.connecting, ConnectError).value.args[0])
 
 
+class OtherPortTests(OpeningCase):
+    """The port is chatd's own, without WebSockets, or the program's class is wrong."""
+
+    def test_port_without_websockets(self) -> None:
+        """A server that begins a session is named at once, with a key and without."""
+        for key in (None, KEY):
+            self.open()
+            server: Any = ChatFactory(self.reactor, key=key).buildProtocol(None)
+            transport = SocketTransport(server)
+            server.makeConnection(transport)
+            self.addCleanup(transport.lose)
+            self.send(b"".join(transport.writes))
+            told = f"{URL} is no WebSocket: chatd's own protocol answers there; give tcp:HOST:PORT"
+            self.assertEqual(self.failure(), told)
+
+    def test_forgetful_client(self) -> None:
+        """The error of a client's class comes out, and the connection is cut."""
+        self.factory.buildProtocol = lambda _: 1 // 0
+        self.send(b"".join(self.accept().data_to_send()))
+        error = self.failureResultOf(self.connecting, ConfigurationError).value
+        self.assertIn("ZeroDivisionError", str(error))
+        self.assertTrue(self.transport.is_lost)
+
+
 class OpeningTests(OpeningCase):
     def test_request(self) -> None:
         """The client asks for the path and the subprotocol, and for no extension."""

@@ -115,9 +115,10 @@ class InternalsTests(SynchronousTestCase):
             member = inspect.getattr_static(described, name)
             function = member.fget if isinstance(member, property) else member
             is_own = str(getattr(function, "__module__", "")).startswith("chatd.")
-            if not name.startswith("_") and is_own and callable(function):
-                if not conf.skip_internals(None, "class", name, member, False, None):
-                    names.add(name)
+            if name.startswith("_") or not is_own or not callable(function):
+                continue
+            if not conf.skip_internals(None, "class", name, member, False, None):
+                names.add(name)
         return names
 
     def test_client(self) -> None:

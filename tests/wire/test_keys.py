@@ -41,5 +41,7 @@ class DerivedKeyTests(SynchronousTestCase):
         """The error of a shared key that is not 32 bytes long has both lengths."""
         for length in (0, 1, 31, 33, 64):
             for function in (mac_key, noise_psk):
-                with pytest.raises(ConfigurationError, match=f"32 bytes, not {length}$"):
+                with pytest.raises(
+                    ConfigurationError, match=f"32 bytes, not {length}: chatd.load_key "
+                ):
                     function(bytes(length))
