@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorTime, ITransport
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -36,6 +36,7 @@ from chatd.transport.eventloop import check_loop
 from chatd.transport.flush import Turn
 from chatd.transport.hooks import Hook, call_hook
 from chatd.transport.identity import identify
+from chatd.transport.life import Life
 from chatd.transport.promise import Promise, fail_ended
 from chatd.transport.protocol import ChatProtocol
 from chatd.wire.messages import Error, Message, MessageType
@@ -104,6 +105,15 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         return self.connection.is_established
 
     # From the transport and the connection
+
+    def makeConnection(self, transport: ITransport) -> None:
+        """Begin; end at once if a subclass prevents it, because the client would wait for ever."""
+        super().makeConnection(transport)
+        if self._life is Life.NEW:
+            name = type(self).__qualname__
+            self.failed_reason = f"{name}.connectionMade must call super().connectionMade()"
+            self.log.error("{told}", told=self.failed_reason)
+            self.fail(retry=False)
 
     def connectionMade(self) -> None:
         """Wait for the greeting."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.connection.connection import Connection
+from chatd.connection.connection import LOST, Connection
 from chatd.connection.events import Event, RequestFaulted, Welcomed
 from chatd.connection.keepalive import Liveness
 from chatd.connection.states import State, Trigger, advance
@@ -135,7 +135,7 @@ class ClientConnection(Connection):
     def _lost_reason(self, reason: str) -> SessionEnded:
         if self._refusal is not None and not self.is_established:
             return SessionRefused(self._refusal.code, self._refusal.message)
-        if self.init is None:
+        if self.init is None and reason == LOST:  # closed on purpose, without a fault below
             reason = f"{reason}; {_NO_GREETING}"
         return super()._lost_reason(reason)
 

@@ -38,8 +38,10 @@ from chatd.wire.messages import (
     MessageType,
 )
 
-__all__ = ["Connection"]
+__all__ = ["LOST", "Connection"]
 
+LOST = "the connection was lost"
+"""The reason of a loss that has no other."""
 _ESTABLISHED = State.ESTABLISHED  # a cheaper lookup, needed once for each frame
 _KNOWN_TYPES = frozenset(MessageType) - {MessageType.CHUNK}
 
@@ -210,9 +212,7 @@ class Connection(Outgoing):
         if self.end_reason is None:
             is_empty = self._channel.is_empty and self._reader.is_empty
             is_cut = self._is_read_out and not is_empty  # unread data may be complete frames
-            reason = (
-                "the connection was cut inside a frame" if is_cut else "the connection was lost"
-            )
+            reason = "the connection was cut inside a frame" if is_cut else LOST
             self.end_reason = self._lost_reason(f"{reason}: {cause}" if cause else reason)
         self._finish(Trigger.CONNECTION_LOST, self.end_reason)
         self.discard_queued()

@@ -65,9 +65,6 @@ class LifecycleProtocol(Protocol):
         self._reading = Reading(self.stream)
         try:
             super().makeConnection(transport)
-            if self._life is Life.NEW:
-                name = type(self).__qualname__
-                self._misused(f"{name}.connectionMade must call super().connectionMade()")
         except Exception:
             self.log.failure("a connection failed")
             self.fail()
@@ -224,12 +221,6 @@ class LifecycleProtocol(Protocol):
         timeout_s = self.close_timeout_s()
         self._closing = Closing(self.stream, self._outbuffer, self._clock, self._abort, timeout_s)
         self._tell_end()
-
-    def _misused(self, told: str) -> None:
-        """Tell what a subclass forgot: it would wait for ever."""
-        self.log.error("{told}", told=told)
-        self.failed_reason = told
-        self.fail(retry=False)
 
     def _tell_end(self) -> None:
         assert self.connection.end_reason is not None
