@@ -48,7 +48,21 @@ test("when the last conversation is closed, the page is told that there is none"
   const left = [];
   const client = { leave: async (name) => void left.push(name) };
   const shown = [];
-  const acts = new Acts(client, chat, { ask() {}, close() {} }, (each) => shown.push(each));
+  const dialogs = { ask() {}, close() {}, marker: () => () => false };
+  const acts = new Acts(client, chat, dialogs, (each) => shown.push(each));
   await acts.leave(room);
   assert.deepEqual([left, shown], [["lobby"], [null]]);
+});
+
+test("an answer that comes late closes no other dialog, and moves the person nowhere", async () => {
+  const chat = new Chat();
+  const here = chat.open("room", "here");
+  const other = chat.open("room", "other");
+  chat.current = here;
+  const client = { leave: async () => {} };
+  const done = [];
+  const dialogs = { ask() {}, close: () => done.push("closed"), marker: () => () => false };
+  const acts = new Acts(client, chat, dialogs, (each) => done.push(each));
+  await acts.leave(other);
+  assert.deepEqual([done, chat.current, chat.rooms], [[], here, [here]]);
 });

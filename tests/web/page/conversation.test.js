@@ -130,6 +130,7 @@ test("what the person does not see is unread", () => {
   const chat = new Chat();
   chat.name = "alice";
   chat.current = chat.open("room", "lobby");
+  chat.open("room", "other");
   chat.take(message(1), true);
   assert.equal(chat.title, "lobby · chatd");
   chat.take(message(2), false);

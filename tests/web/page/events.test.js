@@ -148,13 +148,69 @@ test("earlier pages go on before the first message, one at a time, until all is 
 });
 
 test("history that cannot be read is a notice, and is not asked for again and again", async () => {
-  const { client, events, join } = begin();
+  const { client, chat, events, join } = begin();
   const room = join();
   await settle();
-  assert.match(texts(room)[0], /cannot store/);
+  assert.match(texts(room)[0], /cannot read its messages/);
   const count = client.asked.length;
   await events.readOlder(room);
   assert.equal(client.asked.length, count);
+  assert.doesNotMatch(chat.hint, /Nobody has written/);
+  client.histories = [{ messages: [message(1)], epoch: "e1", complete: true }];
+  client.tell("state", { state: "open" });
+  await settle();
+  assert.equal(texts(room)[0], "text 1", "the next session asks again");
+});
+
+test("a page that comes after older messages were dropped leaves no hole", async () => {
+  const { client, events, join } = begin();
+  const range = (first, last) =>
+    Array.from({ length: last - first + 1 }, (_, index) => message(first + index));
+  client.histories = [{ messages: range(1001, 1000 + MAX_ITEMS), epoch: "e1", complete: false }];
+  const room = join();
+  await settle();
+  client.histories = [{ messages: range(801, 1000), epoch: "e1", complete: false }];
+  const reading = events.readOlder(room);
+  for (const each of range(1001 + MAX_ITEMS, 1010 + MAX_ITEMS)) client.tell("message", each);
+  await reading;
+  const seqs = room.items.map(({ seq }) => seq);
+  assert.ok(seqs.every((seq, index) => index === 0 || seq === seqs[index - 1] + 1));
+});
+
+test("history that does not go on is asked for once", async () => {
+  const { client, events, join } = begin();
+  const page = { messages: [message(5)], epoch: "e1", complete: false };
+  client.histories = [page, page, page];
+  const room = join();
+  await settle();
+  await events.readOlder(room);
+  await events.readOlder(room);
+  assert.equal(client.asked.filter(([what]) => what === "history").length, 2);
+});
+
+test("a room that was never joined does not appear", () => {
+  const { client, chat } = begin();
+  client.tell("message", message(1, { room: "foreign" }));
+  client.tell("topic", { room: "foreign", topic: "x", name: "bob" });
+  client.tell("room-changed", { room: "foreign", private: true, name: "olga" });
+  client.tell("joined", { room: "foreign", name: "bob", own: false });
+  assert.deepEqual(chat.rooms, []);
+});
+
+test("of more conversations than the page keeps, those with something new stay", async () => {
+  const { client, chat, events } = begin(
+    Object.fromEntries(Array.from({ length: 300 }, (_, number) => [`direct:p${1000 + number}`, 5])),
+  );
+  client.answers.conversations = {
+    conversations: Array.from({ length: 300 }, (_, number) => {
+      return { with: `p${1000 + number}`, epoch: "d", seq: number === 3 ? 6 : 5 };
+    }),
+  };
+  const told = { from: "p1003", room: null, to: "alice" };
+  client.histories = [{ messages: [message(6, told)], epoch: "d", complete: true }];
+  await events.readOnce();
+  await settle();
+  assert.deepEqual([chat.direct.length, chat.find("direct", "p1003")?.unread], [MAX_DIRECT, 1]);
 });
 
 test("under another epoch the room begins anew, with a notice", async () => {

@@ -51,6 +51,7 @@ else
   local goes_on = true
   while goes_on and to >= 0 do
     local elements = redis.call('LRANGE', s.l, math.max(0, to - PIECE + 1), to)
+    goes_on = #elements > 0  -- otherwise the head is damaged, and names places that are not there
     for n = #elements, 1, -1 do
       goes_on = goes_on and take(elements[n])
     end

@@ -18,6 +18,9 @@ const BANS = [
   ["for ever", null],
 ];
 
+/** So many rooms are offered to join; the name of any other can be entered. */
+const MAX_ROOMS = 500;
+
 export class Acts {
   #client;
   #chat;
@@ -72,7 +75,7 @@ export class Acts {
   options(conversation) {
     const { kind, name } = conversation;
     if (kind === "direct") {
-      const close = () => this.#closeDirect(conversation);
+      const close = () => this.leave(conversation);
       this.#dialogs.ask(inLine(name), [], [{ text: "Remove from the list", act: close }], "Cancel");
       return;
     }
@@ -92,33 +95,36 @@ export class Acts {
   /** @param {HTMLElement} place */
   async #fillRooms(place) {
     try {
-      const { rooms } = await this.#client.command("rooms");
-      for (const each of Array.isArray(rooms) ? rooms : []) {
-        const { room, members, topic } = Object(each);
-        const choose = button("", () => {
-          void this.#join(String(room)).catch(() => {});
-        });
-        const count = make("span", {
-          class: "count",
-          text: `${Number(members)} here`,
-        });
-        const about = make("bdi", {
-          class: "count",
-          text: inLine(String(topic ?? "")),
-        });
-        choose.append(make("bdi", { text: inLine(String(room)) }), about, count);
-        place.append(choose);
+      for await (const { rooms } of this.#client.pages("rooms")) {
+        for (const each of Array.isArray(rooms) ? rooms : []) {
+          if (place.childElementCount < MAX_ROOMS) place.append(this.#entryOf(each));
+        }
       }
     } catch {
       // The name of the room can be entered without the list.
     }
   }
 
+  /**
+   * @param {unknown} listed What the server says of a room.
+   * @returns {HTMLElement}
+   */
+  #entryOf(listed) {
+    const { room, members, topic } = Object(listed);
+    const entry = button("", () => void this.#join(String(room)).catch(() => {}));
+    const about = make("bdi", { class: "count", text: inLine(String(topic ?? "")) });
+    const count = make("span", { class: "count", text: `${Number(members)} here` });
+    entry.append(make("bdi", { text: inLine(String(room)) }), about, count);
+    return entry;
+  }
+
   /** @param {string} name */
   async #join(name) {
     if (name === "") return true;
+    const isAsked = this.#dialogs.marker();
     const { room } = await this.#client.join(name);
-    this.#show(this.#chat.open("room", room));
+    const conversation = this.#chat.open("room", room);
+    if (isAsked()) this.#show(conversation); // else the person has gone on
     return false;
   }
 
@@ -141,15 +147,13 @@ export class Acts {
 
   /** @param {Conversation} conversation A room to leave, or direct messages to close. */
   async leave(conversation) {
+    const isAsked = this.#dialogs.marker();
     if (conversation.kind === "room" && conversation.isJoined)
       await this.#client.leave(conversation.name);
-    this.#closeDirect(conversation);
-  }
-
-  /** @param {Conversation} conversation */
-  #closeDirect(conversation) {
+    const isCurrent = conversation === this.#chat.current;
     this.#chat.close(conversation);
-    this.#show(this.#chat.current);
+    if (isAsked()) this.#dialogs.close();
+    if (isCurrent || this.#chat.current === null) this.#choose(this.#chat.current);
   }
 
   /**

@@ -45,6 +45,10 @@ export class Conversation {
   isRead = false;
   /** Whether `items` begins with the first message that the server keeps. */
   isWhole = false;
+  /** Whether the server refused a page of history since the person came here. */
+  isRefused = false;
+  /** How many times the oldest items were dropped. */
+  trims = 0;
   /** Whether a page of history is on its way. */
   isReading = false;
   /** When it was opened or got a message last, by the count of `Chat`. */
@@ -206,6 +210,7 @@ export class Conversation {
     }
     this.items.splice(0, count);
     this.#characters -= dropped;
+    this.trims += 1;
     this.isWhole = false;
   }
 

@@ -6,7 +6,8 @@ import { sentenceOf } from "./sentences.js";
 /**
  * @typedef {object} Choice
  * @property {string} text
- * @property {() => unknown} act What it does; if that fails, the dialog stays and says why.
+ * @property {() => unknown} act What it does; if that fails, the dialog stays and says why. It
+ *   stays, too, if that returns true.
  * @property {string} [look] The class of its button.
  */
 
@@ -18,8 +19,14 @@ export class Dialogs {
   #first = null;
   /** How many dialogs there were; it tells them apart. */
   #count = 0;
+  /** The dialog whose answer is awaited. */
+  #awaited = 0;
 
-  constructor() {
+  /** @param {() => void} focus Called when nothing has the focus after a dialog. */
+  constructor(focus) {
+    this.#dialog.addEventListener("close", () => {
+      if (document.activeElement === document.body) focus();
+    });
     part("dialog-form").addEventListener("submit", (/** @type {Event} */ event) => {
       event.preventDefault();
       if (this.#first !== null) void this.#act(this.#first);
@@ -61,6 +68,17 @@ export class Dialogs {
   }
 
   /**
+   * Return a function that tells whether the present dialog is still open: an answer may come when
+   * the person has gone on.
+   *
+   * @returns {() => boolean}
+   */
+  marker() {
+    const number = this.#count;
+    return () => number === this.#count && this.#dialog.open;
+  }
+
+  /**
    * @param {Choice[]} choices
    * @returns {HTMLElement[]}
    */
@@ -72,13 +90,19 @@ export class Dialogs {
 
   /** @param {Choice} choice */
   async #act({ act }) {
+    if (this.#awaited === this.#count) return; // one answer at a time
+    this.#awaited = this.#count;
     this.#refusal.hidden = true;
+    const isOpen = this.marker();
     try {
       const goesOn = await act();
-      if (goesOn !== true) this.close();
+      if (goesOn !== true && isOpen()) this.close();
     } catch (error) {
+      if (!isOpen()) return;
       this.#refusal.textContent = sentenceOf(error);
       this.#refusal.hidden = false;
+    } finally {
+      this.#awaited = 0;
     }
   }
 }

@@ -52,7 +52,7 @@ export class Door {
     // A server that wants a password takes no guests.
     if (/** @type {any} */ (error)?.code === "auth-required") part("name-hint").hidden = true;
     for (const [name, input] of Object.entries(this.#fields)) {
-      input.toggleAttribute("aria-invalid", name === field);
+      input.setAttribute("aria-invalid", String(name === field));
     }
     this.#fields[field ?? "name"].focus();
   }

@@ -1,11 +1,12 @@
 /** `Events`: what the client reports goes into the state of the chat. No DOM here. */
 
+import { Conversation } from "./conversation.js";
 import { addPage } from "./roster.js";
-import { sentenceOf } from "./sentences.js";
+import { historyRefusal, sentenceOf } from "./sentences.js";
+import { MAX_DIRECT } from "./state.js";
 
 /** @typedef {import("../chatd/client.js").ChatClient} ChatClient */
 /** @typedef {import("../chatd/progress.js").ChatMessage} ChatMessage */
-/** @typedef {import("./conversation.js").Conversation} Conversation */
 /** @typedef {import("./state.js").Chat} Chat */
 
 /**
@@ -74,24 +75,27 @@ export class Events {
    */
   async readOlder(conversation) {
     if (conversation.isReading || conversation.isWhole || this.#client.state !== "open") return;
-    if (!conversation.isJoined) return;
+    if (!conversation.isJoined || conversation.isRefused) return;
     conversation.isReading = true;
     const { epoch, name } = conversation;
     const place = conversation.kind === "room" ? name : { with: name };
     const before = conversation.isRead ? conversation.firstSeq : undefined;
     const isFirst = !conversation.isRead;
     const limit = isFirst ? FIRST_PAGE : LATER_PAGE;
+    const { trims } = conversation;
     try {
       const page = await this.#client.history(place, { before, limit });
       if (conversation.epoch !== epoch) return; // the room began anew meanwhile
+      if (conversation.trims !== trims) return; // something between the page and the rest is gone
       if (conversation.kind === "direct") conversation.enter(page.epoch);
       conversation.addOlder(page.messages, page.complete || page.messages.length === 0);
+      if (!isFirst && conversation.firstSeq === before) conversation.isWhole = true; // no progress
       const lastRead = isFirst ? this.#shell.lastRead(conversation) : null;
       if (lastRead !== null) conversation.countUnread(lastRead);
     } catch (error) {
       if (this.#client.state === "open") {
-        conversation.isWhole = true; // ask no more
-        this.#note(conversation, sentenceOf(error));
+        conversation.isRefused = true; // ask no more, until the person comes here again
+        this.#note(conversation, historyRefusal(error));
       }
     } finally {
       conversation.isReading = false;
@@ -141,15 +145,24 @@ export class Events {
       // The session ended, or the server has no such list.
     }
     /** @type {Conversation[]} */
+    const seen = [];
+    /** @type {Conversation[]} */
     const unseen = [];
     for (const each of listed) {
       const { with: other, epoch, seq } = Object(each);
-      const conversation = this.#chat.open("direct", String(other));
-      if (conversation.isRead) continue;
+      const there = this.#chat.find("direct", String(other));
+      if (there?.isRead) continue;
+      const conversation = there ?? new Conversation("direct", String(other));
       conversation.enter(String(epoch));
-      if (Number(seq) > (this.#shell.lastRead(conversation) ?? -1)) unseen.push(conversation);
+      const isNew = Number(seq) > (this.#shell.lastRead(conversation) ?? -1);
+      (isNew ? unseen : seen).push(conversation);
     }
-    for (const each of unseen.slice(0, MAX_UNSEEN)) void this.readOlder(each);
+    // The page keeps the last that are opened: those with something new.
+    const kept = [...seen, ...unseen].slice(-MAX_DIRECT);
+    for (const { name, epoch } of kept) this.#chat.open("direct", name).enter(String(epoch));
+    for (const { name } of unseen.slice(-MAX_UNSEEN)) {
+      void this.readOlder(this.#chat.open("direct", name));
+    }
     this.#shell.changed();
   }
 
@@ -163,12 +176,12 @@ export class Events {
 
   /** @param {{room: string, name: string, own: boolean, epoch?: string, topic?: string | null}} joined */
   #joined({ room, name, own, epoch, topic }) {
-    const conversation = this.#chat.open("room", room);
     if (!own) {
-      conversation.people.came(name);
+      this.#chat.find("room", room)?.people.came(name);
       return;
     }
     if (epoch === undefined) return; // another session of this name
+    const conversation = this.#chat.open("room", room);
     const wasJoined = conversation.isJoined;
     if (conversation.enter(epoch)) {
       this.#note(conversation, "The server began anew: it no longer has the earlier messages.");
@@ -214,7 +227,8 @@ export class Events {
 
   /** @param {{room: string, topic: string, name: string}} topic */
   #topic({ room, topic, name }) {
-    const conversation = this.#chat.open("room", room);
+    const conversation = this.#chat.find("room", room);
+    if (conversation === undefined) return;
     conversation.topic = topic;
     conversation.topicEvents += 1;
     const told = topic === "" ? `${name} cleared the topic.` : `${name} set the topic: ${topic}`;
@@ -223,7 +237,8 @@ export class Events {
 
   /** @param {{room: string, private: boolean, name: string}} changed */
   #roomChanged({ room, private: isPrivate, name }) {
-    const conversation = this.#chat.open("room", room);
+    const conversation = this.#chat.find("room", room);
+    if (conversation === undefined) return;
     conversation.isPrivate = isPrivate;
     this.#note(conversation, `${name} made this room ${isPrivate ? "private" : "public"}.`);
   }
@@ -232,6 +247,7 @@ export class Events {
   #stateChanged(change) {
     this.#chat.name = this.#client.name;
     if (change.state === "open") {
+      for (const conversation of this.#chat.conversations.values()) conversation.isRefused = false;
       for (const conversation of this.#chat.rooms) this.#read(conversation);
     }
     if (change.state === "ended" && change.error !== undefined) {

@@ -19,8 +19,8 @@ const marks = {
 };
 const banner = new Banner();
 const notifications = new Notifications();
-const dialogs = new Dialogs();
 const view = new View();
+const dialogs = new Dialogs(() => view.focus());
 const door = new Door((entered) => void enter(entered));
 /** @type {Talk | null} */
 let talk = null;
@@ -28,6 +28,10 @@ let talk = null;
 let unsent = null;
 /** @type {string | null} The room of the link that the person followed. */
 let invitedTo = null;
+/** Whether a session is about to begin. */
+let isEntering = false;
+/** Longest name of a room, in UTF-16 code units: 64 characters. */
+const MAX_ROOM = 128;
 
 /**
  * Take the key and the room out of the address: nobody shall see them there, or in the history.
@@ -39,6 +43,7 @@ function readAddress() {
   history.replaceState(null, "", location.pathname + location.search);
   try {
     const { key, room } = parseLink(href);
+    if (room !== null && room.length > MAX_ROOM) return { key, error: { code: "bad-link" } };
     if (room !== null) invitedTo = room;
     return { key };
   } catch (error) {
@@ -62,14 +67,17 @@ function roomsToEnter() {
  * @param {string[]} [rooms] Where the session begins, if it goes on with an earlier one.
  */
 async function enter(entered, rooms = roomsToEnter()) {
+  if (isEntering) return;
+  isEntering = true;
   const { name, key, password, isRemembered } = entered;
   const hasPassword = password !== "";
+  const invited = invitedTo;
   door.busy(true);
   const client = connect(socketAddress(), {
     name: name || undefined,
     key: key || null,
     password: password || undefined,
-    rooms: rooms.length > 0 ? rooms.slice(0, 20) : undefined,
+    rooms: rooms.length > 0 ? rooms : undefined,
   });
   const begun = new Talk(client, {
     view,
@@ -98,14 +106,17 @@ async function enter(entered, rooms = roomsToEnter()) {
     banner.clear();
     door.open(error);
     return;
+  } finally {
+    isEntering = false;
   }
   if (isRemembered) memory.write({ name: client.name, key, rooms: client.rooms, hasPassword });
   else forget();
-  invitedTo = null;
   talk = begun;
   unsent = null;
   door.close();
   talk.begin();
+  if (invitedTo !== null && invitedTo !== invited) talk.join(invitedTo); // of a later link
+  invitedTo = null;
 }
 
 /** Forget what is kept beyond this tab. */
@@ -162,9 +173,12 @@ addEventListener("pagehide", () => void talk?.suspend());
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 addEventListener("hashchange", () => {
   const { key, error } = readAddress();
+  if (isEntering) return; // the room of the link is joined then
   if (talk === null) {
     if (key !== null) door.fill({ key });
     door.open(error);
+  } else if (error !== undefined) {
+    talk.tell(error);
   } else if (invitedTo !== null) {
     talk.join(invitedTo);
     invitedTo = null;

@@ -69,7 +69,7 @@ function messageOf(item, isContinued, acts) {
   const from = inLine(item.from);
   const date = new Date(1000 * item.time);
   const time = make("time", {
-    text: TIME.format(date),
+    text: Number.isNaN(date.getTime()) ? "" : TIME.format(date),
     attributes: { datetime: isoOf(date) },
   });
   if (isContinued) {

@@ -10,10 +10,18 @@ export class Banner {
   #again = part("again");
   /** @type {() => void} */
   #act = () => {};
+  /** What it says of the connection; empty while all is well. */
+  #state = "";
 
   constructor() {
     this.#again.addEventListener("click", () => this.#act());
     this.clear();
+  }
+
+  /** @param {string} text What goes beside the state of the connection, which keeps its button. */
+  note(text) {
+    if (this.#state === "") this.#write(text, "Close", () => this.clear());
+    else part("banner-text").textContent = `${this.#state} ${text}`;
   }
 
   /**
@@ -22,6 +30,16 @@ export class Banner {
    * @param {() => void} [act]
    */
   show(text, label = "", act = () => {}) {
+    this.#state = text;
+    this.#write(text, label, act);
+  }
+
+  /**
+   * @param {string} text
+   * @param {string} label
+   * @param {() => void} act
+   */
+  #write(text, label, act) {
     part("banner").classList.remove("empty");
     part("banner-text").textContent = text;
     this.#again.hidden = label === "";

@@ -59,7 +59,7 @@ export class Roster {
   /**
    * Begin to read the list from the server; an earlier reading counts no more.
    *
-   * @returns {Reading} For `add` and `finish`.
+   * @returns {Reading} For `addPage` and `finish`.
    */
   read() {
     this.#reading = { names: new Map(), away: new Map(), changes: [] };

@@ -51,13 +51,24 @@ export function isName(name) {
  */
 export function sentenceOf(error) {
   const { code = "", message = "", retryAfter = null } = /** @type {any} */ (error) ?? {};
-  const known = SENTENCES[code];
+  const known = Object.hasOwn(SENTENCES, code) ? SENTENCES[code] : undefined;
   const reason = code === "kicked" ? reasonFor(message) : "";
   const said = known === undefined ? capitalized(message || code || "Something failed") : known;
   const seconds = Math.ceil(retryAfter);
   const when =
     seconds > 0 ? ` Try again in ${seconds === 1 ? "1 second" : `${seconds} seconds`}.` : "";
   return `${said}${reason}${when}`;
+}
+
+/**
+ * Say why earlier messages are missing.
+ *
+ * @param {unknown} error
+ * @returns {string}
+ */
+export function historyRefusal(error) {
+  if (/** @type {any} */ (error)?.code !== "not-stored") return sentenceOf(error);
+  return "The server cannot read its messages now: come back to this conversation later.";
 }
 
 /**

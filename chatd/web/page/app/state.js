@@ -205,7 +205,7 @@ export class Chat {
    * @returns {Conversation | null}
    */
   #placeOf({ room, to, from, own }) {
-    if (room !== null) return this.open("room", room);
+    if (room !== null) return this.find("room", room) ?? null; // a room that was never joined
     const other = own ? to : from;
     if (to === null || other === null) return this.current; // the server's word to this session
     return this.open("direct", other);

@@ -1,6 +1,7 @@
 /** `Talk`: a person's session: its client, the state of the chat, and what the person does. */
 
 import { Acts } from "./acts.js";
+import { MAX_CHARACTERS } from "./conversation.js";
 import { make } from "./elements.js";
 import { Events } from "./events.js";
 import { togglePanel } from "./notices.js";
@@ -14,6 +15,9 @@ import { Chat } from "./state.js";
 
 /** So many messages may come while the reader is above them; then the log goes to its end. */
 const MAX_UNREAD = 20_000;
+/** And there may be so many characters and items in all. */
+const MAX_ABOVE = 4 * MAX_CHARACTERS;
+const MAX_ITEMS_ABOVE = 200_000;
 
 /**
  * @typedef {object} Page The parts that outlive a session.
@@ -34,6 +38,8 @@ export class Talk {
   #events;
   #acts;
   #isOver = false;
+  /** @type {string | null} A room to join with the next session. */
+  #invitedTo = null;
 
   /**
    * @param {ChatClient} client
@@ -76,6 +82,7 @@ export class Talk {
     togglePanel("show-places", "places", false);
     view.toEnd();
     if (chat.current !== null) {
+      chat.current.isRefused = false;
       this.readOlder(chat.current);
       void this.#events.readPeople(chat.current);
     }
@@ -101,12 +108,21 @@ export class Talk {
     this.#acts.person(name);
   }
 
-  /** @param {string} room A room of a link. */
+  /** @param {string} room A room of a link; it is joined as soon as there is a session. */
   join(room) {
+    if (this.#client.state !== "open") {
+      this.#invitedTo = room;
+      return;
+    }
     this.#client.join(room).then(
       (joined) => this.choose(this.chat.open("room", joined.room)),
-      (error) => this.#page.banner.show(sentenceOf(error)),
+      (error) => this.tell(error),
     );
+  }
+
+  /** @param {unknown} error What the person asked for, and did not get. */
+  tell(error) {
+    this.#page.banner.note(sentenceOf(error));
   }
 
   /** @param {Conversation} conversation The reader comes near to its first message. */
@@ -134,9 +150,9 @@ export class Talk {
     );
   }
 
-  /** @returns {boolean} Whether messages wait that would be lost with the page. */
+  /** @returns {boolean} Whether something would be lost with the page. */
   get hasUnsent() {
-    return this.#client.unconfirmed > 0;
+    return leaveQuestion(this.chat) !== "";
   }
 
   /** End the session, for the page goes. */
@@ -208,7 +224,10 @@ export class Talk {
   /** @param {Conversation} conversation */
   #grown(conversation) {
     const { view } = this.#page;
-    if (conversation === this.chat.current && conversation.unread > MAX_UNREAD) view.toEnd();
+    const { unread, characters, items } = conversation;
+    const isTooMuch =
+      unread > MAX_UNREAD || characters > MAX_ABOVE || items.length > MAX_ITEMS_ABOVE;
+    if (conversation === this.chat.current && isTooMuch) view.toEnd();
     if (conversation !== this.chat.current || view.isAtEnd) conversation.trim();
   }
 
@@ -219,7 +238,11 @@ export class Talk {
       retryNow: () => this.#client.retryNow(),
       joinAgain: () => this.#joinAgain(change.error),
     });
-    if (change.state === "open") this.#page.keep(this.#client.name, this.#client.rooms);
+    if (change.state !== "open") return;
+    this.#page.keep(this.#client.name, this.#client.rooms);
+    const room = this.#invitedTo;
+    this.#invitedTo = null;
+    if (room !== null) this.join(room);
   }
 
   /** @param {unknown} error */
@@ -244,7 +267,7 @@ export class Talk {
   #leavePlace() {
     const { current } = this.chat;
     if (current === null) return;
-    this.#acts.leave(current).catch((error) => this.#page.banner.show(sentenceOf(error)));
+    this.#acts.leave(current).catch((error) => this.tell(error));
   }
 
   /**
