@@ -287,10 +287,13 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
     ) -> list[T]:
         items: list[T] = []
         position: dict[str, object] = {}
+        count = 0
         while True:
             result = await self.command(command, **fields, **position)
-            items += items_of(result)
-            if len(items) > MAX_LISTED:
+            page = items_of(result)
+            items += page
+            count += max(1, len(page))  # a page without items is bounded too
+            if count > MAX_LISTED:
                 raise RequestError(ErrorCode.BAD_REQUEST, "the server's list is too long")
             after = convert(result, _Next).next
             if after is None:

@@ -41,6 +41,8 @@ _STOPPED_TEXT = "the service is stopped: stopService() was called"
 _STOPPED = SessionEnded(ErrorCode.GOODBYE, _STOPPED_TEXT)
 _STEADY_S = 10.0
 """Length of a session, in seconds, after which the backoff starts from the beginning."""
+_DAMAGED = frozenset({ErrorCode.BAD_CRC, ErrorCode.BAD_RECORD})
+"""Codes of damage on the way, of which the next connection may be free."""
 
 
 class ChatClientService(Service, Sending, Generic[ClientT]):
@@ -108,6 +110,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         self._retry_policy = retry_policy or backoffPolicy()
         self._state: ServiceState = NotStarted(Timer(reactor))
         self._failures = 0
+        self._last_code = ""
         self._has_told_failure = False
         self._forget_end: Callable[[], None] = lambda: None
         self._waiters: list[tuple[Deferred[ClientT], int | None]] = []
@@ -225,6 +228,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             self._forget_end = stop_at_end(self._reactor, self.stopService)
             self._factory.progress.be_kept()
             self._failures = 0
+            self._last_code = ""
             self._has_told_failure = False
             if self._gave_up.is_reached:
                 self._gave_up = Milestone()
@@ -295,10 +299,17 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         self.log.warn("the session ended: {reason}", reason=end)
         if self._reactor.seconds() - connected.since >= _STEADY_S:
             self._failures = 0
-        if end.retry:
+            self._last_code = ""
+        if self._may_retry(end):
             self._wait_to_retry()
         else:
             self._give_up(end)
+
+    def _may_retry(self, end: SessionEnded) -> bool:
+        """Return whether another session may succeed; damage is tried again once."""
+        is_damage = end.code in _DAMAGED and end.code != self._last_code
+        self._last_code = end.code
+        return end.retry or is_damage
 
     def _failed(self, failure: Failure, connecting: Connecting) -> None:
         if self._state is not connecting:  # the service was stopped
@@ -308,7 +319,9 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         self._has_told_failure = True
         end = failure.value
         if isinstance(end, ConfigurationError) or (
-            isinstance(end, SessionEnded) and not end.retry and end.code != ErrorCode.NAME_TAKEN
+            isinstance(end, SessionEnded)
+            and end.code != ErrorCode.NAME_TAKEN
+            and not self._may_retry(end)
         ):
             self._give_up(end)
             return

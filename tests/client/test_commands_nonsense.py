@@ -87,6 +87,14 @@ class NonsenseTests(SynchronousTestCase):
         error = self.failureResultOf(asked, RequestError).value
         self.assertIn("too long", error.message)
 
+    def test_list_of_empty_pages(self) -> None:
+        """A list whose pages have no items ends too."""
+        self.patch(commands, "MAX_LISTED", 3)
+        asked = self.client.who("r")
+        self.answer(asked, *({"names": [], "next": each} for each in "abcd"))
+        error = self.failureResultOf(asked, RequestError).value
+        self.assertIn("too long", error.message)
+
     def test_list_without_an_end(self) -> None:
         """A list that does not advance fails."""
         for again in ("b", "a", ""):

@@ -206,6 +206,25 @@ class ServiceTests(NetworkCase):
         self.assertEqual(self.attempts, [1, 2, 1, 2])
         self.stop()
 
+    def test_damage(self) -> None:
+        """After damage on the way it tries once more; the same again ends it."""
+        self.start()
+        for code, lasts_s in (("bad-crc", 0), ("bad-record", 20), ("bad-record", 0)):
+            self.assertFalse(self.service.when_given_up().called)
+            (session,) = self.factory.sessions.values()
+            session.end(code, "damaged")
+            self.network.pump()
+            self.network.advance(RETRY_S)
+            self.network.accept()
+            self.network.advance(lasts_s)
+        self.assertFalse(self.service.when_given_up().called)
+        (session,) = self.factory.sessions.values()
+        session.end("bad-record", "damaged")
+        self.network.pump()
+        end = self.successResultOf(self.service.when_given_up())
+        self.assertEqual(end.code, "bad-record")
+        self.stop()
+
     def test_nobody_listens(self) -> None:
         """If no server listens, it retries, and counts the attempts."""
         self.service.startService()
