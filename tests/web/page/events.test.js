@@ -100,6 +100,22 @@ test("who comes and goes while the list is read is in it, or not", async () => {
   assert.deepEqual([...room.people.away], [["eva", "tea"]]);
 });
 
+test("a list that is read again is not read to its end twice, and an old answer tells nothing", async () => {
+  const { client, events, join } = begin();
+  let answer = () => {};
+  const pages = [new Promise((resolve) => (answer = resolve)), { names: ["bob"] }];
+  client.answers.who = () => pages.shift();
+  const room = join();
+  await settle();
+  client.tell("room-changed", { room: "lobby", private: false, name: "olga" });
+  void events.readPeople(room);
+  await settle();
+  answer({ names: ["alice"], private: true, next: "b" });
+  await settle();
+  assert.deepEqual([[...room.people.names.values()], room.isPrivate], [["bob"], false]);
+  assert.equal(client.asked.filter(([what]) => what === "who").length, 2);
+});
+
 test("a topic that is set while the topic is read stays", async () => {
   const { client, join } = begin();
   client.answers.who = { names: ["alice"] };

@@ -32,8 +32,8 @@ export class Conversation {
   /** @type {string | null} */
   epoch = null;
   topic = "";
-  /** How many times an event told the topic. */
-  topicEvents = 0;
+  /** How many times an event told the topic, or whether the room is private. */
+  changes = 0;
   draft = "";
   unread = 0;
   /** @type {Item | null} The first message that was unread when the person came here. */

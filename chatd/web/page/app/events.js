@@ -110,12 +110,14 @@ export class Events {
    */
   async readPeople(conversation) {
     if (conversation.kind !== "room" || this.#client.state !== "open") return;
-    const { name: room, people } = conversation;
+    const { name: room, people, changes } = conversation;
     const reading = people.read();
     try {
       for await (const page of this.#client.pages("who", { room })) {
+        if (!people.awaits(reading)) return;
         addPage(reading, listOf(page.names), page.away);
-        conversation.isPrivate = page.private === true;
+        // An event that came meanwhile may be newer than the answer.
+        if (conversation.changes === changes) conversation.isPrivate = page.private === true;
       }
       people.finish(reading);
       await this.#readTopic(conversation);
@@ -127,10 +129,9 @@ export class Events {
 
   /** @param {Conversation} conversation A room. */
   async #readTopic(conversation) {
-    const before = conversation.topicEvents;
-    const { topic } = await this.#client.command("topic", { room: conversation.name });
-    // An event that came meanwhile may be newer than the answer.
-    if (conversation.topicEvents === before) conversation.topic = String(topic ?? "");
+    const { name: room, changes } = conversation;
+    const { topic } = await this.#client.command("topic", { room });
+    if (conversation.changes === changes) conversation.topic = String(topic ?? "");
   }
 
   /** Learn with whom this name has direct messages. */
@@ -230,7 +231,7 @@ export class Events {
     const conversation = this.#chat.find("room", room);
     if (conversation === undefined) return;
     conversation.topic = topic;
-    conversation.topicEvents += 1;
+    conversation.changes += 1;
     const told = topic === "" ? `${name} cleared the topic.` : `${name} set the topic: ${topic}`;
     this.#note(conversation, told);
   }
@@ -240,6 +241,7 @@ export class Events {
     const conversation = this.#chat.find("room", room);
     if (conversation === undefined) return;
     conversation.isPrivate = isPrivate;
+    conversation.changes += 1;
     this.#note(conversation, `${name} made this room ${isPrivate ? "private" : "public"}.`);
   }
 

@@ -10,6 +10,8 @@ const MAX_PLACES = 500;
 
 export class Marks {
   #storage;
+  /** What was written last, so that a frame without news writes nothing. */
+  #written = "";
 
   /** @param {Storage | null} storage Null where the browser has none for the page. */
   constructor(storage) {
@@ -36,6 +38,9 @@ export class Marks {
    */
   write(own, { key, epoch, lastSeq, isRead }) {
     if (!isRead || epoch === null || lastSeq === null) return;
+    const written = JSON.stringify([own, key, epoch, lastSeq]);
+    if (written === this.#written) return;
+    this.#written = written;
     const { [key]: mark, ...others } = this.#placesOf(own);
     if (mark?.[0] === epoch && mark[1] === lastSeq) return;
     const newest = [...Object.entries(others), [key, [epoch, lastSeq]]].slice(-MAX_PLACES);
@@ -48,6 +53,7 @@ export class Marks {
   }
 
   forget() {
+    this.#written = "";
     try {
       this.#storage?.removeItem(PLACE);
     } catch {

@@ -67,12 +67,20 @@ export class Roster {
   }
 
   /**
+   * @param {Reading} reading
+   * @returns {boolean} Whether no other reading has begun, and the list is still wanted.
+   */
+  awaits(reading) {
+    return reading === this.#reading;
+  }
+
+  /**
    * Show a list that is whole, with what has changed since its reading began.
    *
    * @param {Reading} reading
    */
   finish(reading) {
-    if (reading !== this.#reading) return;
+    if (!this.awaits(reading)) return;
     this.#reading = null;
     this.#people = reading;
     for (const change of reading.changes.splice(0)) apply(reading, change);

@@ -100,7 +100,8 @@ export class View {
   /** @param {Chat} chat */
   #drawHead({ current, hint }) {
     setText("place", current === null ? "No conversation" : inLine(current.name));
-    setText("topic", inLine(current?.topic ?? ""));
+    const about = [current?.isPrivate ? "private" : "", inLine(current?.topic ?? "")];
+    setText("topic", about.filter((each) => each !== "").join(" · "));
     part("people-panel").classList.toggle("direct", current?.kind !== "room");
     part("room-menu").hidden = current === null;
     part("first-hint").hidden = hint === "";
