@@ -211,6 +211,19 @@ export class Progress {
   }
 
   /**
+   * Refuse the messages that wait for a room.
+   *
+   * @param {string} room
+   * @param {ChatError} error Why the client may not enter it.
+   */
+  refuse(room, { code, message }) {
+    for (const [id, { header }] of [...this.unconfirmed]) {
+      if (typeof header.room !== "string" || fold(header.room) !== fold(room)) continue;
+      this.answered(id)?.failed(new ChatError(code, message, { ref: id }));
+    }
+  }
+
+  /**
    * Return what a connection has not sent yet, and note that it sends it.
    *
    * @param {unknown} connection

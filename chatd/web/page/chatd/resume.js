@@ -99,9 +99,11 @@ export async function rejoin(client, progress, told) {
       temporary = reason;
     } else {
       const { name } = positions[index];
+      const error = naming(name, reason);
       progress.left(name);
+      progress.refuse(name, error);
       client.tellRooms();
-      client.tellError(naming(name, reason));
+      client.tellError(error);
     }
   }
   if (temporary !== null) throw temporary;

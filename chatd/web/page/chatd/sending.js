@@ -37,6 +37,7 @@ export class Sending {
     }
     if (typeof content === "string") checkWhole(content);
     const bytes = typeof content === "string" ? encodeText(content) : Uint8Array.from(content);
+    this.#choosePlace(header);
     encodeObject(header); // fails now if it cannot be sent
     const receipt = this.#progress.keep(header.id, header, bytes);
     this.sendAll();
@@ -80,10 +81,19 @@ export class Sending {
       this.#progress.answered(id)?.failed(new ChatError("too-large", told, { ref: id }));
       return;
     }
-    // The next session may have another first room: a message sent again goes to the same.
+    this.#choosePlace(header);
+    session.send(Type.MESSAGE, header, content);
+  }
+
+  /**
+   * Give a message without a place the first room, as soon as a room is known. It is never another
+   * room later, when the first may be gone.
+   *
+   * @param {Fields} header
+   */
+  #choosePlace(header) {
     if (header.room === undefined && header.to === undefined) {
       header.room = this.#progress.roomNames[0];
     }
-    session.send(Type.MESSAGE, header, content);
   }
 }
