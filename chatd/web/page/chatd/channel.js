@@ -1,8 +1,8 @@
 /**
  * Channels: between the bytes of the transport and the stream of frames.
  *
- * Without a key, these are the same. With a key, records of Noise messages are between them. All
- * records that have arrived are opened together.
+ * Without a key, these are the same. With a key, records of Noise messages are between them. They
+ * are opened batch by batch.
  */
 
 import { ByteQueue, concat, NO_BYTES, viewOf } from "./bytes.js";
@@ -26,6 +26,8 @@ export const PREAMBLE = Uint8Array.of(0x89, 0x43, 0x48, 0x41, 0x54, 0x4e, 0x0d, 
 const LENGTH_BYTES = 2;
 const MAX_RECORD = 65_535;
 const MAX_PLAINTEXT = MAX_RECORD - TAG_BYTES;
+/** Records opened together, at most: each costs far more memory than its bytes until it is open. */
+const BATCH_RECORDS = 256;
 
 /**
  * @param {CryptoKey | null} psk
@@ -165,9 +167,26 @@ export class SecureChannel {
     return true;
   }
 
-  /** @returns {Promise<Bytes>} */
+  /**
+   * Open batches until one has bytes of frames: a record may be empty.
+   *
+   * @returns {Promise<Bytes>}
+   */
   async #openRecords() {
-    const records = this.#takeRecords();
+    for (;;) {
+      const records = this.#takeRecords();
+      const joined = concat(await this.#openBatch(records));
+      if (joined.length > 0) return joined;
+      if (this.#fault !== null) throw this.#fault;
+      if (records.length === 0) return joined;
+    }
+  }
+
+  /**
+   * @param {Bytes[]} records
+   * @returns {Promise<Bytes[]>} The plaintexts before the first fault.
+   */
+  async #openBatch(records) {
     const cipher = /** @type {Cipher} */ (this.#opening);
     const opened = await Promise.all(records.map((record) => cipher.open(record)));
     /** @type {Bytes[]} */
@@ -179,18 +198,16 @@ export class SecureChannel {
       }
       good.push(plaintext);
     }
-    const joined = concat(good);
-    if (joined.length === 0 && this.#fault !== null) throw this.#fault;
-    return joined;
+    return good;
   }
 
-  /** @returns {Bytes[]} The complete records that have arrived. */
+  /** @returns {Bytes[]} The next complete records that have arrived. */
   #takeRecords() {
     const bytes = this.#queue.peek();
     /** @type {Bytes[]} */
     const records = [];
     let offset = 0;
-    while (bytes.length - offset >= LENGTH_BYTES) {
+    while (records.length < BATCH_RECORDS && bytes.length - offset >= LENGTH_BYTES) {
       const length = viewOf(bytes).getUint16(offset);
       if (length < TAG_BYTES) {
         this.#fault = new ByteFault("bad-record", "a record of the server is too short");
