@@ -83,6 +83,42 @@ describe("the end", () => {
     assert.equal(client.state, "ended");
   });
 
+  test("a listener may close a client in each of its states", async () => {
+    for (const state of ["waiting", "connecting", "open"]) {
+      const started = await established();
+      const { client, clock, network, peer, events } = started;
+      let again = null;
+      void network.nextPeer().then((there) => {
+        again = there;
+      });
+      let closed = null;
+      client.addEventListener("state", ({ detail }) => {
+        if (detail.state === state) closed = client.close();
+      });
+      const waiting = nextState(client, "waiting");
+      peer.drop();
+      await waiting;
+      client.retryNow();
+      await new Promise(setImmediate);
+      assert.equal(again !== null, state === "open");
+      if (again !== null) {
+        await again.welcome({ rooms: [] });
+        const { header } = await again.next();
+        await again.send(Type.RESULT, { id: header.id, ...place("lobby"), recovered: true });
+        const open = nextState(client, "open");
+        await again.answerConversations();
+        await open;
+      }
+      await closed;
+      const states = events.filter(([type]) => type === "state").map(([, each]) => each.state);
+      const all = ["open", "waiting", "connecting", "open"];
+      const last = state === "open" ? 4 : all.indexOf(state) + 1;
+      assert.deepEqual(states, [...all.slice(0, last), "ended"]);
+      await client.close();
+      assert.deepEqual(clock.waiting, []);
+    }
+  });
+
   test("the first attempt may be repeated too", async () => {
     const { client, clock, network } = start({ persist: true });
     (await network.nextPeer()).drop();

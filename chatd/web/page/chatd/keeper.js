@@ -80,7 +80,7 @@ export class Keeper {
   /** @param {Keys} keys */
   begin(keys) {
     this.#keys = keys;
-    if (this.state === "connecting") this.#connect();
+    this.#connect();
   }
 
   /** The session of the connection is resumed: messages flow. */
@@ -110,6 +110,7 @@ export class Keeper {
   }
 
   #connect() {
+    if (this.state !== "connecting") return; // whoever heard of this state may have ended the client
     const { url, socketClass, clock } = this.#options;
     const keys = /** @type {Keys} */ (this.#keys);
     try {
