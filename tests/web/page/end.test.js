@@ -217,6 +217,15 @@ describe("the end", () => {
     assert.deepEqual(clock.waiting, []);
   });
 
+  test("no timer is left if the connection is lost while a message is sealed", async () => {
+    const { client, clock, peer } = await established({ reconnect: false });
+    const ended = nextState(client, "ended");
+    void client.send("x");
+    peer.drop();
+    assert.equal((await ended).error.code, "connection-lost");
+    assert.deepEqual(clock.waiting, []);
+  });
+
   test("a session that lasted 10 seconds makes the next wait short again", async () => {
     const { client, clock, network, peer } = await established();
     let present = peer;

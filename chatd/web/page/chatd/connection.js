@@ -76,6 +76,7 @@ export class Connection {
   #isWriting = false;
   #isTold = false;
   #isSocketOpen = false;
+  #isSocketClosed = false;
   /** @type {unknown} */
   #deadline;
   /** @type {unknown} */
@@ -244,7 +245,9 @@ export class Connection {
     if (this.#isTold) return;
     this.#isTold = true;
     this.#clock.clearTimeout(this.#heartbeat);
-    this.#setDeadline(CLOSE_TIMEOUT_S, () => this.#setClosed());
+    this.#clock.clearTimeout(this.#deadline);
+    // Nothing is waited for if the socket is closed already.
+    if (!this.#isSocketClosed) this.#setDeadline(CLOSE_TIMEOUT_S, () => this.#setClosed());
     this.#socket.close(CLOSE_NORMAL);
     this.#arrived = [];
     this.#owner.ended(/** @type {ChatError} */ (this.session.end));
@@ -253,6 +256,7 @@ export class Connection {
   /** @param {any} event */
   async #socketClosed(event) {
     this.#isSocketOpen = false;
+    this.#isSocketClosed = true;
     const cause = event?.reason ? `: ${event.reason}` : "";
     const told =
       this.session.state === "connecting" || this.session.state === "greeting"
