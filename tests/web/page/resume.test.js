@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { Type } from "../../../chatd/web/page/chatd/messages.js";
-import { established, settled, start } from "./clients.js";
+import { back, established, lost, settled, start } from "./clients.js";
 import { nextEvent, nextState, place, said } from "./peer.js";
 
 describe("resuming", () => {
@@ -60,6 +60,20 @@ describe("resuming", () => {
     await again.answerConversations();
     assert.equal((await sent).seq, 1);
     assert.deepEqual(texts(), ["mine"]);
+  });
+
+  test("a session in which nothing came keeps the place of the one before it", async () => {
+    const started = await established();
+    await started.peer.say("bob", 1, "one");
+    await settled(started.peer);
+    const again = await back(started);
+    const open = nextState(started.client, "open");
+    await again.answerConversations();
+    await open;
+    const third = await lost(started, again);
+    await third.welcome({ rooms: [] });
+    const { header } = await third.next();
+    assert.deepEqual([header.command, header.after, header.after_id], ["join", 1, "bob-1"]);
   });
 
   test("another epoch says that messages are missing", async () => {

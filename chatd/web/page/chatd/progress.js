@@ -105,6 +105,8 @@ export class Progress {
   #sender = null;
   #unconfirmedBytes = 0;
   wasConnected = false;
+  /** Whether `direct` has a place for each exchange that was there when the client came. */
+  knowsDirect = false;
   #confirmed = () => {};
   #chosen;
 

@@ -183,8 +183,8 @@ export function joinedRoom(fields) {
  *
  * @param {Resumable} client
  * @param {Progress} progress
- * @param {boolean} isBack Whether the client had its name before: if not, the earlier messages to
- *   that name are not news.
+ * @param {boolean} isBack Whether the client had its name before, and has learnt the places of its
+ *   direct messages: if not, the earlier messages to that name are not news.
  */
 export async function catchUp(client, progress, isBack) {
   const before = [...progress.direct.keys()];
@@ -210,6 +210,7 @@ export async function catchUp(client, progress, isBack) {
     }
     if (!isAt(position, epoch, seq, lastId)) await fetchMissing(client, position);
   }
+  progress.knowsDirect = true;
 }
 
 /**

@@ -39,7 +39,7 @@ export class Resumption {
     this.#incoming.resumable = resumable;
     try {
       await rejoin(resumable, progress, welcome.rooms);
-      await catchUp(resumable, progress, progress.wasConnected);
+      await catchUp(resumable, progress, progress.knowsDirect);
     } catch (error) {
       comeBack(connection, error);
     }
@@ -55,6 +55,7 @@ export class Resumption {
    */
   async renamed(connection) {
     this.#progress.direct.clear();
+    this.#progress.knowsDirect = false;
     try {
       await catchUp(this.#resumableOn(connection), this.#progress, false);
     } catch (error) {
