@@ -27,7 +27,7 @@ from tests.fakes.pems import write_certificate
 from tests.integration.daemons import stop
 from tests.integration.processes import daemon
 from tests.integration.sessions import leave
-from tests.integration.tls import has_ipv6, ssl_client, ssl_server, tls_client
+from tests.integration.tls import has_ipv6, ssl_client, ssl_server, tls_client, tls_server
 
 MIB = 1024 * 1024
 
@@ -203,10 +203,7 @@ async def test_without_the_key(certificates, tmp_path):
 @pytest.mark.parametrize("kind", ["ssl", "tls"])
 async def test_alpn(certificates, kind):
     """A client that offers protocols by ALPN is refused, with the line of the page in the log."""
-    front = {
-        "ssl": ssl_server(certificates),
-        "tls": f"tls:{certificates}:0:interface=127.0.0.1",
-    }[kind]
+    front = tls_server(kind, certificates)
 
     def greeting(port, *protocols):
         context = ssl.create_default_context(cafile=str(certificates / "localhost.pem"))

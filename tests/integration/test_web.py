@@ -33,7 +33,7 @@ from chatd.server.limits import Limits
 from tests.integration.daemons import stop
 from tests.integration.processes import daemon, run_command
 from tests.integration.sessions import leave
-from tests.integration.tls import ssl_server
+from tests.integration.tls import ssl_server, tls_server
 from tests.web.cases import HOST, OPENING
 
 MIB = 1024 * 1024
@@ -181,10 +181,7 @@ class Tapped(ProxyServer):
 @pytest.mark.parametrize("kind", ["ssl", "tls"])
 async def test_browsers_over_tls(certificates, kind):
     """Browsers, which name HTTP versions in the TLS handshake, agree on HTTP/1.1."""
-    front = {
-        "ssl": ssl_server(certificates),
-        "tls": f"tls:{certificates}:0:interface=127.0.0.1",
-    }[kind]
+    front = tls_server(kind, certificates)
     context = ssl.create_default_context(cafile=str(certificates / "localhost.pem"))
     context.set_alpn_protocols(["h2", "http/1.1"])
 

@@ -18,6 +18,12 @@ def ssl_server(certificates):
     return f"ssl:0:privateKey={pem}:certKey={pem}:interface=127.0.0.1"
 
 
+def tls_server(kind, certificates):
+    """Return the string of a server endpoint of a kind: `ssl`, or `tls`."""
+    tls = f"tls:{certificates}:0:interface=127.0.0.1"
+    return {"ssl": ssl_server(certificates), "tls": tls}[kind]
+
+
 def ssl_client(certificates, port):
     """Return the string of an `ssl:` client endpoint, which verifies the certificate."""
     return f"ssl:127.0.0.1:{port}:caCertsDir={certificates}:hostname=localhost"
