@@ -109,6 +109,16 @@ class PendingAnswers:
         """Return the Deferred that waits for either, and forget it; None if there is none."""
         return self.take_result(id) or self.take_receipt(id)
 
+    def keep_unsent(self, id: str | None) -> bool:
+        """Stop waiting for the receipt of a message, which stays among the kept messages.
+
+        Returns:
+            Whether it is one of these, and was sent.
+        """
+        if id is None or id not in self._progress.unconfirmed:
+            return False
+        return self._receipts.pop(id, None) is not None
+
     def forget(self, id: str) -> None:
         """Stop waiting for the answer to a frame."""
         self.take(id)

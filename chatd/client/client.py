@@ -13,7 +13,7 @@ from chatd.client.backlog import without_receipt
 from chatd.client.sending import Sending
 from chatd.client.session import ClientSession
 from chatd.connection.client import ClientConnection
-from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
+from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.transport.eventloop import check_loop
 from chatd.transport.hooks import DONE, HookResult
 from chatd.transport.identity import identify
@@ -52,8 +52,9 @@ class ChatClient(Sending, ClientSession):
     session ends, the iteration still gives the messages that the client has.
 
     Subclass it to react to more: override `established`, `ended`, `message_received`,
-    `messages_missed`, `event_received`, `room_joined` or `error_received`. chatd needs methods such
-    as `tick` and `flush` itself: a type checker tells if a method of yours has the name of another.
+    `messages_missed`, `messages_held`, `event_received`, `room_joined` or `error_received`. chatd
+    needs methods such as `tick` and `flush` itself: a type checker tells if a method of yours has
+    the name of another.
 
     Attributes:
         factory: The factory that built it.
@@ -87,18 +88,10 @@ class ChatClient(Sending, ClientSession):
 
     def send_message(self, message: Message) -> Deferred[Message]:
         """Send a MESSAGE that `Message.chat` made; see `send`."""
+        if self._progress.is_kept and not self._check_over():
+            return self._outbox.send(message)
         assert message.id is not None
-        if not self._progress.is_kept or self._check_over():
-            return self._ask(message.id, message)
-        answer = self._progress.keep(message)
-        # Unconfirmed messages are sent together; one that was cancelled is sent already.
-        if not self._established.is_reached or message.id in self._answers:
-            return answer
-        try:
-            return self._ask(message.id, message, answer)
-        except LocalProtocolError:
-            self._answers.forget(message.id)
-            raise
+        return self._ask(message.id, message)
 
     def _usual_room(self) -> str | None:
         """See `Sending._usual_room`: sent again in another session, it must go to the same room."""
@@ -171,7 +164,8 @@ class ChatClient(Sending, ClientSession):
         """Let senders go on that wait for receipts, and write the queued frames."""
         self._answers.backlog.check()
         self._progress.backlog.check()
-        if self._goodbye_timer.is_running and not self._answers.unconfirmed:
+        self._outbox.settle()
+        if self._goodbye_timer.is_running and not self._outbox.is_waiting:
             self._say_goodbye()
         super().flush()
 
@@ -215,7 +209,7 @@ class ChatClient(Sending, ClientSession):
             A Deferred that fires with the reason of the session's end, when the connection is
             closed.
         """
-        if self._answers.unconfirmed and self.is_active:
+        if self._outbox.is_waiting and self.is_active:
             if not self._goodbye_timer.is_running:
                 self._goodbye_timer.start(RECEIPTS_S, self._leave_without_receipts)
         elif not self._ended.is_reached:

@@ -61,6 +61,18 @@ class ClientHooks:
         self.log.warn("messages {where} may be missing: the client cannot fetch them", where=where)
         return DONE
 
+    def messages_held(self, refusal: RequestError) -> HookResult:
+        """Act on the server's failure to store messages; log it by default.
+
+        A `ChatClientService` keeps the messages and sends them again, in order, as soon as the
+        server stores messages, so their Deferreds wait. After a minute, they fail with the refusal.
+
+        Args:
+            refusal: The first refusal; its code is `not-stored`.
+        """
+        self.log.warn("messages wait, and are sent again: {refusal}", refusal=refusal)
+        return DONE
+
     def event_received(self, event: dict[str, Any]) -> HookResult:
         """Act on an event from the server, such as `joined`; ignore it by default.
 

@@ -39,7 +39,8 @@ class Sending:
             A Deferred that fires with the receipt, the message as the server stored and ordered it,
             with its `seq` and `time`. It fails with `RequestError` if the server refuses the
             message, and with `SessionEnded` if the session ends first. With a `ChatClientService`
-            it waits for the next session instead, which sends the message again if necessary.
+            it waits for the next session instead, which sends the message again if necessary, and
+            a refusal with `not-stored` is final only after a minute of attempts.
             Cancelling it, for example by a timeout, does not take the message back: it is sent
             all the same, now or in the next session of a `ChatClientService`. To wait for its
             receipt again, send the same message again with the same `id`. A refusal then goes to

@@ -54,7 +54,9 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
 
     Each session continues where the last session ended: the client takes its name again, rejoins
     its rooms, gets the messages that it missed, and sends messages without a receipt again. So the
-    Deferreds of `send`, here and of the client, wait for the next session if a session is lost.
+    Deferreds of `send`, here and of the client, wait for the next session if a session is lost. If
+    the server cannot store messages, they wait up to a minute for it; see `messages_held` of the
+    client.
     Iterate the service for the messages of others, across sessions::
 
         async for message in service:

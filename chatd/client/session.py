@@ -17,6 +17,7 @@ from chatd.client.fields import check_event, check_message
 from chatd.client.hooks import ClientHooks
 from chatd.client.inbox import Inbox
 from chatd.client.milestone import Milestone
+from chatd.client.outbox import Outbox
 from chatd.client.progress import Position, Progress
 from chatd.client.refill import Refill
 from chatd.client.results import Joined
@@ -94,6 +95,8 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         self.room: str | None = None
         self.heartbeats = 0
         self._answers = PendingAnswers(factory.progress)
+        told = (self.tell_error, self.tell_held)
+        self._outbox = Outbox(factory.clock, factory.progress, self._answers, self._ask, *told)
         self._established: Milestone[None] = Milestone()
         self._ended: Milestone[SessionEnded] = Milestone()
         self._inbox = factory.progress.inbox or Inbox()
@@ -153,6 +156,7 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         """Fail all pending answers, and tell the program."""
         self.factory.remove(self)
         self._established.fail(end_reason)
+        self._outbox.close()
         self._answers.fail(end_reason)
         self._refill.end()
         if not self._progress.is_kept:  # otherwise the next session fills it
@@ -173,6 +177,10 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
     def tell_error(self, error: RequestError) -> None:
         """Tell the program of an error that answers no request."""
         self._call(self.error_received, error)
+
+    def tell_held(self, refusal: RequestError) -> None:
+        """Tell the program that its messages wait until the server can store them."""
+        self._call(self.messages_held, refusal)
 
     def tell_missed(self, room: str | None, other: str | None) -> None:
         """Tell the program that messages are missing."""
@@ -257,21 +265,7 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
             self.factory.keep_name(self.name)
             await catch_up(self, progress, is_back=progress.was_connected)
         progress.was_connected = True
-        self._resend()
-
-    def _resend(self) -> None:
-        """Send the messages without a receipt again, under the same ids."""
-        for id, kept in list(self._progress.unconfirmed.items()):
-            if id in self._answers or not self.is_active:
-                continue
-            try:
-                self._ask(id, kept.message, kept.answer)
-            except LocalProtocolError as error:  # this server has a lower limit
-                self._answers.forget(id)
-                if kept.answer.called:  # it was cancelled: nobody else tells
-                    self.log.warn("a message cannot be sent: {error}", error=error)
-                else:
-                    kept.answer.errback(error)
+        self._outbox.open()
 
     def _ready(self) -> None:
         if self.room is None:  # the client has rejoined its rooms itself
@@ -345,6 +339,8 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
 
     def _act_on_error(self, error: RequestError) -> None:
         self._pages.end(error.ref)
+        if self._outbox.keeps(error):
+            return
         answer = self._answers.take(error.ref)
         if answer is None:
             self.tell_error(error)

@@ -82,7 +82,8 @@ class Talker:
         stretches: The messages that it heard, its own too; a new one begins with each loss that it
             was told of.
         receipts: Its receipts.
-        refused: How often a message was refused with `not-stored`.
+        refused: How often the library began to hold messages after a refusal with `not-stored`, and
+            how often it gave up.
         sessions: The number of its sessions.
         faults: What it saw that no client may see.
         longest_s: The longest wait for a receipt, in seconds.
@@ -113,6 +114,9 @@ class Talker:
                 talker.sessions += 1
                 if fold(self.name) != fold(name):
                     talker.faults.append(f"{name} got the name {self.name}")
+
+            def messages_held(self, refusal: RequestError) -> None:
+                talker.refused += 1
 
             def room_joined(self, joined: Joined) -> None:
                 talker.joined(joined)

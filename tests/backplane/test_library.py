@@ -46,6 +46,26 @@ class ComingBackTests(LastingTests):
         )
         self.assertEqual(self.clients.joined, [("lobby", True)])
 
+    def test_short_outage(self) -> None:
+        """While its daemon has no link, messages wait; then all come in order, with receipts."""
+        node = self.shared.nodes[0]
+        self.clients.joined = []
+        node.lose_link()
+        sending = [self.service.send(str(number)) for number in range(3)]
+        self.network.pump()
+        self.tell("meanwhile")
+        self.network.advance(1.0)
+        sending.append(self.service.send("3"))
+        for each in sending:
+            self.assertNoResult(each)
+        node.restore_link()
+        self.network.advance(2.0)
+        self.network.pump()
+        self.assertEqual([self.successResultOf(each).text for each in sending], [*"0123"])
+        room = [text for _, text in self.clients.heard if not text.startswith("to")]
+        self.assertEqual(room, ["meanwhile", *"0123"])
+        self.assertEqual(self.clients.joined, [])
+
     def test_missed(self) -> None:
         """When a daemon missed messages, the client comes back, hears that, and gets the rest."""
         self.tell("one")
