@@ -96,6 +96,11 @@ class ConsoleClient(ChatClient):
         """Leave a room, and tell the factory."""
         return super().leave(room).addCallback(lambda _: self.factory.rooms_changed())
 
+    def messages_held(self, refusal: RequestError) -> None:
+        """Show why messages wait."""
+        shown = {"code": refusal.code, "message": refusal.message}
+        self.factory.display.event({"event": "held", **shown})
+
     def error_received(self, error: RequestError) -> None:
         """Show an error."""
         shown = {"code": error.code, "message": error.message, "ref": error.ref}

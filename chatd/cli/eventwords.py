@@ -27,6 +27,7 @@ _WORDS = {
     "absent": "{name} is not connected; the server keeps the message for that name",
     "away": "{name} is away: {text}",
     "error": "{message} ({code})",
+    "held": "your messages wait, and are sent again: {message} ({code})",
     "disconnected": "{reason} ({code})",
 }
 _BY_FIELD = {
