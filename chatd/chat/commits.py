@@ -4,7 +4,8 @@ Messages that arrive while a transaction is under way go into the next one toget
 makes the transactions larger, not more. `MAX_BATCH` bounds them, because messages that are stored
 together are delivered together, and everything else waits. If more messages wait, the authors are
 served in fair turns: a message of an author who says little is in the next transaction. The
-messages of each author keep their order.
+messages of each author keep their order. So if a transaction fails, the messages that its authors
+sent since then are refused too: none of them may come before a message that is sent again.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class Pending(msgspec.Struct, Generic[M], eq=False):
         room: The room of the messages; None for direct messages.
         done: Called with the outcome of the only entry, if given.
         size: The bytes of the messages' contents.
+        is_refused: Whether they are not to be stored, because an earlier message of the author was
+            not stored.
     """
 
     entries: Sequence[Entry]
@@ -47,6 +50,7 @@ class Pending(msgspec.Struct, Generic[M], eq=False):
     room: Room[M] | None = None
     done: Callable[[Outcome], None] | None = None
     size: int = 0
+    is_refused: bool = False
 
 
 class GroupCommit(Generic[M]):
@@ -78,6 +82,7 @@ class GroupCommit(Generic[M]):
         self._said = 0
         self._taken = 0
         self._done = 0
+        self._may_refuse = False  # runs that wait may be marked as refused
         self._then: deque[tuple[int, Callable[[], None]]] = deque()
 
     @property
@@ -112,22 +117,46 @@ class GroupCommit(Generic[M]):
         try:
             while self._arrived or self._crowd.items:
                 batch = self._under_way = self._take_batch()
-                entries = batch[0].entries
-                if len(batch) > 1:
-                    entries = [entry for pending in batch for entry in pending.entries]
-                try:
-                    outcomes = await self._append(entries)
-                    if len(outcomes) != len(entries):
-                        raise StoreError(f"{len(outcomes)} outcomes for {len(entries)} entries")
-                except Exception as error:  # from any store: authors must get their answers
-                    self._failed(error)
-                    outcomes = list(map(_not_stored, entries))
-                self._done += len(entries)
-                self._stored(batch, outcomes)
+                taken = self._done + sum(len(pending.entries) for pending in batch)
+                if self._may_refuse:
+                    batch = self._refuse_marked(batch)
+                if batch:
+                    await self._store(batch)
+                self._done = taken
                 while self._then and self._then[0][0] <= self._done:
                     self._then.popleft()[1]()
         finally:
             self._under_way = []
+            self._may_refuse = False
+
+    async def _store(self, batch: Sequence[Pending[M]]) -> None:
+        """Store runs in one transaction, and report the outcomes."""
+        entries = batch[0].entries
+        if len(batch) > 1:
+            entries = [entry for pending in batch for entry in pending.entries]
+        try:
+            outcomes = await self._append(entries)
+            if len(outcomes) != len(entries):
+                raise StoreError(f"{len(outcomes)} outcomes for {len(entries)} entries")
+        except Exception as error:  # from any store: authors must get their answers
+            self._failed(error)
+            outcomes = list(map(_not_stored, entries))
+            self._mark_behind(batch)
+        self._stored(batch, outcomes)
+
+    def _mark_behind(self, failed: Sequence[Pending[M]]) -> None:
+        """Mark the runs of the same authors that wait."""
+        authors = {pending.author.id for pending in failed if pending.author is not None}
+        for pending in (*self._arrived, *(item for *_, item in self._crowd.items)):
+            if pending.author is not None and pending.author.id in authors:
+                pending.is_refused = self._may_refuse = True
+
+    def _refuse_marked(self, batch: Sequence[Pending[M]]) -> Sequence[Pending[M]]:
+        """Refuse the marked runs, and return the others."""
+        refused = [pending for pending in batch if pending.is_refused]
+        entries = [entry for pending in refused for entry in pending.entries]
+        self._stored(refused, list(map(_not_stored, entries)))
+        return [pending for pending in batch if not pending.is_refused]
 
     def _take_batch(self) -> list[Pending[M]]:
         """Take the next runs, with at most `MAX_BATCH` messages; one run is never more."""

@@ -233,6 +233,60 @@ class BrokenStoreTests(JournalCase):
         self.assertEqual(codes(self.hear(self.ann)), ["not-stored", "not-in-room"])
 
 
+class BehindTests(JournalCase):
+    """Messages that wait while the store fails."""
+
+    only_one_daemon = "each daemon stores the messages of its own members"
+
+    def test_behind(self):
+        """An author's messages that wait behind a lost one are refused too; others' are stored."""
+        self.say_all(self.ann, "one")
+        self.chat.end_turn()
+        self.say_all(self.ann, "two")
+        self.say_all(self.bob, "three")
+        self.chat.say(self.ann, "four", to="bob", id="four")
+        called = []
+        self.hub.commits.call_when_stored(lambda: called.append(self.ann.answers.owed))
+        self.store.answer_next(StoreError("the disk is full"))
+        self.assertEqual([each.ref for each in self.hear(self.ann)], ["one", "two", "four"])
+        self.assertEqual(called, [])
+        self.chat.finish()
+        self.assertEqual((texts(self.bob.take()), called), (["three"], [0]))
+        self.assertEqual((self.store.appends, self.chat.rooms["lobby"].holds), ([1, 1], 0))
+        self.say_all(self.ann, "one", "two")
+        self.chat.finish()
+        self.assertEqual(texts(self.bob.take()), ["one", "two"])
+
+    def test_all_behind(self):
+        """The store is not asked if all that waits is refused."""
+        self.say_all(self.ann, "one")
+        self.chat.end_turn()
+        self.say_all(self.ann, "two")
+        self.store.answer_next(StoreError("the disk is full"))
+        self.assertEqual([each.ref for each in self.hear(self.ann)], ["one", "two"])
+        self.assertEqual((self.store.appends, self.store.owes_answers), ([1], False))
+        self.assertTrue(self.hub.commits.is_idle)
+
+    def test_behind_in_a_crowd(self):
+        """So it is for messages that wait for their fair turns."""
+        self.say_all(self.ann, "one")
+        self.chat.end_turn()
+        mine = [f"a{number}" for number in range(MAX_BATCH)]
+        self.say_all(self.ann, *mine)
+        self.say_all(self.bob, *mine)
+        self.store.answer_next()
+        self.chat.end_turn()
+        self.ann.take()
+        self.bob.take()
+        self.store.answer_next(StoreError("the disk is full"))
+        self.chat.finish()
+        self.assertEqual(self.store.appends[2:], [])
+        for person in (self.ann, self.bob):
+            told = self.hear(person)
+            self.assertEqual([each.ref for each in told], mine)
+            self.assertEqual(codes(told), ["not-stored"] * MAX_BATCH)
+
+
 class SameIdTests(JournalCase):
     is_over_redis = True
 
