@@ -151,7 +151,7 @@ class GroupCommit(Generic[M]):
             if pending.author is not None and pending.author.id in authors:
                 pending.is_refused = self._may_refuse = True
 
-    def _refuse_marked(self, batch: Sequence[Pending[M]]) -> Sequence[Pending[M]]:
+    def _refuse_marked(self, batch: Sequence[Pending[M]]) -> list[Pending[M]]:
         """Refuse the marked runs, and return the others."""
         refused = [pending for pending in batch if pending.is_refused]
         entries = [entry for pending in refused for entry in pending.entries]

@@ -27,6 +27,8 @@ class Heartbeat:
         interval_s: The time between two beats.
         beat: Renews the lease of the attachment, which sends a probe, and does the work of a beat.
         beat_failed: Called with the failure of a beat; then the attachment ends.
+        silent: Called with an attachment that is silent, to end it, and with the length of the
+            silence in seconds.
     """
 
     def __init__(
@@ -35,11 +37,13 @@ class Heartbeat:
         interval_s: float,
         beat: Callable[[Attachment], Coroutine[Any, Any, None]],
         beat_failed: Callable[[Failure], None],
+        silent: Callable[[Attachment, float], None],
     ) -> None:
         self._reactor = reactor
         self._interval_s = interval_s
         self._do_beat = beat
         self._beat_failed = beat_failed
+        self._silent = silent
         self._next: IDelayedCall | None = None
         self._unheard = 0
 
@@ -62,7 +66,7 @@ class Heartbeat:
 
     def _beat(self, attachment: Attachment) -> None:
         if self._unheard >= _UNHEARD:
-            attachment.end("the backplane is silent")
+            self._silent(attachment, self._unheard * self._interval_s)
             return
         self._unheard += 1
         self._beat_later(attachment)

@@ -17,7 +17,14 @@ from chatd.backplane.redis.attaching import Attacher
 from chatd.backplane.redis.attachment import Attachment
 from chatd.backplane.redis.attempts import Attempts
 from chatd.backplane.redis.channels import Channels
-from chatd.backplane.redis.connections import Dial, RedisError, RefusedError, Reply, all_of
+from chatd.backplane.redis.connections import (
+    Dial,
+    LostError,
+    RedisError,
+    RefusedError,
+    Reply,
+    all_of,
+)
 from chatd.backplane.redis.heartbeat import Heartbeat
 from chatd.backplane.redis.outage import Outage
 from chatd.backplane.redis.questions import Questions
@@ -50,7 +57,8 @@ class Link:
     """Keeps a node attached; see "Leases and fences" in the design of the backplane.
 
     Calls are done in the order in which they are made, and questions (`ask`) in an order of their
-    own. While the link is lost, all wait.
+    own. While the link is lost, all wait; when it has been lost or silent for too long, all fail
+    until it works again.
 
     `Attempts` decides when the node attaches, `Attacher` connects and takes the lease, and
     `Heartbeat` keeps it. The link knows which attachment is the present one, and whether calls may
@@ -102,7 +110,9 @@ class Link:
             ended=self._ended,
         )
         self._attempts = Attempts(reactor, self.times, self._attach, self._attempt_failed)
-        self._heartbeat = Heartbeat(reactor, self.times.heartbeat_s, self._beat, self._beat_failed)
+        self._heartbeat = Heartbeat(
+            reactor, self.times.heartbeat_s, self._beat, self._beat_failed, self._silent
+        )
 
     @property
     def attachment(self) -> Attachment | None:
@@ -146,6 +156,23 @@ class Link:
         if self._attachment is None:
             raise self._waiting.error()
         return self._attachment
+
+    async def attached_again(self, error: StoreError) -> Attachment:
+        """Return the attachment with which to repeat a call whose connection was lost.
+
+        Args:
+            error: The error of the call.
+
+        Raises:
+            StoreError: The call failed for another reason; or the link was lost for so long that
+                the lease ended, and the call may be out of date; or see `attached`.
+        """
+        if not isinstance(error.__cause__, LostError):
+            raise error
+        attachment = await self.attached()
+        if not attachment.had_lease:
+            raise error
+        return attachment
 
     def cast(self, script: Script, names: Sequence[str] = (), args: Iterable[Any] = ()) -> None:
         """Run a script in the order of the calls, without an answer; a failure is logged."""
@@ -268,6 +295,7 @@ class Link:
         self._withdraw()
         self._waiting.reason = reason
         if was_up:
+            self._waiting.lost(reason)
             self._try_later(reason)
 
     def _withdraw(self) -> None:
@@ -307,6 +335,12 @@ class Link:
 
     def _beat_failed(self, failure: Failure) -> None:
         self._log_unexpected("a heartbeat of the backplane failed", failure)
+
+    def _silent(self, attachment: Attachment, silent_s: float) -> None:
+        """End an attachment, for which calls have waited already."""
+        reason = "the backplane is silent"
+        self._waiting.lost(reason, silent_s)
+        attachment.end(reason)
 
     def _pushed(self, channel: bytes, data: bytes) -> None:
         if not data:  # a probe

@@ -107,6 +107,13 @@ class Streams:
         if not entries:
             return []
         attachment = await self._link.attached()
+        try:
+            return await self._append(attachment, entries)
+        except StoreError as error:
+            attachment = await self._link.attached_again(error)
+        return await self._append(attachment, entries)  # Redis knows the ids of what it has stored
+
+    async def _append(self, attachment: Attachment, entries: Sequence[Entry]) -> list[Outcome]:
         batches = batches_of(entries)
         args: list[Any] = [*self._bounds(), MAX_PUSH_BYTES]
         for stream, batch in batches.items():

@@ -13,7 +13,8 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         lease_s: How long a lease holds without a renewal.
         heartbeat_s: The time between two renewals.
-        patience_s: How long a call waits for a lost link, and the end of the link for Redis.
+        patience_s: How long calls wait for a lost link, from the loss on, and how long the end of
+            the link waits for Redis.
         attach_s: How long one attempt to attach may take.
         longest_wait_s: The longest time between two attempts.
     """

@@ -39,6 +39,45 @@ class WaitingTests(LinkCase):
         self.assertEqual(str(error), "the link to the backplane is lost: connection refused")
         self.close()
 
+    def test_patience_with_the_loss(self):
+        """Calls wait together, from the loss on; later calls fail at once until the link works."""
+        self.link.start()
+        self.server.refusals = 1000
+        assert self.link.attachment is not None
+        self.link.attachment.end("for a test")
+        self.clock.pump([0.5] * 8)
+        call = self.call()
+        self.clock.advance(0.5)
+        self.assertNoResult(call)
+        self.clock.advance(0.5)
+        for each in (call, self.call()):
+            self.failureResultOf(each, StoreError)
+        self.server.refusals = 0
+        self.clock.pump([1.0] * 6)
+        self.assertEqual(self.successResultOf(self.call()), 1)
+        self.link.attachment.end("for a test")
+        call = self.call()
+        self.assertNoResult(call)
+        self.clock.advance(1.0)
+        self.assertEqual(self.successResultOf(call), 1)
+        self.close()
+
+    def test_silence(self):
+        """After a silence that ends the link, calls fail at once until it works again."""
+        self.link.start()
+        self.server.hears_probes = False
+        self.server.silent = {"privaterooms"}
+        self.server.refusals = 3
+        call = self.call()
+        self.clock.pump([self.link.times.heartbeat_s] * 3)
+        late = self.failureResultOf(self.call(), StoreError).value
+        self.assertEqual(str(late), "the link to the backplane is lost: the backplane is silent")
+        self.server.silent, self.server.hears_probes = set(), True
+        self.clock.pump([0.1] * 20)
+        self.assertEqual(self.successResultOf(self.call()), 1)
+        self.assertNoResult(call)
+        self.close()
+
     def test_cast(self):
         """A call without an answer is done in order, and its failure is no error."""
         self.link.start()

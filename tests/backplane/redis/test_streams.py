@@ -300,15 +300,40 @@ async def test_stands(redis, attach):
 
 
 async def test_answer_lost(redis, attach):
-    """A message whose answer was lost is heard at the next attachment."""
+    """A message whose answer was lost is heard at the next attachment, which has its outcome."""
     ann, bob = await opened(redis, attach)
     bob.link.attachment.commands.dataReceived = lambda data: None
     said = Deferred.fromCoroutine(bob.append(entries(1)))
     await ann.notes.until(heard(ann, 1))
     bob.cut()
-    with pytest.raises(StoreError):
-        await said
+    (outcome,) = await said
+    assert (outcome.message.seq, outcome.is_new) == (1, False)
     await bob.notes.until(heard(bob, 1))
+
+
+async def test_never_sent(redis, attach):
+    """A message that Redis never got is stored at the next attachment."""
+    ann, bob = await opened(redis, attach)
+    bob.link.attachment.commands._send = lambda *arguments: None
+    said = Deferred.fromCoroutine(bob.append(entries(1)))
+    bob.cut()
+    (outcome,) = await said
+    assert (outcome.message.seq, outcome.is_new) == (1, True)
+    await ann.notes.until(heard(ann, 1))
+    assert bob.notes.messages == {}
+
+
+async def test_lease_over(redis, attach):
+    """A message is not stored once the node has lost its lease, for its names may be others'."""
+    _, bob = await opened(redis, attach)
+    bob.link.attachment.commands._send = lambda *arguments: None
+    said = Deferred.fromCoroutine(bob.append(entries(1)))
+    redis.command("DEL", bob.link.attachment.lease)
+    bob.cut()
+    with pytest.raises(StoreError, match="the connection is lost"):
+        await said
+    await bob.append(entries(2))
+    assert await bob.ids(LOBBY) == ["2"]
 
 
 async def test_released_while_cut(redis, attach):
