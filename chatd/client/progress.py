@@ -91,6 +91,8 @@ class Progress:
         backlog: The senders that wait until fewer messages are without a receipt.
         inbox: The messages that the program has not taken yet; None if each connection has its own
             inbox.
+        knows_direct: Whether the client knows which direct messages its present name had before. If
+            not, earlier messages to that name are not news.
         was_connected: Whether there was a session before.
         gaps: How often messages were missed.
     """
@@ -103,6 +105,7 @@ class Progress:
         self.unconfirmed: dict[str, Unconfirmed] = {}
         self.backlog = Backlog(self.unconfirmed)
         self.inbox: Inbox | None = None
+        self.knows_direct = False
         self.was_connected = False
         self.gaps = 0
 

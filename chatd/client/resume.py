@@ -137,14 +137,12 @@ def _join(client: Resumable, position: Position) -> Deferred[Joined]:
     )
 
 
-async def catch_up(client: Resumable, progress: Progress, *, is_back: bool) -> None:
+async def catch_up(client: Resumable, progress: Progress) -> None:
     """Fetch the missed direct messages.
 
     Args:
         client: The client.
         progress: The client's positions in them.
-        is_back: Whether the client had its name before. If not, the earlier messages to that name
-            are not news.
 
     Raises:
         SessionEnded: The session ended first.
@@ -160,13 +158,14 @@ async def catch_up(client: Resumable, progress: Progress, *, is_back: bool) -> N
     for conversation in conversations:
         key = fold(conversation.other)
         position = progress.direct.get(key)
-        if position is None and not is_back:
+        if position is None and not progress.knows_direct:
             progress.direct[key] = Position(key, *_standing(conversation))
             continue
         if position is None:
             position = progress.direct[key] = Position(key, conversation.epoch, 0)
         if not position.is_at(*_standing(conversation)):
             await fetch(client, position)
+    progress.knows_direct = True
 
 
 def _standing(conversation: Conversation) -> tuple[str, int, str | None]:

@@ -222,7 +222,8 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
             self.tell_missed(None, None)
         if self._progress.is_kept:
             self._progress.direct.clear()
-            learnt = Deferred.fromCoroutine(catch_up(self, self._progress, is_back=False))
+            self._progress.knows_direct = False
+            learnt = Deferred.fromCoroutine(catch_up(self, self._progress))
             learnt.addErrback(self._not_resumed)
 
     def _ask(self, id: str, message: Message, answer: Deferred[Any] | None = None) -> Deferred[Any]:
@@ -263,7 +264,7 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         await rejoin(self, progress, rooms)
         if progress.is_kept:
             self.factory.keep_name(self.name)
-            await catch_up(self, progress, is_back=progress.was_connected)
+            await catch_up(self, progress)
         progress.was_connected = True
         self._outbox.open()
 

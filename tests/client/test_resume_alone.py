@@ -141,10 +141,11 @@ class CatchUpTests(ResumeTests):
         conversation = Conversation(other="bob", epoch="e", seq=2, last_id="two")
         page = self.page(direct("one"), direct("two", 2))
         client = HandClient([conversation], page)
-        self.run_with(catch_up(client, self.progress, is_back=True))
+        self.progress.knows_direct = True
+        self.run_with(catch_up(client, self.progress))
         self.assertEqual(client.told, ["one", "two"])
         client, self.progress = HandClient([conversation]), Progress()
-        self.run_with(catch_up(client, self.progress, is_back=False))
+        self.run_with(catch_up(client, self.progress))
         self.assertEqual(client.told, [])
         self.assertTrue(self.progress.direct["bob"].is_at("e", 2, "two"))
 
@@ -153,20 +154,23 @@ class CatchUpTests(ResumeTests):
         self.progress.direct["bob"] = Position("bob", "e", 1, "one")
         again = History([direct("one"), direct("two", 2)], "e", False, recovered=False)
         client = HandClient([Conversation(other="bob", epoch="f", seq=9)], again, again)
-        self.run_with(catch_up(client, self.progress, is_back=True))
+        self.progress.knows_direct = True
+        self.run_with(catch_up(client, self.progress))
         self.assertIn("does not advance", str(client.told[-1]))
 
     def test_nothing_missed(self) -> None:
         """The client does not fetch a conversation without new messages."""
         self.progress.direct["bob"] = Position("bob", "e", 2, "two")
         client = HandClient([Conversation(other="bob", epoch="e", seq=2, last_id="two")])
-        self.run_with(catch_up(client, self.progress, is_back=True))
+        self.progress.knows_direct = True
+        self.run_with(catch_up(client, self.progress))
         self.assertEqual([command for command, _ in client.asked], ["conversations"])
 
     def test_refused(self) -> None:
         """If the server lacks conversations, the program gets the error."""
         client = HandClient(REFUSED)
-        self.run_with(catch_up(client, self.progress, is_back=True))
+        self.progress.knows_direct = True
+        self.run_with(catch_up(client, self.progress))
         self.assertEqual(client.told, [REFUSED])
 
 

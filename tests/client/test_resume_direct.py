@@ -209,6 +209,25 @@ class StoreTests(LastingTests):
         self.come_back()
         self.assertEqual(self.taken(), ["two"])
 
+    def test_new_name(self) -> None:
+        """Earlier messages to a new name are no news, though their places cannot be read at once."""
+        self.come_back()
+        self.say(self.bob, "for alicia", to="alicia")
+        self.break_store("conversations")
+        renamed = self.service.client.rename("alicia")
+        self.network.pump()
+        self.successResultOf(renamed)
+        self.assertIn("not-stored", self.clients.errors)
+        delattr(self.store, "conversations")
+        self.taken()
+        self.network.lose()
+        self.come_back()
+        self.assertEqual(self.taken(), [])
+        self.network.lose()
+        self.say(self.bob, "for alicia again", to="alicia")
+        self.come_back()
+        self.assertEqual(self.taken(), ["for alicia again"])
+
     def test_rooms_too(self) -> None:
         """If the client cannot read the rooms either, the session ends; the next fetches all."""
         self.break_store("read")
