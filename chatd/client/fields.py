@@ -20,8 +20,10 @@ from chatd.wire.faults import plain_fault
 from chatd.wire.messages import Message
 
 __all__ = [
+    "Address",
     "AwayText",
     "Count",
+    "Epoch",
     "Id",
     "Name",
     "RoomName",
@@ -48,6 +50,10 @@ AwayText = Annotated[str, msgspec.Meta(max_length=MAX_AWAY)]
 """The text of a person who is away."""
 Id = Annotated[str, msgspec.Meta(max_length=MAX_ID)]
 """The id of a message."""
+Epoch = Annotated[str, msgspec.Meta(max_length=MAX_ID)]
+"""The name of an order of messages."""
+Address = Annotated[str, msgspec.Meta(max_length=MAX_ID)]
+"""The address of a client."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
 """A number of members, sessions or names."""
 _EVENTS = frozenset(

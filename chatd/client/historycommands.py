@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, fail
 
 from chatd.arguments import check_number, check_numbers_or_none, check_texts_or_none
 from chatd.chat.history import MAX_PAGE
-from chatd.client.fields import convert, given
+from chatd.client.fields import Epoch, convert, given
 from chatd.client.historypages import HistoryPages
 from chatd.client.pages import Pages
 from chatd.client.refusals import malformed
@@ -23,7 +23,7 @@ __all__ = ["HistoryCommands"]
 
 
 class _HistoryResult(msgspec.Struct):
-    epoch: str = ""
+    epoch: Epoch = ""
     count: Annotated[int, msgspec.Meta(ge=0)] = 0
     complete: bool = False
     recovered: bool = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from chatd.client.fields import AwayText, Count, Id, Name, RoomName, Seq, Topic
+from chatd.client.fields import Address, AwayText, Count, Epoch, Id, Name, RoomName, Seq, Topic
 from chatd.wire.messages import Message
 
 __all__ = [
@@ -37,7 +37,7 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     room: RoomName
-    epoch: str
+    epoch: Epoch
     seq: Seq
     last_id: Id | None = None
     members: Count | None = None
@@ -137,7 +137,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True, rename={"other": "
     """
 
     other: Name
-    epoch: str
+    epoch: Epoch
     seq: Seq
     last_id: Id | None = None
 
@@ -158,7 +158,7 @@ class BanInfo(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: Name | None = None
-    address: str | None = None
+    address: Address | None = None
     until: float | None = None
     by: Name = ""
     made: float = 0.0

@@ -16,6 +16,8 @@ from chatd.errors import RequestError, SessionEnded
 from tests.fakes.handserver import answer_commands, direct, hand_peer, turn
 
 GOOD_ROOM = {"room": "r", "epoch": "e", "seq": 1}
+LONG = "x" * 65
+LONG_EPOCH = {"epoch": LONG}
 OTHER_ROOM = {**GOOD_ROOM, "room": "other"}
 JOINED = Joined(room="r", epoch="e", seq=1)
 COMMANDS = {"people": "who"}
@@ -23,7 +25,10 @@ COMMANDS = {"people": "who"}
 NONSENSE: dict[str, tuple[Callable[[ClientCommands], Deferred[Any]], Iterable[dict[str, Any]]]] = {
     "join": (
         lambda client: client.join("r"),
-        ({}, {"room": "r"}, {**GOOD_ROOM, "seq": "1"}, {**GOOD_ROOM, "room": 5}, OTHER_ROOM),
+        (
+            *({}, {"room": "r"}, {**GOOD_ROOM, "seq": "1"}, {**GOOD_ROOM, "room": 5}, OTHER_ROOM),
+            {**GOOD_ROOM, "epoch": LONG},
+        ),
     ),
     "who": (
         lambda client: client.who("r"),
@@ -36,12 +41,28 @@ NONSENSE: dict[str, tuple[Callable[[ClientCommands], Deferred[Any]], Iterable[di
     "rooms": (lambda client: client.list_rooms(), ({}, {"rooms": ["r"]}, {"rooms": [{}]})),
     "conversations": (
         lambda client: client.conversations(),
-        ({}, {"conversations": [{"with": "bob", "seq": 1}]}),
+        (
+            {},
+            *(
+                {"conversations": [{"with": "bob", "seq": 1, **epoch}]}
+                for epoch in ({}, LONG_EPOCH)
+            ),
+        ),
     ),
-    "bans": (lambda client: client.bans(), ({"bans": [{"name": 5}]},)),
+    "bans": (
+        lambda client: client.bans(),
+        ({"bans": [{"name": 5}]}, {"bans": [{"address": LONG}]}),
+    ),
     "history": (
         lambda client: client.history("r"),
-        ({"count": "many"}, {"count": None}, {"count": -1}, {"epoch": 5}, {"complete": 1}),
+        (
+            {"count": "many"},
+            {"count": None},
+            {"count": -1},
+            {"epoch": 5},
+            LONG_EPOCH,
+            {"complete": 1},
+        ),
     ),
     "name": (lambda client: client.rename("alicia"), ({}, {"name": 5})),
     "kick": (lambda client: client.kick("bob"), ({}, {"kicked": "many"}, {"kicked": None})),

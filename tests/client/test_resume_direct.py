@@ -210,7 +210,7 @@ class StoreTests(LastingTests):
         self.assertEqual(self.taken(), ["two"])
 
     def test_new_name(self) -> None:
-        """Earlier messages to a new name are no news, though their places cannot be read at once."""
+        """Earlier messages to a new name are no news, though nobody can read their places."""
         self.come_back()
         self.say(self.bob, "for alicia", to="alicia")
         self.break_store("conversations")

@@ -44,6 +44,21 @@ test("as a command, history gives the fields of its RESULT, and tells no message
   assert.deepEqual(texts(), []);
 });
 
+test("an epoch has at most 64 characters", async () => {
+  for (const [length, code] of [
+    [64, null],
+    [65, "bad-request"],
+  ]) {
+    const { client, peer } = await established();
+    const asked = client.join("den");
+    const { header } = await peer.next();
+    const joined = { ...place("den"), epoch: "e".repeat(length) };
+    await peer.send(Type.RESULT, { id: header.id, ...joined });
+    const outcome = await asked.then(() => null).catch((error) => error.code);
+    assert.equal(outcome, code);
+  }
+});
+
 test("the page tells the shortest and the longest waits", () => {
   const page = new URL("../../../docs/reference/javascript.md", import.meta.url);
   const words = readFileSync(page, "utf8").replace(/\s+/g, " ");

@@ -18,6 +18,7 @@ import {
 /** @typedef {import("./rules.js").Rule} Rule */
 
 const lastId = text(0, MAX_ID);
+const epoch = text(0, MAX_ID);
 const roomName = text(0, MAX_PLACE);
 const name = text(0, MAX_FOLDED_NAME);
 const seq = integer(0, Number.MAX_SAFE_INTEGER);
@@ -63,7 +64,7 @@ export const WELCOME = { name: rule("must", name), room: rule("null", roomName) 
 /** A room that the client is in: in the welcome, and in the RESULT of `join`. */
 export const JOINED = {
   room: rule("must", roomName),
-  epoch: rule("must", anyText),
+  epoch: rule("must", epoch),
   seq: rule("must", seq),
   last_id: rule("null", lastId),
   members: rule("null", seq),
@@ -72,7 +73,7 @@ export const JOINED = {
 };
 
 export const HISTORY = {
-  epoch: rule("must", anyText),
+  epoch: rule("must", epoch),
   count: rule("must", seq),
   complete: rule("must", boolean),
   recovered: rule("null", boolean),
@@ -83,7 +84,7 @@ export const LISTED = { next: rule("null", anyText) };
 
 export const CONVERSATION = {
   with: rule("must", name),
-  epoch: rule("must", anyText),
+  epoch: rule("must", epoch),
   seq: rule("must", seq),
   last_id: rule("null", lastId),
 };
