@@ -60,12 +60,13 @@ class Attempts:
         wait *= 1 - _JITTER * random.random()  # spreads the load, hides nothing
         self._next = self._reactor.callLater(wait, self.start)
 
-    def stop(self) -> None:
-        """Cancel the attempt that is under way, or the next."""
+    def stop(self, reason: str) -> None:
+        """Cancel the attempt that is under way, or the next; nobody waits for its end any more."""
         if self._next is not None and self._next.active():
             self._next.cancel()
         if self._attempt is not None:
             self._attempt.cancel()
+        self.failed(reason)
 
     def end_of_next(self) -> Deferred[None]:
         """Return a Deferred for the end of the attempt that is under way, or of the next."""

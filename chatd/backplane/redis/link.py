@@ -231,7 +231,7 @@ class Link:
         self._heartbeat.stop()
         self._waiting.reason = "the backplane is closed"
         self._waiting.give_up()
-        self._attempts.stop()
+        self._attempts.stop(self._waiting.reason)
         attachment = self._attachment
         if attachment is None:
             return

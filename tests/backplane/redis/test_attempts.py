@@ -39,6 +39,15 @@ class AttemptTests(LinkCase):
         self.assertEqual(self.successResultOf(self.link.first_attempt()), None)
         self.close()
 
+    def test_closed_between_attempts(self):
+        """Whoever waits for the next attempt hears that there is none any more."""
+        self.server.refusals = 1000
+        self.link.start()
+        waiting = self.link.first_attempt()
+        self.close()
+        error = self.failureResultOf(waiting, StoreError).value
+        self.assertEqual(str(error), "the backplane is closed")
+
     def refuse_a_call(self, reason):
         """Let the server refuse a call that nobody waits for."""
         self.server.answers["privaterooms"] = RefusedError(reason)
