@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.arguments import check_initialised, check_reactor, check_type, wrong_type
+from chatd.client.attempts import Attempts
 from chatd.client.backlog import maybe_stored, without_receipt
 from chatd.client.client import ClientT
 from chatd.client.endpoints import client_endpoint
@@ -39,10 +40,6 @@ __all__ = ["ChatClientService"]
 
 _STOPPED_TEXT = "the service is stopped: stopService() was called"
 _STOPPED = SessionEnded(ErrorCode.GOODBYE, _STOPPED_TEXT)
-_STEADY_S = 10.0
-"""Length of a session, in seconds, after which the backoff starts from the beginning."""
-_DAMAGED = frozenset({ErrorCode.BAD_CRC, ErrorCode.BAD_RECORD})
-"""Codes of damage on the way, of which the next connection may be free."""
 
 
 class ChatClientService(Service, Sending, Generic[ClientT]):
@@ -111,9 +108,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         factory.progress.be_kept()
         self._retry_policy = retry_policy or backoffPolicy()
         self._state: ServiceState = NotStarted(Timer(reactor))
-        self._failures = 0
-        self._last_code = ""
-        self._has_told_failure = False
+        self._attempts = Attempts(self._retry_policy)
         self._forget_end: Callable[[], None] = lambda: None
         self._waiters: list[tuple[Deferred[ClientT], int | None]] = []
         self._gave_up: Milestone[SessionEnded | ConfigurationError] = Milestone()
@@ -229,9 +224,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             super().startService()
             self._forget_end = stop_at_end(self._reactor, self.stopService)
             self._factory.progress.be_kept()
-            self._failures = 0
-            self._last_code = ""
-            self._has_told_failure = False
+            self._attempts = Attempts(self._retry_policy)
             if self._gave_up.is_reached:
                 self._gave_up = Milestone()
             self._connect()
@@ -289,7 +282,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
     def _established(self, client: ClientT, connecting: Connecting) -> None:
         connected = Connected(client, self._reactor.seconds())
         self._enter(connected)
-        self._has_told_failure = False
+        self._attempts.established()
         self.log.info("connected as {name}", name=client.name)
         client.when_ended().addCallback(self._lost, connected)
         for waiter in self._take_waiters():
@@ -299,33 +292,19 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         if self._state is not connected:  # the service was stopped
             return
         self.log.warn("the session ended: {reason}", reason=end)
-        if self._reactor.seconds() - connected.since >= _STEADY_S:
-            self._failures = 0
-            self._last_code = ""
-        if self._may_retry(end):
+        if self._attempts.may_follow(end, self._reactor.seconds() - connected.since):
             self._wait_to_retry()
         else:
             self._give_up(end)
 
-    def _may_retry(self, end: SessionEnded) -> bool:
-        """Return whether another session may succeed; damage is tried again once."""
-        is_damage = end.code in _DAMAGED and end.code != self._last_code
-        self._last_code = end.code
-        return end.retry or is_damage
-
     def _failed(self, failure: Failure, connecting: Connecting) -> None:
         if self._state is not connecting:  # the service was stopped
             return
-        tell = self.log.info if self._has_told_failure else self.log.warn
-        tell("{line}", line=self._endpoint.explain(failure.value))
-        self._has_told_failure = True
-        end = failure.value
-        if isinstance(end, ConfigurationError) or (
-            isinstance(end, SessionEnded)
-            and end.code != ErrorCode.NAME_TAKEN
-            and not self._may_retry(end)
-        ):
-            self._give_up(end)
+        error: Any = failure.value
+        tell = self.log.warn if self._attempts.tell_first() else self.log.info
+        tell("{line}", line=self._endpoint.explain(error))
+        if not self._attempts.may_follow_failure(error):
+            self._give_up(error)
             return
         waiters = [(waiter, left and left - 1) for waiter, left in self._waiters]
         self._waiters = [(waiter, left) for waiter, left in waiters if left != 0]
@@ -335,8 +314,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
                 waiter.errback(failure)
 
     def _wait_to_retry(self) -> None:
-        self._failures += 1
-        delay_s = self._retry_policy(self._failures)
+        delay_s = self._attempts.next_delay_s()
         self.log.info("reconnecting in {delay:.1f} s", delay=delay_s)
         self._enter(Waiting(self._reactor.callLater(delay_s, self._connect)))
 
