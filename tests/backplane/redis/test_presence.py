@@ -247,3 +247,54 @@ def freeze(redis, node):
     """Let a quiet node stand still until its lease has ended."""
     node.lose_pushes(lambda channel, data: True)
     redis.command("DEL", node.link.attachment.lease)
+
+
+WHOLE = {"hkeys", "hvals", "smembers", "keys", "sinter", "sunion", "sort"}
+"""The commands whose work grows with a collection; HGETALL reads the sessions of one name."""
+
+
+async def work_of(redis, node, act):
+    """Return how often Redis ran each command for something that a node does, and its answers.
+
+    The answers are counted in bytes.
+    """
+    received = 0
+    commands = node.link.attachment.commands
+    take = commands.dataReceived
+
+    def count(data):
+        nonlocal received
+        received += len(data)
+        take(data)
+
+    redis.command("CONFIG", "RESETSTAT")
+    commands.dataReceived = count
+    await act()
+    commands.dataReceived = take
+    told = redis.command("INFO", "commandstats").decode().splitlines()
+    stats = dict(line.split(":", 1) for line in told if line.startswith("cmdstat_"))
+    calls = {name.removeprefix("cmdstat_"): stat.split(",")[0] for name, stat in stats.items()}
+    return {name: calls[name] for name in calls if not name.startswith("config")}, received
+
+
+async def test_work_does_not_grow(redis, attach):
+    """Joining, leaving and a page of names take the same work in a room of any size."""
+    one, _ = await opened(redis, attach, times=QUIET)
+    one.notes.limit = 10_000
+
+    async def come_and_go():
+        one.enter(LOBBY, "mid")
+        await one.inside(LOBBY, "", limit=5)
+        one.quit(LOBBY, "mid", why={})
+        await one.count(["room 10000"])
+
+    works = []
+    for last in (20, 1_000):
+        for number in range(last // 2, last):
+            one.enter(LOBBY, f"n{number:05}")
+        assert await one.count([LOBBY])
+        works.append(await work_of(redis, one, come_and_go))
+    (few, few_bytes), (many, many_bytes) = works
+    assert few == many
+    assert not WHOLE & set(many)
+    assert abs(many_bytes - few_bytes) < 10
