@@ -462,3 +462,16 @@ async def test_changed_by_others(redis, attach):
     page = await node.read(LOBBY, limit=10, max_bytes=1000)
     assert [message.content for message in page.messages] == [b"howdy"]
     assert await node.private_rooms() == []
+
+
+async def test_damaged_head(redis, attach):
+    """A head that names messages that are not there keeps Redis from nothing: a read ends."""
+    ann, _ = await opened(redis, attach)
+    await ann.append(entries(1))
+    redis.command("HSET", keys.key("m", LOBBY), "seq", 2**52)
+    page = await ann.read(LOBBY, limit=10, max_bytes=1000)
+    assert (page.head.seq, page.messages) == (2**52, [])
+    page = await ann.read(LOBBY, before=2**52, limit=10, max_bytes=1000)
+    assert page.messages == []
+    page = await ann.read(LOBBY, after=0, limit=10, max_bytes=1000)
+    assert [message.id for message in page.messages] == ["1"]
