@@ -1,16 +1,15 @@
 /** `ChatClient`: a client that stays connected; and `connect`, which makes it. */
 
 import { Answers } from "./answers.js";
-import { checkRoom, takeCommand, takeHeader, takeHistory } from "./arguments.js";
+import { checkRoom, takeCommand, takeHistory } from "./arguments.js";
 import { asChatError, atCaller, ChatError } from "./errors.js";
 import { Identity } from "./identity.js";
 import { Incoming } from "./incoming.js";
 import { Keeper } from "./keeper.js";
-import { checkCrypto } from "./keys.js";
-import { MAX_CONTENT, MAX_FIRST_ROOMS } from "./limits.js";
+import { MAX_FIRST_ROOMS } from "./limits.js";
 import { readPages } from "./lists.js";
 import { fold } from "./names.js";
-import { REAL_CLOCK, realNetwork, takeConnectOptions } from "./options.js";
+import { takeConnectOptions } from "./options.js";
 import { Progress } from "./progress.js";
 import { Requests } from "./requests.js";
 import { Resumption } from "./resumption.js";
@@ -18,7 +17,6 @@ import { Sending } from "./sending.js";
 import { Session } from "./session.js";
 
 /** @typedef {import("./connection.js").Connection} Connection */
-/** @typedef {import("./connection.js").SocketClass} SocketClass */
 /** @typedef {import("./json.js").Fields} Fields */
 /** @typedef {import("./options.js").Options} Options */
 /** @typedef {import("./options.js").Welcomed} Welcomed */
@@ -43,7 +41,6 @@ export class ChatClient extends EventTarget {
   /** @type {Promise<Welcomed>} Fulfilled when messages flow for the first time. */
   welcomed;
   #maxContent;
-  #clock;
   #keeper;
   #progress;
   #answers = new Answers();
@@ -66,15 +63,12 @@ export class ChatClient extends EventTarget {
   constructor(url, options) {
     super();
     const { given, fault } = takeConnectOptions(options);
-    const { clock = REAL_CLOCK, network = realNetwork() } = given;
-    const { reconnect = true, persist = false, maxContent = MAX_CONTENT } = given;
-    const socketClass = given.WebSocket ?? globalThis.WebSocket;
+    const { clock, network, reconnect, persist, maxContent, WebSocket } = given;
     this.#maxContent = maxContent;
     this.#identity = new Identity(url, given);
-    this.#clock = clock;
     this.#progress = new Progress(given.rooms);
     this.#keeper = new Keeper(
-      { url, socketClass, clock, network, reconnects: reconnect, persists: persist },
+      { url, socketClass: WebSocket, clock, network, reconnects: reconnect, persists: persist },
       {
         makeSession: () => this.#makeSession(),
         received: (event, connection) => this.#received(event, connection),
@@ -82,6 +76,7 @@ export class ChatClient extends EventTarget {
         stateChanged: (state, error) => this.#stateChanged(state, error),
       },
     );
+    this.#sending = new Sending(this.#progress, this.#keeper, clock);
     const incoming = new Incoming(
       () => this.#identity.name,
       this.#progress,
@@ -101,16 +96,13 @@ export class ChatClient extends EventTarget {
       () => this.#keeper.connection,
     );
     this.#resumption = new Resumption(this.#progress, this.#requests, incoming);
-    this.#sending = new Sending(this.#progress, () =>
-      this.state === "open" ? this.#keeper.connection : null,
-    );
     const thrown = atCaller();
     this.welcomed = new Promise((resolve, reject) => {
       this.#resolveWelcomed = resolve;
       this.#rejectWelcomed = (error) => reject(thrown(error));
     });
     this.welcomed.catch(() => {}); // the event `state` tells it too
-    void this.#begin(fault, socketClass);
+    void this.#begin(fault);
   }
 
   /** @returns {string} The client's name; empty until the welcome. */
@@ -143,20 +135,9 @@ export class ChatClient extends EventTarget {
    *   nobody waits for it, that is no unhandled rejection.
    */
   send(content, place = {}) {
-    const receipt = this.#send(content, place);
+    const receipt = this.#sending.send(content, place);
     receipt.catch(() => {});
     return receipt;
-  }
-
-  /**
-   * @param {string | Uint8Array} content
-   * @param {{}} place
-   * @returns {Promise<Receipt>}
-   */
-  async #send(content, place) {
-    const header = takeHeader(place);
-    if (this.state === "ended") throw hasEnded();
-    return this.#sending.send(content, header);
   }
 
   /**
@@ -168,7 +149,7 @@ export class ChatClient extends EventTarget {
    */
   async join(room, ...more) {
     checkRoom("join", room, more);
-    this.#checkOpen();
+    this.#keeper.checkOpen();
     return this.#requests.join(room);
   }
 
@@ -179,7 +160,7 @@ export class ChatClient extends EventTarget {
    */
   async leave(room, ...more) {
     checkRoom("leave", room, more);
-    this.#checkOpen();
+    this.#keeper.checkOpen();
     await this.#requests.command("leave", { room });
   }
 
@@ -193,7 +174,7 @@ export class ChatClient extends EventTarget {
    */
   async history(place, which = {}) {
     const fields = takeHistory(place, which);
-    this.#checkOpen();
+    this.#keeper.checkOpen();
     return this.#requests.history(fields);
   }
 
@@ -206,7 +187,7 @@ export class ChatClient extends EventTarget {
    */
   async command(command, fields = {}) {
     const given = takeCommand(command, fields);
-    this.#checkOpen();
+    this.#keeper.checkOpen();
     if (command === "password" && !this.#identity.isEncrypted) {
       const told = "a password is not sent in the clear: use a key, or a wss: address";
       throw new ChatError("auth-in-clear", told);
@@ -242,18 +223,10 @@ export class ChatClient extends EventTarget {
     return this.#closing;
   }
 
-  /**
-   * @param {ChatError | null} fault What is wrong in the options.
-   * @param {SocketClass | undefined} socketClass
-   */
-  async #begin(fault, socketClass) {
+  /** @param {ChatError | null} fault What is wrong in the options, or missing here. */
+  async #begin(fault) {
     try {
-      checkCrypto();
       if (fault !== null) throw fault;
-      if (socketClass === undefined) {
-        const told = "there is no WebSocket here: give the option WebSocket";
-        throw new ChatError("no-websocket", told);
-      }
       this.#keeper.begin(await this.#identity.takeKeys());
     } catch (error) {
       await null; // so that the caller of `connect` hears of it
@@ -309,13 +282,6 @@ export class ChatClient extends EventTarget {
     if (!isSame && connection !== null) void this.#resumption.renamed(connection);
   }
 
-  #checkOpen() {
-    if (this.state === "ended") throw hasEnded();
-    if (this.state !== "open") {
-      throw new ChatError("connection-lost", "there is no session now", { retry: true });
-    }
-  }
-
   /**
    * @param {import("./states.js").ClientState} state
    * @param {ChatError | null} error
@@ -329,7 +295,7 @@ export class ChatClient extends EventTarget {
 
   async #close() {
     const goodbye = new ChatError("goodbye", "the client has left");
-    if (this.state === "open") await this.#sending.lastReceipts(this.#clock);
+    if (this.state === "open") await this.#sending.lastReceipts();
     this.#keeper.end(goodbye);
     const { connection } = this.#keeper;
     if (connection === null) return;
@@ -344,9 +310,4 @@ export class ChatClient extends EventTarget {
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
-}
-
-/** @returns {ChatError} */
-function hasEnded() {
-  return new ChatError("connection-lost", "the client has ended");
 }

@@ -83,6 +83,25 @@ export class Keeper {
     this.#connect();
   }
 
+  /** @returns {Connection | null} The connection, if messages flow. */
+  get flowing() {
+    return this.state === "open" ? this.connection : null;
+  }
+
+  /** @throws {ChatError} It has ended. */
+  checkGoing() {
+    if (this.state !== "ended") return;
+    throw new ChatError("connection-lost", "the client has ended");
+  }
+
+  /** @throws {ChatError} There is no session now. */
+  checkOpen() {
+    this.checkGoing();
+    if (this.state !== "open") {
+      throw new ChatError("connection-lost", "there is no session now", { retry: true });
+    }
+  }
+
   /** The session of the connection is resumed: messages flow. */
   opened() {
     this.#wasOpen = true;

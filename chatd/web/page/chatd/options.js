@@ -1,13 +1,13 @@
 /** What a program gives to `connect`, and what it gets at the welcome. */
 
 import { place, takeOptions } from "./arguments.js";
-import { asChatError } from "./errors.js";
-import { MAX_MAX_CONTENT } from "./limits.js";
+import { asChatError, ChatError } from "./errors.js";
+import { checkCrypto } from "./keys.js";
+import { MAX_CONTENT, MAX_MAX_CONTENT } from "./limits.js";
 import { anyText, boolean, integer, rule } from "./rules.js";
 
 /** @typedef {import("./connection.js").Clock} Clock */
 /** @typedef {import("./connection.js").SocketClass} SocketClass */
-/** @typedef {import("./errors.js").ChatError} ChatError */
 /** @typedef {import("./rules.js").Kind} Kind */
 
 /**
@@ -39,12 +39,12 @@ import { anyText, boolean, integer, rule } from "./rules.js";
 /** @typedef {Pick<EventTarget, "addEventListener" | "removeEventListener">} Network */
 
 /** @returns {Network | null} The window or the worker; Node has nothing that tells. */
-export function realNetwork() {
+function realNetwork() {
   return typeof globalThis.addEventListener === "function" ? globalThis : null;
 }
 
 /** @type {Clock} */
-export const REAL_CLOCK = {
+const REAL_CLOCK = {
   setTimeout: (call, ms) => globalThis.setTimeout(call, ms),
   clearTimeout: (timer) => globalThis.clearTimeout(timer),
   now: () => performance.now(),
@@ -76,16 +76,49 @@ const RULES = {
 };
 
 /**
+ * @typedef {Options & {clock: Clock, network: Network | null, reconnect: boolean, persist: boolean,
+ *   maxContent: number, WebSocket: SocketClass}} Given The options, and what holds without them.
+ */
+
+/**
  * Take what a program gives to `connect`, which never throws.
  *
  * @param {unknown} options
- * @returns {{given: Options, fault: ChatError | null}} The options, none if any is wrong; and
- *   `bad-argument` then.
+ * @returns {{given: Given, fault: ChatError | null}} The options, none if any is wrong; and what is
+ *   wrong in them, or missing here.
  */
 export function takeConnectOptions(options) {
+  /** @type {Options} */
+  let given = {};
+  /** @type {ChatError | null} */
+  let fault = null;
   try {
-    return { given: takeOptions("connect", options, RULES), fault: null };
+    checkCrypto();
+    given = takeOptions("connect", options, RULES);
   } catch (error) {
-    return { given: {}, fault: asChatError(error) };
+    fault = asChatError(error);
   }
+  const socketClass = given.WebSocket ?? globalThis.WebSocket;
+  if (socketClass === undefined) {
+    const told = "there is no WebSocket here: give the option WebSocket";
+    fault ??= new ChatError("no-websocket", told);
+  }
+  return { given: withDefaults(given, socketClass), fault };
+}
+
+/**
+ * @param {Options} given
+ * @param {SocketClass} socketClass
+ * @returns {Given}
+ */
+function withDefaults(given, socketClass) {
+  return {
+    clock: REAL_CLOCK,
+    network: realNetwork(),
+    reconnect: true,
+    persist: false,
+    maxContent: MAX_CONTENT,
+    ...given,
+    WebSocket: socketClass,
+  };
 }

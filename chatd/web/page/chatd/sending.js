@@ -1,5 +1,6 @@
 /** `Sending`: sends a client's messages, each until its receipt comes. */
 
+import { takeHeader } from "./arguments.js";
 import { encodeText } from "./bytes.js";
 import { ChatError } from "./errors.js";
 import { checkWhole, encodeObject } from "./json.js";
@@ -9,29 +10,35 @@ import { Type } from "./messages.js";
 /** @typedef {import("./connection.js").Clock} Clock */
 /** @typedef {import("./connection.js").Connection} Connection */
 /** @typedef {import("./json.js").Fields} Fields */
+/** @typedef {import("./keeper.js").Keeper} Keeper */
 /** @typedef {import("./progress.js").Progress} Progress */
 /** @typedef {import("./progress.js").Receipt} Receipt */
 /** @typedef {import("./progress.js").Unconfirmed} Unconfirmed */
 
 export class Sending {
   #progress;
-  #connection;
+  #keeper;
+  #clock;
 
   /**
    * @param {Progress} progress Keeps the messages that have no receipt.
-   * @param {() => Connection | null} connection Returns the connection if messages flow.
+   * @param {Keeper} keeper Keeps the connection.
+   * @param {Clock} clock
    */
-  constructor(progress, connection) {
+  constructor(progress, keeper, clock) {
     this.#progress = progress;
-    this.#connection = connection;
+    this.#keeper = keeper;
+    this.#clock = clock;
   }
 
   /**
-   * @param {string | Uint8Array} content
-   * @param {Fields & {id: string}} header
+   * @param {unknown} content
+   * @param {unknown} place
    * @returns {Promise<Receipt>}
    */
-  async send(content, header) {
+  async send(content, place) {
+    const header = takeHeader(place);
+    this.#keeper.checkGoing();
     if (typeof content !== "string" && !(content instanceof Uint8Array)) {
       throw new ChatError("bad-argument", "a content must be text or a Uint8Array");
     }
@@ -46,7 +53,7 @@ export class Sending {
 
   /** Send what the present connection has not sent yet, if messages flow. */
   sendAll() {
-    const connection = this.#connection();
+    const connection = this.#keeper.flowing;
     if (connection === null) return;
     for (const [id, kept] of this.#progress.unsent(connection)) {
       this.#transmit(id, kept, connection);
@@ -57,14 +64,13 @@ export class Sending {
   /**
    * Wait until each message has its receipt, or the time is over.
    *
-   * @param {Clock} clock
    * @returns {Promise<void>}
    */
-  lastReceipts(clock) {
+  lastReceipts() {
     return new Promise((resolve) => {
-      const timer = clock.setTimeout(() => resolve(), 1000 * CLOSE_TIMEOUT_S);
+      const timer = this.#clock.setTimeout(() => resolve(), 1000 * CLOSE_TIMEOUT_S);
       this.#progress.whenConfirmed(() => {
-        clock.clearTimeout(timer);
+        this.#clock.clearTimeout(timer);
         resolve();
       });
     });
