@@ -32,11 +32,11 @@ describe("the stack of a refusal begins where the program called", () => {
       const refused = callOfTheProgram().catch((error) => error);
       const { header } = await peer.next();
       const { id: ref } = header;
-      await peer.send(Type.ERROR, { code: "not-stored", message: "the disk is full", ref });
+      await peer.send(Type.ERROR, { code: "internal-error", message: "the disk is full", ref });
       const error = await refused;
       assert.match(error.stack, /^ChatError: the disk is full\n.*callOfTheProgram/s);
       const { code, retry, retryAfter } = error;
-      assert.deepEqual([code, retry, retryAfter, error.ref], ["not-stored", true, 5, ref]);
+      assert.deepEqual([code, retry, retryAfter, error.ref], ["internal-error", true, 5, ref]);
     });
   }
 

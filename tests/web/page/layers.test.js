@@ -23,7 +23,7 @@ const LAYERS = {
       "lists",
       "options",
     ],
-    ...["progress", "requests", "resume", "resumption", "sending"],
+    ...["outage", "progress", "requests", "resume", "resumption", "sending"],
   ],
 };
 const modules = readdirSync(LIBRARY)

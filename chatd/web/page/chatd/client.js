@@ -72,7 +72,7 @@ export class ChatClient extends EventTarget {
       {
         makeSession: () => this.#makeSession(),
         received: (event, connection) => this.#received(event, connection),
-        lost: (error) => this.#answers.failAll(error),
+        lost: (error) => this.#lost(error),
         stateChanged: (state, error) => this.#stateChanged(state, error),
       },
     );
@@ -81,6 +81,7 @@ export class ChatClient extends EventTarget {
       () => this.#identity.name,
       this.#progress,
       this.#answers,
+      this.#sending,
       (type, detail) => this.#tell(type, detail),
     );
     this.#incoming = incoming;
@@ -126,7 +127,8 @@ export class ChatClient extends EventTarget {
   }
 
   /**
-   * Send a message, now or with the next session; it is sent again until its receipt comes.
+   * Send a message, now or with the next session; it is sent again until its receipt comes. While
+   * the server's store fails, it waits, for about a minute.
    *
    * @param {string | Uint8Array} content Text, or bytes.
    * @param {{room?: string, to?: string, id?: string, contentType?: string}} [place] The room, or
@@ -213,8 +215,8 @@ export class ChatClient extends EventTarget {
   }
 
   /**
-   * End the session. Messages on their way get their receipts first, for up to 5 seconds; those
-   * that wait for a session fail.
+   * End the session. Messages on their way, and those that wait for the server's store, get their
+   * receipts first, for up to 5 seconds; those that wait for a session fail.
    *
    * @returns {Promise<void>} Fulfilled when the connection is closed.
    */
@@ -263,7 +265,7 @@ export class ChatClient extends EventTarget {
     const isResumed = await this.#resumption.begin(connection, welcome);
     if (!isResumed || connection.session.isOver) return;
     this.#keeper.opened();
-    this.#sending.sendAll();
+    this.#sending.sendWaiting();
     this.#resolveWelcomed({
       name: this.name,
       server: connection.session.server,
@@ -280,6 +282,12 @@ export class ChatClient extends EventTarget {
     this.#identity.name = name;
     const { connection } = this.#keeper;
     if (!isSame && connection !== null) void this.#resumption.renamed(connection);
+  }
+
+  /** @param {ChatError} error */
+  #lost(error) {
+    this.#answers.failAll(error);
+    this.#sending.lost();
   }
 
   /**

@@ -17,6 +17,7 @@ import { reported } from "./refusals.js";
 /** @typedef {import("./progress.js").Progress} Progress */
 /** @typedef {import("./resume.js").JoinedRoom} JoinedRoom */
 /** @typedef {import("./resume.js").Resumable} Resumable */
+/** @typedef {import("./sending.js").Sending} Sending */
 /** @typedef {import("./connection.js").Connection} Connection */
 
 /** Events that change who is there. */
@@ -29,6 +30,7 @@ export class Incoming {
   #ownName;
   #progress;
   #answers;
+  #sending;
   #tell;
   #filling = 0;
 
@@ -36,12 +38,14 @@ export class Incoming {
    * @param {() => string} ownName
    * @param {Progress} progress
    * @param {Answers} answers
+   * @param {Sending} sending
    * @param {(type: string, detail: unknown) => void} tell Tells the program of an event.
    */
-  constructor(ownName, progress, answers, tell) {
+  constructor(ownName, progress, answers, sending, tell) {
     this.#ownName = ownName;
     this.#progress = progress;
     this.#answers = answers;
+    this.#sending = sending;
     this.#tell = tell;
   }
 
@@ -71,7 +75,7 @@ export class Incoming {
   take(message, connection) {
     const { id, seq, own } = message;
     // Another client's message may have the same id: only the client's own is a receipt.
-    const kept = seq === null || own ? this.#progress.answered(id) : undefined;
+    const kept = seq === null || own ? this.#sending.confirmed(id) : undefined;
     const { isNews, gap } = this.#progress.take(message);
     if (isNews) this.#tell("message", message);
     const isOld = kept !== undefined && seq !== null && seq <= (gap?.seq ?? 0);
@@ -135,24 +139,13 @@ export class Incoming {
   #receiveResult(id, result) {
     if (this.#answers.answer(id, result)) return;
     const told = "the server's answer is not understood: it has a result for a message";
-    this.#refuse(id, new ChatError("bad-request", told, { ref: id }));
+    this.#sending.refused(id, new ChatError("bad-request", told, { ref: id }));
   }
 
   /** @param {ChatError} error */
   #receiveError(error) {
-    if (this.#answers.fail(error.ref, error) || this.#refuse(error.ref, error)) return;
+    if (this.#answers.fail(error.ref, error) || this.#sending.refused(error.ref, error)) return;
     this.tellError(error);
-  }
-
-  /**
-   * @param {string | null} id
-   * @param {ChatError} error
-   * @returns {boolean} Whether a message with this id waited.
-   */
-  #refuse(id, error) {
-    const kept = this.#progress.answered(id);
-    kept?.failed(error);
-    return kept !== undefined;
   }
 
   /**

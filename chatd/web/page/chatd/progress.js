@@ -99,10 +99,8 @@ export class Progress {
   direct = new Map();
   /** @type {Map<string, Unconfirmed>} By id. */
   unconfirmed = new Map();
-  /** @type {Map<string, Unconfirmed>} Those that `#sender` has not sent. */
+  /** @type {Map<string, Unconfirmed>} Those to be sent. */
   #unsent = new Map();
-  /** @type {unknown} The connection that sends them. */
-  #sender = null;
   #unconfirmedBytes = 0;
   wasConnected = false;
   /** Whether `direct` has a place for each exchange that was there when the client came. */
@@ -225,17 +223,17 @@ export class Progress {
     }
   }
 
+  /** Forget which messages were sent: none is on its way any more. */
+  forgetSent() {
+    this.#unsent = new Map(this.unconfirmed);
+  }
+
   /**
-   * Return what a connection has not sent yet, and note that it sends it.
+   * Return what is to be sent, and note that it is sent.
    *
-   * @param {unknown} connection
-   * @returns {[string, Unconfirmed][]} By id, in their order.
+   * @returns {[string, Unconfirmed][]} By id, in the order in which the program sent them.
    */
-  unsent(connection) {
-    if (this.#sender !== connection) {
-      this.#sender = connection;
-      this.#unsent = new Map(this.unconfirmed);
-    }
+  takeUnsent() {
     const unsent = [...this.#unsent];
     this.#unsent.clear();
     return unsent;

@@ -6,6 +6,7 @@ import { ChatError } from "./errors.js";
 import { checkWhole, encodeObject } from "./json.js";
 import { CLOSE_TIMEOUT_S } from "./limits.js";
 import { Type } from "./messages.js";
+import { Outage } from "./outage.js";
 
 /** @typedef {import("./connection.js").Clock} Clock */
 /** @typedef {import("./connection.js").Connection} Connection */
@@ -19,6 +20,7 @@ export class Sending {
   #progress;
   #keeper;
   #clock;
+  #outage;
 
   /**
    * @param {Progress} progress Keeps the messages that have no receipt.
@@ -29,6 +31,11 @@ export class Sending {
     this.#progress = progress;
     this.#keeper = keeper;
     this.#clock = clock;
+    this.#outage = new Outage(clock, {
+      sendFirst: () => this.#sendFirst(),
+      sendAll: () => this.#sendAll(),
+      failAll: (error) => this.#failAll(error),
+    });
   }
 
   /**
@@ -47,18 +54,43 @@ export class Sending {
     this.#choosePlace(header);
     encodeObject(header); // fails now if it cannot be sent
     const receipt = this.#progress.keep(header.id, header, bytes);
-    this.sendAll();
+    this.sendWaiting();
     return receipt;
   }
 
-  /** Send what the present connection has not sent yet, if messages flow. */
-  sendAll() {
-    const connection = this.#keeper.flowing;
-    if (connection === null) return;
-    for (const [id, kept] of this.#progress.unsent(connection)) {
-      this.#transmit(id, kept, connection);
-    }
-    connection.flush();
+  /** Send what is not sent yet, if messages flow. */
+  sendWaiting() {
+    if (this.#outage.isOn || this.#keeper.flowing === null) return;
+    this.#transmit(this.#progress.takeUnsent());
+  }
+
+  /**
+   * Forget a message: it is confirmed.
+   *
+   * @param {string} id
+   * @returns {Unconfirmed | undefined}
+   */
+  confirmed(id) {
+    const kept = this.#progress.answered(id);
+    this.#outage.answered(id);
+    return kept;
+  }
+
+  /**
+   * @param {string | null} id
+   * @param {ChatError} error
+   * @returns {boolean} Whether a message with this id waited.
+   */
+  refused(id, error) {
+    if (id === null || !this.#progress.unconfirmed.has(id)) return false;
+    if (!this.#outage.refused(id, error)) this.confirmed(id)?.failed(error);
+    return true;
+  }
+
+  /** The session is over: the next one sends again all that has no receipt. */
+  lost() {
+    this.#outage.forget();
+    this.#progress.forgetSent();
   }
 
   /**
@@ -76,19 +108,42 @@ export class Sending {
     });
   }
 
-  /**
-   * @param {string} id
-   * @param {Unconfirmed} kept
-   * @param {Connection} connection
-   */
-  #transmit(id, { header, content }, { session }) {
-    if (content.length > session.maxContent) {
-      const told = `a content of ${content.length} bytes: the server takes ${session.maxContent}`;
-      this.#progress.answered(id)?.failed(new ChatError("too-large", told, { ref: id }));
-      return;
+  #sendFirst() {
+    for (const first of this.#progress.unconfirmed) {
+      this.#transmit([first]);
+      if (this.#outage.isSent(first[0])) return; // else it was too large
     }
-    this.#choosePlace(header);
-    session.send(Type.MESSAGE, header, content);
+  }
+
+  #sendAll() {
+    this.#progress.forgetSent();
+    this.sendWaiting();
+  }
+
+  /** @param {ChatError} error The last refusal. */
+  #failAll({ code, message, retry, retryAfter }) {
+    for (const id of [...this.#progress.unconfirmed.keys()]) {
+      const error = new ChatError(code, message, { retry, retryAfter, ref: id });
+      this.#progress.answered(id)?.failed(error);
+    }
+  }
+
+  /** @param {Iterable<[string, Unconfirmed]>} messages */
+  #transmit(messages) {
+    const connection = this.#keeper.flowing;
+    if (connection === null) return;
+    const { session } = connection;
+    for (const [id, { header, content }] of messages) {
+      if (content.length > session.maxContent) {
+        const told = `a content of ${content.length} bytes: the server takes ${session.maxContent}`;
+        this.#progress.answered(id)?.failed(new ChatError("too-large", told, { ref: id }));
+        continue;
+      }
+      this.#choosePlace(header);
+      session.send(Type.MESSAGE, header, content);
+      this.#outage.sent(id);
+    }
+    connection.flush();
   }
 
   /**

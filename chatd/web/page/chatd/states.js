@@ -1,7 +1,9 @@
-/** The states of a session at the client, and of a client; each with one table of transitions. */
+/** The states of a session at the client, of a client, and of an outage of the server's store; each
+ * with one table of transitions. */
 
 /** @typedef {"connecting" | "greeting" | "admission" | "established" | "ended"} SessionState */
 /** @typedef {"connecting" | "open" | "waiting" | "ended"} ClientState */
+/** @typedef {"none" | "refused" | "delayed" | "probing"} OutageState */
 
 /** @type {Readonly<Record<SessionState, readonly SessionState[]>>} */
 export const SESSION_STATES = Object.freeze({
@@ -18,6 +20,19 @@ export const CLIENT_STATES = Object.freeze({
   open: ["waiting", "ended"],
   waiting: ["connecting", "ended"],
   ended: [],
+});
+
+/**
+ * A message is refused; when all that was sent is answered, the next attempt is delayed; then one
+ * message alone is sent.
+ *
+ * @type {Readonly<Record<OutageState, readonly OutageState[]>>}
+ */
+export const OUTAGE_STATES = Object.freeze({
+  none: ["refused"],
+  refused: ["delayed", "none"],
+  delayed: ["probing", "none"],
+  probing: ["refused", "none"],
 });
 
 /**
