@@ -57,6 +57,16 @@ export class Daemon {
     throw new Error("the daemon did not start");
   }
 
+  /** Let it write no file, or write again. */
+  limitFiles(isLimited) {
+    const soft = isLimited ? "0" : "resource.RLIM_INFINITY";
+    const program = `
+import resource
+limit = (${soft}, resource.RLIM_INFINITY)
+resource.prlimit(${this.#process.pid}, resource.RLIMIT_FSIZE, limit)`;
+    execFileSync(join(dirname(TWISTD), "python"), ["-c", program]);
+  }
+
   /** End it as `kill -9` does. */
   async kill() {
     const ended = once(this.#process, "exit");

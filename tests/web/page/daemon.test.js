@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { connect } from "../../../chatd/web/page/chatd/index.js";
 import { bridgeTo } from "./bridge.js";
 import { Daemon, NEEDS_TWISTD } from "./daemon.js";
-import { nextEvent, nextState } from "./peer.js";
+import { nextEvent, nextState, Stream } from "./peer.js";
 import { vectors } from "./vectors.js";
 
 const KEY = vectors.keys.key_file;
@@ -201,6 +201,40 @@ describe("nothing is missed or doubled", { skip: NEEDS_TWISTD }, () => {
       }),
     );
   }
+
+  test("while the store fails, and then works again", { timeout: 100_000 }, () =>
+    withDaemon({}, async ({ daemon, join }) => {
+      const delays = new Stream();
+      const spying = (call, ms) => {
+        if (ms === 1000 || ms === 2000) delays.put(ms); // those of an outage
+        return setTimeout(call, ms);
+      };
+      const alice = join("alice", { clock: { ...HASTY, setTimeout: spying } });
+      const bob = join("bob");
+      await Promise.all([alice.welcomed, bob.welcomed]);
+      await alice.send("before", { room: "lobby" });
+      daemon.limitFiles(true);
+      const held = ["1", "2", "3"].map((text) => alice.send(text, { room: "lobby" }));
+      assert.equal(await delays.next(), 1000);
+      held.push(alice.send("4", { room: "lobby" }));
+      assert.equal(await delays.next(), 2000); // the first was tried again, and refused again
+      assert.equal(alice.unconfirmed, 4);
+      const last = nextEvent(bob, "message", ({ text }) => text === "4");
+      daemon.limitFiles(false);
+      const receipts = await Promise.all(held);
+      await last;
+      assert.deepEqual(
+        receipts.map(({ seq }) => seq),
+        [2, 3, 4, 5],
+      );
+      for (const { heard } of [alice, bob]) {
+        assert.deepEqual(
+          heard.map(({ text }) => text),
+          ["before", "1", "2", "3", "4"],
+        );
+      }
+    }),
+  );
 
   test("over lost connections, while another one speaks", { timeout: 100_000 }, () =>
     withDaemon({}, async ({ join, bridge }) => {
