@@ -392,6 +392,27 @@ test("what came while the page was closed is unread", async () => {
   assert.equal(asked.length, 1, "the page reads only what is not seen");
 });
 
+test("each listed conversation is opened once, and the last 20 with news are read", async () => {
+  const { client, chat, events } = begin({ "direct:seen": 1 });
+  const names = ["seen", ...Array.from({ length: 25 }, (_, number) => `p${number}`)];
+  client.answers.conversations = {
+    conversations: names.map((name) => ({ with: name, epoch: "d", seq: 1 })),
+  };
+  const opened = [];
+  const open = chat.open.bind(chat);
+  chat.open = (kind, name) => {
+    opened.push(name);
+    return open(kind, name);
+  };
+  await events.readOnce();
+  assert.deepEqual(opened, names);
+  const read = client.asked.filter(([command]) => command === "history");
+  assert.deepEqual(
+    read.map(([, place]) => place.with),
+    names.slice(-20),
+  );
+});
+
 test("after a kick nobody is here, nothing can be written, and the next session has the rest", () => {
   const { client, chat, join } = begin();
   const room = join();

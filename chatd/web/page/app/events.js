@@ -159,10 +159,11 @@ export class Events {
       (isNew ? unseen : seen).push(conversation);
     }
     // The page keeps the last that are opened: those with something new.
-    const kept = [...seen, ...unseen].slice(-MAX_DIRECT);
-    for (const { name, epoch } of kept) this.#chat.open("direct", name).enter(String(epoch));
-    for (const { name } of unseen.slice(-MAX_UNSEEN)) {
-      void this.readOlder(this.#chat.open("direct", name));
+    const counted = new Set(unseen.slice(-MAX_UNSEEN));
+    for (const each of [...seen, ...unseen].slice(-MAX_DIRECT)) {
+      const conversation = this.#chat.open("direct", each.name);
+      conversation.enter(String(each.epoch));
+      if (counted.has(each)) void this.readOlder(conversation);
     }
     this.#shell.changed();
   }
