@@ -22,6 +22,20 @@ class Tab:
         """Run JavaScript in the page, and return what it returns."""
         return self.browser.execute_script(program, *arguments)
 
+    def run_module(self, program):
+        """Run JavaScript that may await and import modules of the page; return what it returns."""
+        found, error = self.browser.execute_async_script(
+            f"""
+            const done = arguments[0];
+            (async () => {{ {program} }})().then(
+              (found) => done([found, null]),
+              (error) => done([null, `${{error.stack}}`]),
+            );
+            """
+        )
+        assert error is None, error
+        return found
+
     def wait(self, program, *arguments):
         """Wait until JavaScript returns something true, and return that."""
         end = time.monotonic() + DEADLINE_S

@@ -264,9 +264,9 @@ def test_accessibility(page, tabs):
 
     def violations(tab):
         tab.js(axe)
-        return tab.browser.execute_async_script(
-            "axe.run().then((r) => arguments[0](r.violations.map("
-            "(v) => [v.id, v.nodes.map((n) => n.html.slice(0, 200))])))"
+        return tab.run_module(
+            "const { violations } = await axe.run();"
+            "return violations.map((v) => [v.id, v.nodes.map((n) => n.html.slice(0, 200))]);"
         )
 
     for index, tab in enumerate(tabs):

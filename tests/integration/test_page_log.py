@@ -109,41 +109,38 @@ def test_large_room(page, tabs):
     """A log of 100,000 messages scrolls: only a window of it is in the document."""
     tab = tabs[0]
     tab.open()
-    found = tab.browser.execute_async_script(
+    found = tab.run_module(
         """
-        const done = arguments[0];
-        (async () => {
-          const { Log } = await import("/app/log.js");
-          const { Conversation } = await import("/app/conversation.js");
-          const room = new Conversation("room", "large");
-          for (let seq = 1; seq <= 100000; seq += 1) {
-            room.add({ id: `${seq}`, room: "large", to: null, from: "bob", seq, time: seq,
-                       content: [], contentType: "text/plain", text: `m${seq}`, own: false });
-          }
-          room.isRead = room.isWhole = true;
-          document.getElementById("chat").hidden = false;
-          const element = document.getElementById("log");
-          const none = () => {};
-          const frame = () => new Promise((next) => requestAnimationFrame(next));
-          let log;
-          const draw = () => log.draw(room);
-          const acts = { resend: none, discard: none, calls: () => false };
-          log = new Log(element, acts, { draw, older: none });
-          draw();
-          const texts = () => [...element.querySelectorAll(".text")].map((e) => e.innerText);
-          const all = new Set(texts());
-          let most = all.size;
-          for (let step = 0; step < 60; step += 1) {
-            element.scrollTop -= 1200;
-            await frame(); await frame();
-            const now = texts();
-            now.forEach((text) => all.add(text));
-            most = Math.max(most, now.length);
-          }
-          const isWithoutGap = [...Array(all.size).keys()].every((n) => all.has(`m${100000 - n}`));
-          log.toEnd();
-          done([most, all.size, isWithoutGap, texts().at(-1)]);
-        })().catch((error) => done(String(error)));
+        const { Log } = await import("/app/log.js");
+        const { Conversation } = await import("/app/conversation.js");
+        const room = new Conversation("room", "large");
+        for (let seq = 1; seq <= 100000; seq += 1) {
+          room.add({ id: `${seq}`, room: "large", to: null, from: "bob", seq, time: seq,
+                     content: [], contentType: "text/plain", text: `m${seq}`, own: false });
+        }
+        room.isRead = room.isWhole = true;
+        document.getElementById("chat").hidden = false;
+        const element = document.getElementById("log");
+        const none = () => {};
+        const frame = () => new Promise((next) => requestAnimationFrame(next));
+        let log;
+        const draw = () => log.draw(room);
+        const acts = { resend: none, discard: none, calls: () => false };
+        log = new Log(element, acts, { draw, older: none });
+        draw();
+        const texts = () => [...element.querySelectorAll(".text")].map((e) => e.innerText);
+        const all = new Set(texts());
+        let most = all.size;
+        for (let step = 0; step < 60; step += 1) {
+          element.scrollTop -= 1200;
+          await frame(); await frame();
+          const now = texts();
+          now.forEach((text) => all.add(text));
+          most = Math.max(most, now.length);
+        }
+        const isWithoutGap = [...Array(all.size).keys()].every((n) => all.has(`m${100000 - n}`));
+        log.toEnd();
+        return [most, all.size, isWithoutGap, texts().at(-1)];
         """
     )
     most, size, is_without_gap, last = found

@@ -191,26 +191,23 @@ def test_text_that_is_not_taken(page, tabs):
     """A line that cannot be sent now stays in the field, and in the draft."""
     tab = tabs[0]
     tab.open()
-    found = tab.browser.execute_async_script(
+    found = tab.run_module(
         """
-        const done = arguments[0];
-        (async () => {
-          const { Composer } = await import("/app/composer.js");
-          const { Conversation } = await import("/app/conversation.js");
-          const room = new Conversation("room", "lobby");
-          const answers = [false, true];
-          const composer = new Composer(() => answers.shift());
-          composer.show(room, "");
-          const field = document.getElementById("message");
-          field.value = "not lost";
-          field.dispatchEvent(new Event("input"));
-          const found = [];
-          while (answers.length > 0) {
-            document.getElementById("composer").requestSubmit();
-            found.push([field.value, room.draft]);
-          }
-          done(found);
-        })().catch((error) => done(String(error)));
+        const { Composer } = await import("/app/composer.js");
+        const { Conversation } = await import("/app/conversation.js");
+        const room = new Conversation("room", "lobby");
+        const answers = [false, true];
+        const composer = new Composer(() => answers.shift());
+        composer.show(room, "");
+        const field = document.getElementById("message");
+        field.value = "not lost";
+        field.dispatchEvent(new Event("input"));
+        const found = [];
+        while (answers.length > 0) {
+          document.getElementById("composer").requestSubmit();
+          found.push([field.value, room.draft]);
+        }
+        return found;
         """
     )
     assert found == [["not lost", "not lost"], ["", ""]]
