@@ -187,32 +187,6 @@ def test_no_conversation(page, tabs):
     assert tab.complaints() == []
 
 
-def test_text_that_is_not_taken(page, tabs):
-    """A line that cannot be sent now stays in the field, and in the draft."""
-    tab = tabs[0]
-    tab.open()
-    found = tab.run_module(
-        """
-        const { Composer } = await import("/app/composer.js");
-        const { Conversation } = await import("/app/conversation.js");
-        const room = new Conversation("room", "lobby");
-        const answers = [false, true];
-        const composer = new Composer(() => answers.shift());
-        composer.show(room, "");
-        const field = document.getElementById("message");
-        field.value = "not lost";
-        field.dispatchEvent(new Event("input"));
-        const found = [];
-        while (answers.length > 0) {
-          document.getElementById("composer").requestSubmit();
-          found.push([field.value, room.draft]);
-        }
-        return found;
-        """
-    )
-    assert found == [["not lost", "not lost"], ["", ""]]
-
-
 def test_input_method(page, tabs):
     """The Enter that ends a word of an input method sends nothing, in Safari too."""
     tab = tabs[0]

@@ -90,8 +90,9 @@ export class Dialogs {
 
   /** @param {Choice} choice */
   async #act({ act }) {
-    if (this.#awaited === this.#count) return; // one answer at a time
-    this.#awaited = this.#count;
+    const number = this.#count;
+    if (this.#awaited === number) return; // one answer at a time
+    this.#awaited = number;
     this.#refusal.hidden = true;
     const isOpen = this.marker();
     try {
@@ -102,7 +103,7 @@ export class Dialogs {
       this.#refusal.textContent = sentenceOf(error);
       this.#refusal.hidden = false;
     } finally {
-      this.#awaited = 0;
+      if (this.#awaited === number) this.#awaited = 0; // else another dialog's answer is awaited
     }
   }
 }
