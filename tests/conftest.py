@@ -7,6 +7,8 @@ marker `pytest_only`, so that the two runners together can run each test once.
 from __future__ import annotations
 
 import functools
+import gc
+import importlib.metadata
 import inspect
 from collections.abc import Iterator, Sequence
 from unittest import TestCase
@@ -27,6 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let `--hypothesis-seed` choose the examples; without it, all runs try the same examples."""
     if config.getoption("hypothesis_seed", None) is not None:
         settings.load_profile("any")
+    # pytest reads Twisted's version before each test case, which takes longer than most of them.
+    importlib.metadata.version = functools.cache(importlib.metadata.version)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` reads the markers
@@ -37,6 +41,15 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
         is_case = cls is not None and issubclass(cls, TestCase)
         if not is_case and item.get_closest_marker("benchmark") is None:
             item.add_marker("pytest_only")
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules and the collected tests out of each later search for garbage.
+
+    There are millions of such objects, and a test that needs `gc.collect` looks for its own.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -10,7 +10,7 @@ from chatd.chat.moderation import Ban
 from tests.chat.cases import ChatCase
 from tests.chat.wiring import NOW
 
-MANY = 3_000
+MANY = 2_200
 
 
 class ItemsAfterTests(SynchronousTestCase):

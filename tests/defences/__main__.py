@@ -23,8 +23,11 @@ from tests.defences.claims import DEFENCES
 
 ROOT = Path(__file__).parent.parent.parent
 LEFT_OUT = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "_trial_temp*", "bench")
-PYTEST = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
-"""The arguments of each test run; the second plugin takes a second to load, and is not needed."""
+PLUGINS = ("-p", "pytest_twisted", "-p", "pytest_timeout", "-p", "no:cacheprovider")
+PYTEST = ("-m", "pytest", "-q", "-x", "--assert=plain", *PLUGINS)
+"""The arguments of each test run: it starts twice as fast with no other plugin, and if it does not
+rewrite the `assert` statements of all modules of Hypothesis."""
+SETTINGS = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 FAILED = 1
 """The exit status of pytest when a test fails."""
 DEADLINE_S = 120
@@ -69,7 +72,7 @@ def complaint_of(defence: Defence, copy: Path) -> str | None:
         completed = subprocess.run(
             [sys.executable, *PYTEST, defence.test],
             cwd=copy,
-            env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, **SETTINGS, "PYTHONPATH": str(copy)},
             capture_output=True,
             text=True,
             timeout=DEADLINE_S,

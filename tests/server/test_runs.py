@@ -18,7 +18,7 @@ from tests.fakes.peers import GatedStore, Peer, command, hand_client, memory_fac
 
 NAMES = ("ann", "bob", "cat")
 ROOMS = (None, "lobby", "ops", "LOBBY", "nowhere")
-EVENTS = 4_500
+EVENTS = 1_500
 """Number of random events of each test."""
 SEAL = EnvelopeSealer(mac_key(None)).seal
 SMALL = Limits(max_in_work=7, max_in_work_bytes=400)
