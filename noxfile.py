@@ -75,8 +75,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=False, tags=["quick"])
 def quick(session: nox.Session) -> None:
-    """Run the tests of single modules without the long searches."""
-    session.run(*QUICK, *session.posargs)
+    """Run the tests of single modules, without slow ones and long searches, on some processors."""
+    parallel = ("--numprocesses", "auto", "--maxprocesses", "4")
+    session.run(*QUICK, "-m", "not slow and not benchmark", *parallel, *session.posargs)
 
 
 @nox.session(python=False, tags=["ci"])
@@ -122,13 +123,6 @@ def defences(session: nox.Session) -> None:
 
 
 @nox.session(python=False, tags=["ci"])
-def coverage(session: nox.Session) -> None:
-    """Measure which branches the tests of single modules reach."""
-    report = ("--cov", "--cov-report=term")
-    session.run(*PYTEST, *NOT_QUICK, "-k", f"not ({MACHINES})", *report, *session.posargs)
-
-
-@nox.session(python=False, tags=["ci"])
 def cases(session: nox.Session) -> None:
     """Run the test cases of the slow directories under pytest, as trial runs them otherwise."""
     slow = tuple(f"tests/{name}" for name in SLOW)
@@ -145,7 +139,7 @@ def seeds(session: nox.Session) -> None:
 @nox.session(tags=["ci"])
 def fuzz(session: nox.Session) -> None:
     """Feed the parsers what a fuzzer comes up with."""
-    session.install("-e", ".[test,fuzz]")
+    session.install("-e", ".[fuzz]")
     session.run("python", "-m", "tests.fuzz", *(session.posargs or ("--seconds", "2")))
 
 
@@ -213,10 +207,11 @@ def lowest(session: nox.Session) -> None:
 
 
 @nox.session(python=PRESENT[-1], tags=["ci"])
-def newest(session: nox.Session) -> None:
-    """Run them on the newest Python, with the newest of everything."""
-    session.install("--upgrade", "--upgrade-strategy", "eager", "-e", ".[test]")
-    session.run(*QUICK, *session.posargs)
+def coverage(session: nox.Session) -> None:
+    """Measure what the tests of single modules reach, on the newest Python, with all newest."""
+    session.install("--upgrade", "--upgrade-strategy", "eager", "-e", ".[test,speed]")
+    report = ("--cov", "--cov-report=term")
+    session.run(*PYTEST, *NOT_QUICK, "-k", f"not ({MACHINES})", *report, *session.posargs)
 
 
 @nox.session(python=PRESENT[-1])

@@ -18,6 +18,7 @@ import pytest_twisted
 from hypothesis import settings
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
+from twisted.logger import globalLogBeginner
 
 TEST_TIMEOUT_S = 30
 """Time limit of an `async def` test, in seconds; pytest's own timeout is for tests that block."""
@@ -29,6 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let `--hypothesis-seed` choose the examples; without it, all runs try the same examples."""
     if config.getoption("hypothesis_seed", None) is not None:
         settings.load_profile("any")
+    # Until a program begins to log, Twisted keeps 65,536 events, and with them what they mention.
+    globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
     # pytest reads Twisted's version before each test case, which takes longer than most of them.
     importlib.metadata.version = functools.cache(importlib.metadata.version)
 

@@ -19,6 +19,7 @@ from tests.integration.tools import tool
 ROOT = Path(__file__).parent.parent
 NOXFILE = ROOT / "noxfile.py"
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
+RUN = ROOT / ".ci/run"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 
 
@@ -51,13 +52,29 @@ class SessionTests(SynchronousTestCase):
     """The sessions of noxfile.py, and the files that name them."""
 
     def test_workflow(self):
-        """The workflow runs each session but two, and names only existing sessions."""
+        """The workflow runs each session but `quick`, and names only existing sessions."""
         text = WORKFLOW.read_text()
         named = re.findall(r"session: ([a-z][a-z0-9.-]*)", text)
         listed = text.split("        session:\n")[1].split("    steps:")[0]
         named += re.findall(r"- ([a-z]+)\n", listed)
-        others = {"quick", "newest"}  # `coverage` and `tests-3.14` run the same tests, and more
-        self.assertEqual(sorted(named), sorted(set(_sessions()) - others))
+        self.assertEqual(sorted(named), sorted(set(_sessions()) - {"quick"}))
+
+    def test_run(self):
+        """`.ci/run` runs each session with the tag `ci` in one of its jobs.
+
+        Sessions that install packages into the project's directory do so in a clone of their own.
+        """
+        text = RUN.read_text()
+        (apart,) = re.findall(r'^apart="([a-z ]+)"$', text, re.MULTILINE)
+        self.assertIn("\n    .venv/bin/nox --stop-on-first-error --session $apart\n", text)
+        self.assertIn('\n.venv/bin/nox --tags ci --keywords "not ${apart// / and not }" ', text)
+        sessions = {name: text for name, text in _sessions().items() if "'ci'" in text}
+        own = [name for name, text in sessions.items() if "python=False" not in text]
+        self.assertEqual(sorted(apart.split()), sorted(own))
+        # `--keywords` looks for a part of a name.
+        others = set(sessions) - set(own)
+        self.assertEqual([each for each in others if any(name in each for name in own)], [])
+        self.assertGreater(len(others), 5)
 
     def test_workflow_pythons(self):
         """The workflow uses each Python that has a session."""
@@ -138,7 +155,7 @@ class SessionTests(SynchronousTestCase):
         self.assertRaises(pytest.skip.Exception, tool, "no-such-program")
         os.environ["CHATD_TOOLS"] = "all"
         self.assertRaises(pytest.fail.Exception, tool, "no-such-program")
-        for path in (CONTRIBUTING, ROOT / ".ci/run"):
+        for path in (CONTRIBUTING, RUN):
             self.assertIn("CHATD_TOOLS=all", path.read_text())
 
     def test_pythons(self):

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from twisted.trial.unittest import SynchronousTestCase
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
 DEADLINE_S = 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -139,12 +140,15 @@ class RunnerTests(SynchronousTestCase):
         functions = "tests/integration/test_rundir.py"
         plain_classes = "tests/integration/test_load.py"
         cases, benchmarks = "tests/integration/test_peer.py", "tests/benchmark"
+        # Under xdist, pytest-benchmark would warn that it measures nothing.
+        env = {name: value for name, value in os.environ.items() if "XDIST" not in name}
         completed = subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "pytest_only"),
                 *(functions, plain_classes, cases, benchmarks),
             ],
             cwd=ROOT,
+            env=env,
             capture_output=True,
             text=True,
             check=True,

@@ -16,6 +16,8 @@ from chatd.cli.refusals import Refusals
 from chatd.cli.tally import Tally
 from tests.docs.pages import block, fences, page
 
+pytestmark = pytest.mark.slow
+
 CLIENT = "docs/reference/client.md"
 BASH = ".local/share/bash-completion/completions"
 

@@ -46,6 +46,7 @@ def test_set_up(name, words, follows):
     assert follows != ".venv/bin/nox" or "nox" in extras()[found[1]]
 
 
+@pytest.mark.slow
 def test_bench_options():
     """`python -m bench --help` names each option and each measure on the page."""
     shown = subprocess.run(
@@ -103,6 +104,7 @@ def test_web_hook():
     assert f'curl -d "{body}" http://' in page("examples/web_hook.py")
 
 
+@pytest.mark.slow
 def test_upgrade(tmp_path):
     """The commands install the new version, go back to the old one, and upgrade once more."""
     git = "git -c user.name=a -c user.email=a@example.org -c commit.gpgsign=false"
@@ -145,6 +147,7 @@ def test_upgrade(tmp_path):
     assert installed == ["second", "first", "third", "first"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("mypy") is None, reason="needs the extra dev")
 def test_types(tmp_path):
     """The examples are clean under the configuration of mypy in the reference of the API."""
@@ -187,6 +190,7 @@ class Clone:
         return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("towncrier") is None, reason="needs the extra dev")
 def test_release(tmp_path):
     """The commands write a fragment, gather the changelog, commit and tag."""

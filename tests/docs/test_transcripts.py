@@ -14,6 +14,8 @@ import pytest
 from tests.docs.pages import Step, fences, first_cells, page, page_names, section, steps
 from tests.docs.reader import Reader
 
+pytestmark = pytest.mark.slow
+
 TYPED = [
     "README.md",
     "docs/how-to/accounts.md",

@@ -77,6 +77,7 @@ def check_told(nodes, before, seq):
         assert head.seq == seq
 
 
+@pytest.mark.slow
 async def test_sentinel(pair, attach, start_sentinel):
     """Sentinel promotes the replica of a dead server, and the nodes go on there, and tell it."""
     primary, replica = pair

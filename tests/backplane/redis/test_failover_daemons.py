@@ -11,6 +11,8 @@ from tests.integration.daemons import stop
 from tests.integration.processes import daemon
 from tests.integration.sessions import leave
 
+pytestmark = pytest.mark.slow
+
 
 async def join(tmp_path, at, name):
     return await chatd.connect(reactor, f"unix:{tmp_path / at}.sock", name=name)

@@ -12,6 +12,8 @@ from chatd.errors import StoreError
 from tests.backplane.redis.consistency import check_lobby
 from tests.storage.stores import LOBBY, entries
 
+pytestmark = pytest.mark.slow
+
 QUICK = Times(longest_wait_s=0.01, patience_s=30.0)
 ATTACH = {"SCRIPT", "CONFIG", "INFO", "rights", "generation", "SUBSCRIBE", "attach"}
 USE = {"open", "append", "release"}

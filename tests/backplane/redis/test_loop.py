@@ -1,10 +1,13 @@
 """The loop of faults in its short form: each part fails once, and the promises are kept."""
 
+import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 
 from tests.backplane.loop import run_short
 from tests.integration.tools import tool
+
+pytestmark = pytest.mark.slow
 
 SEED = 3
 

@@ -11,6 +11,8 @@ from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
 from tests.storage.stores import LOBBY, entry
 
+pytestmark = pytest.mark.slow
+
 TIMES = Times(longest_wait_s=0.02, patience_s=20.0)
 ROUNDS = 60
 
