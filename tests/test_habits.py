@@ -101,8 +101,10 @@ class SessionTests(SynchronousTestCase):
         for each in _noxfile().body:
             if isinstance(each, ast.FunctionDef) and each.name in quick:
                 self.assertNotIn("install", ast.unparse(each))
+        text = " ".join(CONTRIBUTING.read_text().split())
         listed = "the quick checks: style, spelling, types, and the tests of single modules"
-        self.assertIn(listed, " ".join(CONTRIBUTING.read_text().split()))
+        self.assertIn(f"{listed} without the long searches and without those with", text)
+        self.assertIn('"not slow and not benchmark"', NOXFILE.read_text())
 
     def test_passed_on(self):
         """The programs know the options that CONTRIBUTING.md passes on to them."""
