@@ -276,9 +276,7 @@ class ByHandTests(LastingTests):
         """Commands are sent meanwhile, and their refusals are told at once."""
         self.send("a")
         self.refuse("a")
-        client = self.service.client
-        assert client is not None
-        asked = client.command("topic", room="lobby")
+        asked = self.service.client.command("topic", room="lobby")
         self.reactor.advance(0)
         answer_commands(self.by_hand.peer, lambda _: "not-stored")
         self.assertEqual(self.failureResultOf(asked, RequestError).value.code, "not-stored")
