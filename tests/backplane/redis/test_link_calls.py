@@ -43,7 +43,6 @@ class WaitingTests(LinkCase):
         """Calls wait together, from the loss on; later calls fail at once until the link works."""
         self.link.start()
         self.server.refusals = 1000
-        assert self.link.attachment is not None
         self.link.attachment.end("for a test")
         self.clock.pump([0.5] * 8)
         call = self.call()
