@@ -46,15 +46,6 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
             item.add_marker("pytest_only")
 
 
-def pytest_collection_finish() -> None:
-    """Leave the modules and the collected tests out of each later search for garbage.
-
-    There are millions of such objects, and a test that needs `gc.collect` looks for its own.
-    """
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
     """Run an `async def` test with pytest-twisted, and make it fail if it hangs."""
@@ -70,6 +61,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
         await Deferred.fromCoroutine(test(**arguments)).addTimeout(TEST_TIMEOUT_S, reactor)
 
     pyfuncitem.obj = run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def only_own_garbage() -> None:
+    """Leave what there is before a module out of each search for garbage in its tests.
+
+    Otherwise a test that needs `gc.collect` would search a million objects, for a second.
+    """
+    gc.collect(1)
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
