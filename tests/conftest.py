@@ -10,6 +10,7 @@ import functools
 import gc
 import importlib.metadata
 import inspect
+import sys
 from collections.abc import Iterator, Sequence
 from unittest import TestCase
 
@@ -18,7 +19,8 @@ import pytest_twisted
 from hypothesis import settings
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
-from twisted.logger import globalLogBeginner
+from twisted.logger import ILogObserver, LogEvent, LogLevel, eventAsText, globalLogBeginner
+from zope.interface import provider
 
 TEST_TIMEOUT_S = 30
 """Time limit of an `async def` test, in seconds; pytest's own timeout is for tests that block."""
@@ -31,9 +33,16 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("hypothesis_seed", None) is not None:
         settings.load_profile("any")
     # Until a program begins to log, Twisted keeps 65,536 events, and with them what they mention.
-    globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([_show], discardBuffer=True, redirectStandardIO=False)
     # pytest reads Twisted's version before each test case, which takes longer than most of them.
     importlib.metadata.version = functools.cache(importlib.metadata.version)
+
+
+@provider(ILogObserver)
+def _show(event: LogEvent) -> None:
+    """Show the failures that nobody handled, as Twisted does before a program begins to log."""
+    if event.get("log_level") is LogLevel.critical:
+        print(eventAsText(event), file=sys.stderr)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` reads the markers
@@ -63,13 +72,20 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
     pyfuncitem.obj = run
 
 
+def pytest_collection_finish() -> None:
+    """Leave the modules of the tests out of each search for garbage; see `own_garbage`."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="module", autouse=True)
-def only_own_garbage() -> None:
-    """Leave what there is before a module out of each search for garbage in its tests.
+def own_garbage() -> Iterator[None]:
+    """Remove the garbage of a module's tests at its end, and search what is left never again.
 
     Otherwise a test that needs `gc.collect` would search a million objects, for a second.
     """
-    gc.collect(1)
+    yield
+    gc.collect()
     gc.freeze()
 
 
