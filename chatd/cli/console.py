@@ -101,6 +101,10 @@ class ConsoleClient(ChatClient):
         shown = {"code": refusal.code, "message": refusal.message}
         self.factory.display.event({"event": "held", **shown})
 
+    def messages_released(self) -> None:
+        """Show that no message waits any more."""
+        self.factory.display.event({"event": "released"})
+
     def error_received(self, error: RequestError) -> None:
         """Show an error."""
         shown = {"code": error.code, "message": error.message, "ref": error.ref}

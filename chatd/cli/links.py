@@ -114,7 +114,9 @@ class LastingLink:
         endpoint: IStreamClientEndpoint,
         factory: ConsoleFactory,
     ) -> None:
-        self._service = ChatClientService(reactor, endpoint, factory, RETRY_POLICY)
+        self._service = ChatClientService(
+            reactor, endpoint, factory, RETRY_POLICY, patience_s=PATIENCE_S
+        )
         self._waiting = 0
         self._deadline = Timer(reactor)
         self._over: Milestone[Any] = Milestone()

@@ -109,14 +109,12 @@ class PendingAnswers:
         """Return the Deferred that waits for either, and forget it; None if there is none."""
         return self.take_result(id) or self.take_receipt(id)
 
-    def keep_unsent(self, id: str | None) -> bool:
-        """Stop waiting for the receipt of a message, which stays among the kept messages.
+    def hold(self, id: str) -> bool:
+        """Stop waiting for the receipt of a kept message, which stays kept.
 
         Returns:
-            Whether it is one of these, and was sent.
+            Whether the message was sent.
         """
-        if id is None or id not in self._progress.unconfirmed:
-            return False
         return self._receipts.pop(id, None) is not None
 
     def forget(self, id: str) -> None:

@@ -52,9 +52,9 @@ class ChatClient(Sending, ClientSession):
     session ends, the iteration still gives the messages that the client has.
 
     Subclass it to react to more: override `established`, `ended`, `message_received`,
-    `messages_missed`, `messages_held`, `event_received`, `room_joined` or `error_received`. chatd
-    needs methods such as `tick` and `flush` itself: a type checker tells if a method of yours has
-    the name of another.
+    `messages_missed`, `messages_held`, `messages_released`, `event_received`, `room_joined` or
+    `error_received`. chatd needs methods such as `tick` and `flush` itself: a type checker tells if
+    a method of yours has the name of another.
 
     Attributes:
         factory: The factory that built it.
@@ -162,9 +162,9 @@ class ChatClient(Sending, ClientSession):
 
     def flush(self) -> None:
         """Let senders go on that wait for receipts, and write the queued frames."""
+        self._outbox.settle()
         self._answers.backlog.check()
         self._progress.backlog.check()
-        self._outbox.settle()
         if self._goodbye_timer.is_running and not self._outbox.is_waiting:
             self._say_goodbye()
         super().flush()
@@ -179,6 +179,7 @@ class ChatClient(Sending, ClientSession):
         self.end_session(ErrorCode.GOODBYE, "the client is leaving")
 
     def _leave_without_receipts(self) -> None:
+        self._outbox.abandon()
         if not self._progress.is_kept:  # otherwise the service tells
             lost = without_receipt(self._answers.unconfirmed)
             self.log.warn("the client is leaving: {lost}", lost=lost)

@@ -65,12 +65,22 @@ class ClientHooks:
         """Act on the server's failure to store messages; log it by default.
 
         A `ChatClientService` keeps the messages and sends them again, in order, as soon as the
-        server stores messages, so their Deferreds wait. After a minute, they fail with the refusal.
+        server stores messages, so their Deferreds wait. If nothing is stored for a minute, or for
+        the `patience_s` of the service, the refused messages fail with the refusal.
 
         Args:
             refusal: The first refusal; its code is `not-stored`.
         """
         self.log.warn("messages wait, and are sent again: {refusal}", refusal=refusal)
+        return DONE
+
+    def messages_released(self) -> HookResult:
+        """Act on the end of the failure that `messages_held` told; log it by default.
+
+        The server has stored or refused all messages that waited. It is not called if the session
+        ends first.
+        """
+        self.log.info("the server stores messages again")
         return DONE
 
     def event_received(self, event: dict[str, Any]) -> HookResult:

@@ -1,18 +1,18 @@
-"""`Outage`: a time in which the server stores no messages."""
+"""`Outage`: a time in which the server stores no messages, and when to try again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from twisted.internet.interfaces import IReactorTime
 
 from chatd.errors import RequestError
 from chatd.transport.timer import Timer
 
-__all__ = ["FIRST_DELAY_S", "LONGEST_DELAY_S", "MAX_OUTAGE_S", "Outage"]
+__all__ = ["FIRST_DELAY_S", "LONGEST_DELAY_S", "PATIENCE_S", "Outage"]
 
-MAX_OUTAGE_S = 60.0
-"""Length of an outage, in seconds, after which the messages that wait are given up."""
+PATIENCE_S = 60.0
+"""Time without a stored message, in seconds, after which refused messages are given up."""
 FIRST_DELAY_S = 1.0
 """Time before the first attempt to send again, in seconds."""
 LONGEST_DELAY_S = 8.0
@@ -22,73 +22,104 @@ LONGEST_DELAY_S = 8.0
 class Outage:
     """A time in which the server refuses messages because it cannot store them.
 
-    Messages are held from the first refusal on. When no sent message waits for its answer, a delay
-    begins, and at its end an attempt with one message. If that is not refused for the same reason,
-    the outage is over.
+    It begins with a refusal. From then on messages wait, and are sent in attempts: one message
+    after a delay; if that is stored, twice as many at once, and so on; after a refusal, again one
+    message after a delay. So the server gets few messages that it cannot store.
+
+    The outage only counts and measures: the owner sends the messages, asks after each turn what to
+    do, and says when nothing waits any more.
 
     Args:
         clock: The reactor, or a test's clock.
-        tell: Called with the first refusal.
-        attempt: Sends one message; returns False if there is none.
-        release: Sends all messages.
-        give_up: Fails all messages with the last refusal.
+        patience_s: The time without a stored message that ends it, in seconds.
+        wake: Called when a time is over, so that the owner asks what to do.
 
     Attributes:
-        is_on: Whether messages are held.
+        is_on: Whether messages wait.
+        refusal: The last refusal; None before the first.
+        has_lost_patience: Whether the messages that were refused are to be given up.
     """
 
-    def __init__(
-        self,
-        clock: IReactorTime,
-        tell: Callable[[RequestError], object],
-        attempt: Callable[[], bool],
-        release: Callable[[], object],
-        give_up: Callable[[RequestError], object],
-    ) -> None:
+    def __init__(self, clock: IReactorTime, patience_s: float, wake: Callable[[], object]) -> None:
         self.is_on = False
-        self._clock = clock
-        self._tell = tell
-        self._attempt = attempt
-        self._release = release
-        self._give_up = give_up
-        self._timer = Timer(clock)
-        self._began_at = 0.0
+        self.refusal: RequestError | None = None
+        self.has_lost_patience = False
+        self._patience_s = patience_s
+        self._wake = wake
+        self._patience = Timer(clock)
+        self._delay = Timer(clock)
         self._delay_s = FIRST_DELAY_S
-        self._refusal: RequestError | None = None
+        self._size = 1
+        self._was_refused = False  # a message of the present attempt
+        self._was_stored = False
+        self._refused: set[str] = set()
+        self._last_tries: set[str] = set()
 
-    def refused(self, refusal: RequestError) -> None:
-        """Note that the server did not store a message."""
-        self._refusal = refusal
+    @property
+    def watches(self) -> bool:
+        """Whether it must hear of receipts."""
+        return self.is_on or bool(self._last_tries)
+
+    def refused(self, id: str, refusal: RequestError) -> bool:
+        """Note that the server did not store a message; return whether to send it again."""
+        if id in self._last_tries:
+            self._last_tries.discard(id)
+            return False
         if not self.is_on:
             self.is_on = True
-            self._began_at = self._clock.seconds()
             self._delay_s = FIRST_DELAY_S
-            self._tell(refusal)
+            self._patience.start(self._patience_s, self._lose_patience)
+        self.refusal = refusal
+        self._refused.add(id)
+        self._was_refused = True
+        return True
 
-    def all_answered(self) -> None:
-        """Note that no sent message waits for its answer."""
-        if not self.is_on or self._timer.is_running:
-            return
-        refusal = self._refusal
-        if refusal is None:
-            self._end()
-            self._release()
-        elif self._clock.seconds() - self._began_at >= MAX_OUTAGE_S:
-            self._end()
-            self._give_up(refusal)
-        else:
-            self._timer.start(self._delay_s, self._try)
+    def stored(self, id: str) -> None:
+        """Note that the server has stored a message."""
+        self._refused.discard(id)
+        self._last_tries.discard(id)
+        if self.is_on:
+            self._was_stored = True
+            self._patience.start(self._patience_s, self._lose_patience)
+
+    def next_size(self) -> int:
+        """Return how many messages to send now that all answers are here; 0 to wait."""
+        if self._was_refused:
+            if self._was_stored:
+                self._delay_s = FIRST_DELAY_S
+            self._delay.start(self._delay_s, self._wake)
             self._delay_s = min(2 * self._delay_s, LONGEST_DELAY_S)
+            self._size = 1
+        elif self._was_stored:
+            self._delay.stop()
+        self._was_refused = self._was_stored = False
+        if self._delay.is_running:
+            return 0
+        size, self._size = self._size, 2 * self._size
+        return size
 
-    def stop(self) -> None:
-        """Make no further attempt: the session is over."""
-        self._end()
+    def give_up(self, waiting: Iterable[str]) -> list[str]:
+        """End it, with a last try of the messages that were never refused.
 
-    def _try(self) -> None:
-        self._refusal = None
-        if not self._attempt():
-            self.all_answered()
+        Args:
+            waiting: The ids of the messages that wait.
 
-    def _end(self) -> None:
-        self.is_on = False
-        self._timer.stop()
+        Returns:
+            The ids of those that were refused.
+        """
+        refused = [id for id in waiting if id in self._refused]
+        self._last_tries.update(id for id in waiting if id not in self._refused)
+        self.end()
+        return refused
+
+    def end(self) -> None:
+        """Let messages go on."""
+        self.is_on = self.has_lost_patience = self._was_refused = self._was_stored = False
+        self._refused.clear()
+        self._size = 1
+        self._patience.stop()
+        self._delay.stop()
+
+    def _lose_patience(self) -> None:
+        self.has_lost_patience = True
+        self._wake()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -15,14 +15,23 @@ from chatd.client.progress import Progress
 from chatd.errors import ErrorCode, LocalProtocolError, RequestError
 from chatd.wire.messages import Message
 
-__all__ = ["Asking", "Outbox"]
+__all__ = ["Outbox", "Teller"]
+
+_Failed = tuple["Deferred[Message] | None", "LocalProtocolError | RequestError"]
+"""The Deferred of a message, None if it was cancelled, and why the message was not stored."""
 
 
-class Asking(Protocol):
-    """Sends a frame that the server answers; see `ClientSession._ask`."""
+class Teller(Protocol):
+    """Tells the program what it cannot learn from a Deferred."""
 
-    def __call__(self, id: str, message: Message, answer: Deferred[Any]) -> Deferred[Any]:
-        """Send the frame."""
+    def tell_error(self, error: RequestError) -> None:
+        """Tell the program of a refusal that nobody waits for."""
+
+    def tell_held(self, refusal: RequestError) -> None:
+        """Tell the program that messages wait until the server can store them."""
+
+    def tell_released(self) -> None:
+        """Tell the program that the server stores messages again."""
 
 
 class Outbox:
@@ -32,41 +41,48 @@ class Outbox:
     They wait until the session has resumed, and while the server cannot store them.
 
     Args:
+        teller: The session.
         clock: The reactor, or a test's clock.
         progress: Keeps the messages.
         answers: The answers that this session waits for.
-        ask: Sends a message.
-        tell_error: Tells the program of the refusal of a message that nobody waits for.
-        tell_held: Tells the program of the refusal that begins an outage.
+        ask: Sends a message that the server answers.
+        wake: Lets `settle` be called at the end of this turn.
     """
 
     log = Logger()
 
     def __init__(
         self,
+        teller: Teller,
         clock: IReactorTime,
         progress: Progress,
         answers: PendingAnswers,
-        ask: Asking,
-        tell_error: Callable[[RequestError], object],
-        tell_held: Callable[[RequestError], object],
+        *,
+        ask: Callable[[str, Message, Deferred[Any]], object],
+        wake: Callable[[], object],
     ) -> None:
+        self._kept = progress.unconfirmed
         self._progress = progress
         self._answers = answers
+        self._teller = teller
         self._ask = ask
-        self._tell_error = tell_error
         self._is_open = False
-        self._outage = Outage(clock, tell_held, self._send_first, self._send_all, self._give_up)
+        self._outage = Outage(clock, progress.patience_s, wake)
 
     @property
     def is_waiting(self) -> bool:
         """Whether the server has still to answer a message of this session."""
         return bool(self._answers.unconfirmed) or self._outage.is_on
 
+    @property
+    def watches(self) -> bool:
+        """Whether it must hear of receipts; see `stored`."""
+        return self._outage.watches
+
     def open(self) -> None:
         """Send the messages without a receipt again: the session has resumed."""
         self._is_open = True
-        self._send_all()
+        self._send_first(len(self._kept))
 
     def send(self, message: Message) -> Deferred[Message]:
         """Send a message as soon as possible.
@@ -89,53 +105,85 @@ class Outbox:
                 raise
         return answer
 
-    def keeps(self, refusal: RequestError) -> bool:
-        """Return whether a message is kept though the server refused it, to be sent again later."""
-        if refusal.code != ErrorCode.NOT_STORED or not self._answers.keep_unsent(refusal.ref):
+    def stored(self, id: str | None) -> None:
+        """Note a receipt; needed only while `watches`."""
+        if id is not None:
+            self._outage.stored(id)
+
+    def take_refusal(self, refusal: RequestError) -> bool:
+        """Take the refusal of a message that is to be sent again; return False for others."""
+        id = refusal.ref
+        if refusal.code != ErrorCode.NOT_STORED or id not in self._kept:
             return False
-        self._outage.refused(refusal)
+        if not self._answers.hold(id):
+            return self._outage.is_on  # it waits already
+        was_on = self._outage.is_on
+        if not self._outage.refused(id, refusal):
+            self._tell(self._refuse([id], refusal))
+        elif not was_on:
+            self._teller.tell_held(refusal)
         return True
 
     def settle(self) -> None:
-        """Send what was held, if all messages before it are answered."""
-        if self._outage.is_on and not self._answers.unconfirmed:
-            self._outage.all_answered()
+        """Send the next messages of an outage, or end it, at the end of a turn."""
+        outage = self._outage
+        while outage.is_on and self._is_open:
+            if outage.has_lost_patience:
+                self._give_up()
+            elif self._answers.unconfirmed:
+                return
+            elif not self._kept:
+                outage.end()
+                self._teller.tell_released()
+            elif size := outage.next_size():
+                self._send_first(size)
+            else:
+                return
+
+    def abandon(self) -> None:
+        """Fail the messages that wait for the server's store: the session is about to end."""
+        refusal = self._outage.refusal
+        if self._outage.is_on and refusal is not None:
+            self._tell(self._refuse(self._waiting(), refusal))
 
     def close(self) -> None:
         """Send nothing more in this session."""
         self._is_open = False
-        self._outage.stop()
+        self._outage.end()
 
-    def _send_first(self) -> bool:
-        """Send the first message that waits; return False if there is none."""
-        return any(self._send_kept(id) for id in list(self._progress.unconfirmed))
+    def _waiting(self) -> list[str]:
+        return [id for id in self._kept if id not in self._answers]
 
-    def _send_all(self) -> None:
-        for id in list(self._progress.unconfirmed):
-            self._send_kept(id)
+    def _send_first(self, size: int) -> None:
+        """Send the first messages that wait, and then fail those that cannot be sent here."""
+        failed: list[_Failed] = []
+        for id in self._waiting()[:size]:
+            kept = self._kept[id]
+            try:
+                self._ask(id, kept.message, kept.answer)
+            except LocalProtocolError as error:  # this server has a lower limit
+                failed.append((self._answers.take_receipt(id), error))
+        self._tell(failed)
 
-    def _send_kept(self, id: str) -> bool:
-        """Send a message that waits; return whether it was sent."""
-        kept = self._progress.unconfirmed.get(id)
-        if kept is None or id in self._answers or not self._is_open:
-            return False
-        try:
-            self._ask(id, kept.message, kept.answer)
-        except LocalProtocolError as error:  # this server has a lower limit
-            self._answers.forget(id)
-            if kept.answer.called:  # it was cancelled: nobody else tells
-                self.log.warn("a message cannot be sent: {error}", error=error)
-            else:
-                kept.answer.errback(error)
-            return False
-        return True
+    def _give_up(self) -> None:
+        """Try the messages a last time that were never refused, and then fail the others."""
+        refusal = self._outage.refusal
+        assert refusal is not None
+        failed = self._refuse(self._outage.give_up(self._waiting()), refusal)
+        self._send_first(len(self._kept))
+        self._tell(failed)
 
-    def _give_up(self, refusal: RequestError) -> None:
-        """Fail all messages that wait."""
-        for id in list(self._progress.unconfirmed):
-            error = RequestError(refusal.code, refusal.message, ref=id)
-            answer = self._answers.take_receipt(id)
-            if answer is None:  # it was cancelled
-                self._tell_error(error)
-            else:
+    def _refuse(self, ids: Iterable[str], refusal: RequestError) -> list[_Failed]:
+        """Remove messages, each with an error of its own."""
+        code, text = refusal.code, refusal.message
+        return [(self._answers.take_receipt(id), RequestError(code, text, ref=id)) for id in ids]
+
+    def _tell(self, failed: Iterable[_Failed]) -> None:
+        """Fail messages; this may call the program, which may send others."""
+        for answer, error in failed:
+            if answer is not None:
                 answer.errback(error)
+            elif isinstance(error, RequestError):
+                self._teller.tell_error(error)
+            else:
+                self.log.warn("a message cannot be sent: {error}", error=error)

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from chatd.chat.names import fold
 from chatd.client.backlog import MAX_UNCONFIRMED, Backlog
 from chatd.client.inbox import Inbox
+from chatd.client.outage import PATIENCE_S
 from chatd.errors import LocalProtocolError, SessionEnded
 from chatd.transport.promise import Promise, fail_ended
 from chatd.wire.messages import Message
@@ -83,6 +84,7 @@ class Progress:
         rooms: The rooms to join; None for the server's choice.
 
     Attributes:
+        patience_s: How long messages wait while the server cannot store, in seconds.
         is_kept: Whether there will be another connection. Then messages without a receipt wait for
             it when a connection ends.
         rooms: The positions in the rooms that the client is in, by the rooms' folded names.
@@ -99,6 +101,7 @@ class Progress:
 
     def __init__(self, rooms: Iterable[str] | None = None) -> None:
         self._chosen = None if rooms is None else list(rooms)
+        self.patience_s = PATIENCE_S
         self.is_kept = False
         self.rooms = {fold(room): Position(room) for room in self._chosen or ()}
         self.direct: dict[str, Position] = {}

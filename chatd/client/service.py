@@ -12,13 +12,14 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.arguments import check_initialised, check_reactor, check_type, wrong_type
+from chatd.arguments import check_initialised, check_number, check_reactor, check_type, wrong_type
 from chatd.client.attempts import Attempts
 from chatd.client.backlog import maybe_stored, without_receipt
 from chatd.client.client import ClientT
 from chatd.client.endpoints import client_endpoint
 from chatd.client.factory import ChatClientFactory
 from chatd.client.milestone import Milestone
+from chatd.client.outage import PATIENCE_S
 from chatd.client.sending import Sending
 from chatd.client.servicestates import (
     Connected,
@@ -52,7 +53,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
     Each session continues where the last session ended: the client takes its name again, rejoins
     its rooms, gets the messages that it missed, and sends messages without a receipt again. So the
     Deferreds of `send`, here and of the client, wait for the next session if a session is lost. If
-    the server cannot store messages, they wait up to a minute for it; see `messages_held` of the
+    the server cannot store messages, they wait for it, a minute at most; see `messages_held` of the
     client.
     Iterate the service for the messages of others, across sessions::
 
@@ -78,12 +79,14 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         retry_policy: Returns the seconds to wait before attempt n; Twisted's `backoffPolicy` if
             None, whose delays grow from about a second to about a minute. Attempts are counted
             anew only after a session of 10 seconds or more.
+        patience_s: How long messages wait, in seconds, while the server stores none; see
+            `messages_held` of the client.
 
     Attributes:
         client: The client of the latest connection, or None; see its `is_active`.
 
     Raises:
-        ConfigurationError: The endpoint is invalid.
+        ConfigurationError: The endpoint is invalid, or `patience_s` is below 0.
     """
 
     log = Logger()
@@ -94,13 +97,19 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         endpoint: str | IStreamClientEndpoint,
         factory: ChatClientFactory[ClientT],
         retry_policy: Callable[[int], float] | None = None,
+        *,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         wanted = "a ChatClientFactory, such as ChatClientFactory(reactor)"
         check_type("the factory", factory, ChatClientFactory, wanted)
         check_reactor("the reactor", reactor)
         if retry_policy is not None and not callable(retry_policy):
             raise wrong_type("retry_policy", retry_policy, "a function that returns seconds")
+        check_number("patience_s", patience_s)
+        if not patience_s >= 0:
+            raise ConfigurationError(f"patience_s must be 0 or more, not {patience_s}")
         factory.check_initialised()
+        factory.progress.patience_s = patience_s
         self.client: ClientT | None = None
         self._reactor = reactor
         self._endpoint = client_endpoint(reactor, endpoint)

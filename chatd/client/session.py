@@ -95,8 +95,14 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         self.room: str | None = None
         self.heartbeats = 0
         self._answers = PendingAnswers(factory.progress)
-        told = (self.tell_error, self.tell_held)
-        self._outbox = Outbox(factory.clock, factory.progress, self._answers, self._ask, *told)
+        self._outbox = Outbox(
+            self,
+            factory.clock,
+            factory.progress,
+            self._answers,
+            ask=self._ask,
+            wake=self._flush_later,
+        )
         self._established: Milestone[None] = Milestone()
         self._ended: Milestone[SessionEnded] = Milestone()
         self._inbox = factory.progress.inbox or Inbox()
@@ -182,6 +188,10 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         """Tell the program that its messages wait until the server can store them."""
         self._call(self.messages_held, refusal)
 
+    def tell_released(self) -> None:
+        """Tell the program that the server stores messages again."""
+        self._call(self.messages_released)
+
     def tell_missed(self, room: str | None, other: str | None) -> None:
         """Tell the program that messages are missing."""
         self._progress.gaps += 1
@@ -199,6 +209,8 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         is_own = message.seq is not None and fold(message.sender or "") == fold(self.name)
         if message.seq is None or is_own:
             answer = self._answers.take_receipt(message.id)
+            if self._outbox.watches:
+                self._outbox.stored(message.id)
         is_news, gap = self._progress.take(message, self.name)
         if is_news:
             self._call(self.message_received, message, is_own or answer is not None)
@@ -340,7 +352,7 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
 
     def _act_on_error(self, error: RequestError) -> None:
         self._pages.end(error.ref)
-        if self._outbox.keeps(error):
+        if self._outbox.take_refusal(error):
             return
         answer = self._answers.take(error.ref)
         if answer is None:

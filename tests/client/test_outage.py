@@ -10,13 +10,15 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.client.backlog import READY_BELOW
 from chatd.client.client import RECEIPTS_S, ChatClient
 from chatd.client.factory import ChatClientFactory
-from chatd.client.outage import FIRST_DELAY_S, LONGEST_DELAY_S, MAX_OUTAGE_S, Outage
-from chatd.errors import ErrorCode, RequestError, SessionEnded, StoreError
+from chatd.client.outage import FIRST_DELAY_S, LONGEST_DELAY_S, PATIENCE_S, Outage
+from chatd.client.service import ChatClientService
+from chatd.errors import ConfigurationError, ErrorCode, RequestError, SessionEnded, StoreError
 from chatd.storage.memory import MemoryStore
 from chatd.storage.values import Entry, Outcome
-from chatd.wire.messages import Error, Message, MessageType
+from chatd.wire.messages import Error, Heartbeat, Message, MessageType
 from tests.client.cases import ClientCase
 from tests.fakes.handserver import HandServer, answer_commands, said, turn, welcome
 from tests.fakes.networks import RETRY_S, LastingTests
@@ -25,97 +27,99 @@ REFUSAL = RequestError(ErrorCode.NOT_STORED, "the store does not work now")
 
 
 class OutageTests(SynchronousTestCase):
-    """An outage alone, which is told of refusals and answers."""
+    """An outage alone, which is told of refusals and receipts."""
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1_000)
-        self.told: list[object] = []
-        self.has_messages = True
-        self.outage = Outage(
-            self.clock, self.told.append, self.attempt, self.release, self.told.append
-        )
+        self.woken = 0
+        self.outage = Outage(self.clock, PATIENCE_S, self.wake)
 
-    def attempt(self) -> bool:
-        self.told.append("attempt")
-        return self.has_messages
+    def wake(self) -> None:
+        self.woken += 1
 
-    def release(self) -> None:
-        self.told.append("release")
-
-    def refuse(self) -> None:
-        self.outage.refused(REFUSAL)
-        self.outage.all_answered()
+    def refuse(self, id: str = "a") -> int:
+        """Refuse a message, and return how many to send now."""
+        self.assertTrue(self.outage.refused(id, REFUSAL))
+        return self.outage.next_size()
 
     def wait(self) -> int:
-        """Return the seconds until the next attempt or the end."""
-        before = len(self.told)
+        """Return the seconds until it wakes its owner."""
+        woken = self.woken
         for seconds in range(1, 100):
             self.clock.advance(1)
-            if len(self.told) > before:
+            if self.woken > woken:
                 return seconds
         raise AssertionError("nothing happens")
 
     def test_delays(self) -> None:
-        """The delays grow to their limit, and begin anew with the next outage."""
+        """The delays between refused attempts grow to their limit, and begin anew each time."""
         for _ in range(2):
-            self.refuse()
-            delays = [self.wait()]
-            for _ in range(5):
-                self.refuse()
+            delays = []
+            for _ in range(6):
+                self.assertEqual(self.refuse(), 0)
+                self.assertEqual(self.outage.next_size(), 0)
                 delays.append(self.wait())
-            longest = int(LONGEST_DELAY_S)
-            self.assertEqual(delays, [int(FIRST_DELAY_S), 2, 4, longest, longest, longest])
-            self.outage.all_answered()
-            self.assertEqual(self.told, [REFUSAL, *["attempt"] * 6, "release"])
-            self.told.clear()
+                self.assertEqual(self.outage.next_size(), 1)
+            self.assertEqual(delays, [int(FIRST_DELAY_S), 2, 4, *[int(LONGEST_DELAY_S)] * 3])
+            self.outage.end()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_answers_that_are_late(self) -> None:
-        """The delay begins when all that was sent is answered, and only once."""
+    def test_sizes(self) -> None:
+        """Attempts without a refusal are twice as large each time; after a refusal, it is one."""
+        self.refuse()
+        self.wait()
+        sizes = []
+        for _ in range(4):
+            sizes.append(self.outage.next_size())
+            self.outage.stored("a")
+        self.outage.refused("b", REFUSAL)
+        self.assertEqual(self.outage.next_size(), 0)
+        self.assertEqual(self.wait(), FIRST_DELAY_S)
+        self.assertEqual((sizes, self.outage.next_size()), ([1, 2, 4, 8], 1))
+
+    def test_delay_after_a_success(self) -> None:
+        """The delays begin anew when a message was stored."""
         for _ in range(3):
-            self.outage.refused(REFUSAL)
-        self.clock.advance(10)
-        self.assertEqual(self.told, [REFUSAL])
-        self.outage.all_answered()
-        self.clock.advance(FIRST_DELAY_S / 2)
-        self.outage.all_answered()
-        self.clock.advance(FIRST_DELAY_S / 2)
-        self.assertEqual(self.told, [REFUSAL, "attempt"])
+            self.refuse()
+            self.wait()
+            self.outage.next_size()
+        self.outage.stored("a")
+        self.assertEqual(self.refuse("b"), 0)
+        self.assertEqual(self.wait(), FIRST_DELAY_S)
+
+    def test_stored_meanwhile(self) -> None:
+        """A receipt during the delay ends it."""
+        self.assertEqual(self.refuse(), 0)
+        self.outage.stored("a")
+        self.assertEqual(self.outage.next_size(), 1)
 
     def test_patience(self) -> None:
-        """After a minute, the last refusal is final."""
-        last = RequestError(ErrorCode.NOT_STORED, "the last")
+        """A minute after the last message that was stored, it is time to give up."""
         self.refuse()
-        self.clock.advance(FIRST_DELAY_S)
-        self.clock.advance(MAX_OUTAGE_S - FIRST_DELAY_S - 1)
-        self.refuse()
-        self.assertEqual(self.told, [REFUSAL, "attempt"])
-        self.wait()
-        self.outage.refused(last)
-        self.outage.all_answered()
-        self.assertEqual(self.told, [REFUSAL, "attempt", "attempt", last])
-        self.assertFalse(self.outage.is_on)
+        self.clock.advance(PATIENCE_S - 1)
+        self.outage.stored("b")
+        self.clock.advance(PATIENCE_S - 1)
+        self.assertFalse(self.outage.has_lost_patience)
+        woken = self.woken
+        self.clock.advance(1)
+        self.assertTrue(self.outage.has_lost_patience)
+        self.assertEqual(self.woken, woken + 1)
+
+    def test_last_tries(self) -> None:
+        """Messages that were never refused get a last try, whose refusal is final."""
+        self.refuse("a")
+        self.refuse("b")
+        self.outage.stored("b")
+        self.assertEqual(self.outage.give_up(["a", "b", "c"]), ["a"])
+        self.assertEqual((self.outage.is_on, self.outage.watches), (False, True))
+        self.outage.stored("b")
+        self.assertFalse(self.outage.refused("c", REFUSAL))
+        self.assertEqual((self.outage.is_on, self.outage.watches), (False, False))
+        self.assertTrue(self.outage.refused("c", REFUSAL))
+        self.assertTrue(self.outage.is_on)
+        self.outage.end()
         self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_nothing_left(self) -> None:
-        """An outage is over if no message is left for the next attempt."""
-        self.has_messages = False
-        self.refuse()
-        self.wait()
-        self.assertEqual(self.told, [REFUSAL, "attempt", "release"])
-        self.assertFalse(self.outage.is_on)
-
-    def test_stopped(self) -> None:
-        """A stopped outage makes no attempt."""
-        self.refuse()
-        self.outage.stop()
-        self.assertFalse(self.outage.is_on)
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_none(self) -> None:
-        """Answers without an outage change nothing."""
-        self.outage.all_answered()
-        self.assertEqual(self.told, [])
 
 
 class Held(ChatClient):
@@ -125,6 +129,9 @@ class Held(ChatClient):
 
     def messages_held(self, refusal: RequestError) -> None:
         self.factory.held.append(str(refusal))
+
+    def messages_released(self) -> None:
+        self.factory.held.append("released")
 
     def error_received(self, error: RequestError) -> None:
         self.factory.errors.append((error.code, error.ref))
@@ -182,7 +189,8 @@ class ByHandTests(LastingTests):
         turn(self.by_hand.peer)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, with a server that pings."""
+        """Let time pass, after a ping of the server."""
+        self.by_hand.peer.send(Message(MessageType.HEARTBEAT, Heartbeat(n=1), b"ping"))
         self.reactor.advance(seconds)
 
     def seqs(self, sending: Sequence[Deferred[Message]]) -> list[int | None]:
@@ -191,6 +199,7 @@ class ByHandTests(LastingTests):
 
     def test_waits(self) -> None:
         """Refused messages and those after them wait, and then go in their order."""
+        timers = len(self.reactor.getDelayedCalls())
         sending = self.send("a", "b", "c")
         self.assertEqual(self.sent(), ["a", "b", "c"])
         self.refuse("a")
@@ -204,10 +213,13 @@ class ByHandTests(LastingTests):
         for each in sending:
             self.assertNoResult(each)
         self.store("a")
-        self.assertEqual(self.sent(), ["b", "c", "d", "e"])
-        self.store("b", "c", "d", "e")
+        self.assertEqual(self.sent(), ["b", "c"])
+        self.store("b", "c")
+        self.assertEqual(self.sent(), ["d", "e"])
+        self.store("d", "e")
         self.assertEqual(self.seqs(sending), [1, 2, 3, 4, 5])
-        self.assertEqual(self.clients.held, ["not-stored: not now"])
+        self.assertEqual(self.clients.held, ["not-stored: not now", "released"])
+        self.assertEqual(len(self.reactor.getDelayedCalls()), timers)
 
     def test_waits_for_what_is_on_its_way(self) -> None:
         """The first attempt waits for the answers to all messages that were sent."""
@@ -236,10 +248,26 @@ class ByHandTests(LastingTests):
         self.assertEqual(self.sent(), ["b"])
         self.store("b")
         self.assertEqual(self.seqs(sending), [1, 2])
-        self.assertEqual(len(self.clients.held), 1)
+        self.assertEqual(len(self.clients.held), 2)
+
+    def test_one_at_a_time(self) -> None:
+        """A server that stores one message of each attempt gets about two for each."""
+        texts = [str(number) for number in range(40)]
+        sending = self.send(*texts)
+        self.refuse(*self.sent())
+        got = 0
+        while self.clients.progress.unconfirmed:
+            self.advance(FIRST_DELAY_S)
+            while sent := self.sent():
+                got += len(sent)
+                self.store(sent[0])
+                self.refuse(*sent[1:])
+        self.assertEqual(self.seqs(sending), [*range(1, 41)])
+        self.assertLess(got, 130)
+        self.assertEqual(self.clients.held, ["not-stored: not now", "released"])
 
     def test_another_answer(self) -> None:
-        """Any other answer to the attempt ends the outage; a refusal is the program's."""
+        """Another refusal is the program's, and the next attempt follows at once."""
         sending = self.send("a", "b")
         self.refuse("a", "b")
         self.sent()
@@ -250,27 +278,103 @@ class ByHandTests(LastingTests):
         self.assertEqual(self.sent(), ["b"])
 
     def test_patience(self) -> None:
-        """After a minute the refusal is final, for each message that waits."""
+        """After a minute, refused messages fail, and the others get a last try."""
+        sending = self.send("a", "b")
+        self.sent()
+        self.refuse("a", "b")
+        sending += self.send("c", "d")
+        sending[1].cancel()
+        self.failureResultOf(sending[1], CancelledError)
+        ready = self.service.when_ready_to_send()
+        for _ in range(int(PATIENCE_S) - 1):
+            self.advance(1)
+            self.refuse(*self.sent())
+        self.assertNoResult(sending[0])
+        self.advance(1)
+        self.assertEqual(self.sent(), ["c", "d"])
+        error = self.failureResultOf(sending[0], RequestError).value
+        self.assertEqual((error.code, error.ref), ("not-stored", "a"))
+        self.assertEqual(self.clients.errors, [("not-stored", "b")])
+        self.refuse("c")
+        self.store("d")
+        error = self.failureResultOf(sending[2], RequestError).value
+        self.assertEqual((error.code, error.ref), ("not-stored", "c"))
+        self.assertEqual(self.seqs(sending[3:]), [1])
+        self.assertEqual(self.clients.progress.unconfirmed, {})
+        self.successResultOf(ready)
+        self.assertEqual(len(self.clients.held), 1)
+
+    def test_ready_after_it(self) -> None:
+        """Whoever waits for few messages goes on when the outage gives up."""
+        for each in self.send(*(str(number) for number in range(READY_BELOW))):
+            each.addErrback(lambda _: None)
+        self.refuse(*self.sent())
+        ready = self.service.when_ready_to_send()
+        for _ in range(int(PATIENCE_S)):
+            self.assertNoResult(ready)
+            self.advance(1)
+            self.refuse(*self.sent())
+        self.successResultOf(ready)
+
+    def test_answer_that_never_comes(self) -> None:
+        """After a minute, one answer that never comes blocks nothing more."""
+        sending = self.send("never", "a", "b")
+        self.sent()
+        self.refuse("a")
+        sending += self.send("c")
+        self.store("b")
+        for _ in range(int(PATIENCE_S)):
+            self.assertNoResult(sending[1])
+            self.advance(1)
+        self.assertEqual(self.sent(), ["c"])
+        self.failureResultOf(sending[1], RequestError)
+        self.store("c", "never")
+        self.assertEqual(self.seqs([sending[0], sending[3]]), [3, 2])
+
+    def test_refused_again(self) -> None:
+        """A refusal of a message that waits changes nothing."""
         sending = self.send("a", "b")
         self.refuse("a", "b")
         sending += self.send("c")
-        sending[1].cancel()
-        self.failureResultOf(sending[1], CancelledError)
-        waited = 0.0
-        for delay_s in (1, 2, 4, *[8] * 7):
-            self.advance(delay_s)
-            waited += delay_s
-            self.assertNoResult(sending[0])
-            self.refuse("a")
-        self.assertGreaterEqual(waited, MAX_OUTAGE_S)
-        for id, each in zip("ac", sending[::2], strict=True):
-            error = self.failureResultOf(each, RequestError).value
-            self.assertEqual((error.code, error.ref), ("not-stored", id))
-        self.assertEqual(self.clients.errors, [("not-stored", "b")])
-        self.assertEqual(self.clients.progress.unconfirmed, {})
+        self.refuse("a", "c")
         self.sent()
-        self.send("d")[0].addErrback(lambda _: None)
-        self.assertEqual(self.sent(), ["d"])
+        self.advance(FIRST_DELAY_S)
+        for ids in ("a", "bc"):
+            self.assertEqual(self.sent(), [*ids])
+            self.store(*ids)
+        self.assertEqual(self.seqs(sending), [1, 2, 3])
+
+    def test_stored_after_all(self) -> None:
+        """A receipt for a message that waits counts, and the next attempt follows at once."""
+        sending = self.send("a")
+        self.refuse("a")
+        sending += self.send("b")
+        self.sent()
+        self.store("a")
+        self.assertEqual(self.sent(), ["b"])
+        self.store("b")
+        self.assertEqual(self.seqs(sending), [1, 2])
+
+    def test_too_large(self) -> None:
+        """A message that cannot be sent here fails when those behind it are sent."""
+        client = self.service.client
+        assert client is not None
+        sending = self.send("a")
+        self.refuse("a")
+        self.sent()
+        large = self.service.send(bytes(client.max_content + 1))
+        large.addErrback(lambda _: self.send("short"))
+        self.send("b", "c")
+        self.advance(FIRST_DELAY_S)
+        self.sent()
+        self.store("a")
+        sent = self.sent()
+        self.store(*sent)
+        sent += self.sent()
+        self.store(*sent)
+        sent += self.sent()
+        self.assertEqual(sent, ["b", "c", "short"])
+        self.assertEqual(self.seqs(sending), [1])
 
     def test_commands(self) -> None:
         """Commands are sent meanwhile, and their refusals are told at once."""
@@ -311,14 +415,50 @@ class ByHandTests(LastingTests):
         self.successResultOf(stopping)
 
     def test_stopped_in_vain(self) -> None:
-        """If the server still cannot store then, the messages fail with the goodbye."""
-        (sending,) = self.send("a")
+        """If the server still cannot store then, the messages fail with its refusal."""
+        sending = self.send("unanswered", "a")
+        self.sent()
         self.refuse("a")
+        sending += self.send("b")
         stopping = self.service.stopService()
         self.advance(RECEIPTS_S)
+        for each in sending[1:]:
+            self.assertEqual(self.failureResultOf(each, RequestError).value.code, "not-stored")
         self.by_hand.peer.transport.lose()
         self.successResultOf(stopping)
-        self.assertEqual(self.failureResultOf(sending, SessionEnded).value.code, "goodbye")
+        self.assertEqual(self.failureResultOf(sending[0], SessionEnded).value.code, "goodbye")
+
+    def test_stopped_when_stored(self) -> None:
+        """The goodbye follows at once when nothing waits any more."""
+        sending = self.send("a")
+        self.refuse("a")
+        stopping = self.service.stopService()
+        self.store("a")
+        self.assertEqual(self.seqs(sending), [1])
+        self.by_hand.peer.transport.lose()
+        self.successResultOf(stopping)
+
+    def test_own_patience(self) -> None:
+        """A service may have another patience, and none below 0."""
+        self.assertRaises(TypeError, ChatClientService, *self.made(), patience_s="1")
+        self.assertRaises(ConfigurationError, ChatClientService, *self.made(), patience_s=-1)
+        clients, endpoint = self.make_clients(), HandServer()
+        self.service = ChatClientService(self.reactor, endpoint, clients, patience_s=0)
+        self.service.startService()
+        welcome(endpoint.peer)
+        answer_commands(endpoint.peer, lambda _: {"conversations": []})
+        (sending,) = self.send("a")
+        self.reactor.advance(0)
+        error = Error(code=ErrorCode.NOT_STORED, message="not now", ref="a")
+        endpoint.peer.send(Message(MessageType.ERROR, error))
+        turn(endpoint.peer)
+        self.failureResultOf(sending, RequestError)
+        stopping = self.service.stopService()
+        endpoint.peer.transport.lose()
+        self.successResultOf(stopping)
+
+    def made(self) -> tuple[Any, ...]:
+        return self.reactor, HandServer(), self.make_clients()
 
 
 class BrokenStore(MemoryStore):
