@@ -93,8 +93,8 @@ class Progress:
         backlog: The senders that wait until fewer messages are without a receipt.
         inbox: The messages that the program has not taken yet; None if each connection has its own
             inbox.
-        knows_direct: Whether the client knows which direct messages its present name had before. If
-            not, earlier messages to that name are not news.
+        knows_direct: Whether the client knows which direct messages came before it took its
+            present name.
         was_connected: Whether there was a session before.
         gaps: How often messages were missed.
     """

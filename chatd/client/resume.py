@@ -137,12 +137,17 @@ def _join(client: Resumable, position: Position) -> Deferred[Joined]:
     )
 
 
-async def catch_up(client: Resumable, progress: Progress) -> None:
+async def catch_up(client: Resumable, progress: Progress, *, had_name: bool) -> None:
     """Fetch the missed direct messages.
+
+    If the client could not learn the places of its conversations in an earlier session, nobody
+    knows which messages are news. Then it tells that messages may be missing, and fetches none.
 
     Args:
         client: The client.
         progress: The client's positions in them.
+        had_name: Whether the client had its name in an earlier session. If not, the earlier
+            messages to that name are no news.
 
     Raises:
         SessionEnded: The session ended first.
@@ -160,6 +165,8 @@ async def catch_up(client: Resumable, progress: Progress) -> None:
         position = progress.direct.get(key)
         if position is None and not progress.knows_direct:
             progress.direct[key] = Position(key, *_standing(conversation))
+            if had_name:
+                client.tell_missed(None, conversation.other)
             continue
         if position is None:
             position = progress.direct[key] = Position(key, conversation.epoch, 0)

@@ -235,7 +235,7 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         if self._progress.is_kept:
             self._progress.direct.clear()
             self._progress.knows_direct = False
-            learnt = Deferred.fromCoroutine(catch_up(self, self._progress))
+            learnt = Deferred.fromCoroutine(catch_up(self, self._progress, had_name=False))
             learnt.addErrback(self._not_resumed)
 
     def _ask(self, id: str, message: Message, answer: Deferred[Any] | None = None) -> Deferred[Any]:
@@ -276,7 +276,7 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         await rejoin(self, progress, rooms)
         if progress.is_kept:
             self.factory.keep_name(self.name)
-            await catch_up(self, progress)
+            await catch_up(self, progress, had_name=progress.was_connected)
         progress.was_connected = True
         self._outbox.open()
 

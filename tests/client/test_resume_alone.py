@@ -142,10 +142,10 @@ class CatchUpTests(ResumeTests):
         page = self.page(direct("one"), direct("two", 2))
         client = HandClient([conversation], page)
         self.progress.knows_direct = True
-        self.run_with(catch_up(client, self.progress))
+        self.run_with(catch_up(client, self.progress, had_name=True))
         self.assertEqual(client.told, ["one", "two"])
         client, self.progress = HandClient([conversation]), Progress()
-        self.run_with(catch_up(client, self.progress))
+        self.run_with(catch_up(client, self.progress, had_name=False))
         self.assertEqual(client.told, [])
         self.assertTrue(self.progress.direct["bob"].is_at("e", 2, "two"))
 
@@ -155,7 +155,7 @@ class CatchUpTests(ResumeTests):
         again = History([direct("one"), direct("two", 2)], "e", False, recovered=False)
         client = HandClient([Conversation(other="bob", epoch="f", seq=9)], again, again)
         self.progress.knows_direct = True
-        self.run_with(catch_up(client, self.progress))
+        self.run_with(catch_up(client, self.progress, had_name=True))
         self.assertIn("does not advance", str(client.told[-1]))
 
     def test_nothing_missed(self) -> None:
@@ -163,14 +163,14 @@ class CatchUpTests(ResumeTests):
         self.progress.direct["bob"] = Position("bob", "e", 2, "two")
         client = HandClient([Conversation(other="bob", epoch="e", seq=2, last_id="two")])
         self.progress.knows_direct = True
-        self.run_with(catch_up(client, self.progress))
+        self.run_with(catch_up(client, self.progress, had_name=True))
         self.assertEqual([command for command, _ in client.asked], ["conversations"])
 
     def test_refused(self) -> None:
         """If the server lacks conversations, the program gets the error."""
         client = HandClient(REFUSED)
         self.progress.knows_direct = True
-        self.run_with(catch_up(client, self.progress))
+        self.run_with(catch_up(client, self.progress, had_name=True))
         self.assertEqual(client.told, [REFUSED])
 
 

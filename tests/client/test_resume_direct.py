@@ -222,7 +222,7 @@ class StoreTests(LastingTests):
         self.taken()
         self.network.lose()
         self.come_back()
-        self.assertEqual(self.taken(), [])
+        self.assertEqual((self.taken(), self.service.gaps), ([], 1))
         self.network.lose()
         self.say(self.bob, "for alicia again", to="alicia")
         self.come_back()
@@ -239,6 +239,29 @@ class StoreTests(LastingTests):
         delattr(self.store, "read")
         self.come_back()
         self.assertEqual(self.taken(), ["one", "two"])
+
+
+class UnknownPlacesTests(LastingTests):
+    """A first session in which the server cannot list the direct messages."""
+
+    def test_told(self) -> None:
+        """The client tells that messages of the meantime may be missing, and misses no others."""
+        store = SlowStore(unix_time=self.reactor.seconds)
+        self.network.restart(store=store)
+        bob = self.hand()
+        store.failure = StoreError("the disk is on fire")
+        self.service.startService()
+        self.network.accept()
+        store.failure = None
+        self.assertEqual((self.clients.errors, self.service.gaps), (["not-stored"], 0))
+        self.lose()
+        self.say(bob, "while away", to="alice")
+        self.come_back()
+        self.assertEqual((self.taken(), self.service.gaps), ([], 1))
+        self.lose()
+        self.say(bob, "later", to="alice")
+        self.come_back()
+        self.assertEqual((self.taken(), self.service.gaps), (["later"], 1))
 
 
 class BegunAnewTests(LastingTests):
