@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Any, cast
 
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import CancelledError, maybeDeferred
 from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
 
@@ -85,6 +85,8 @@ class Batch:
         self._window = LASTING_WINDOW if reconnects else WINDOW
         self._is_lasting = reconnects
         self._is_sending = False
+        self._is_interrupted = False
+        self._has_more = True
         self._status = Status.DONE
         self._tally = Tally()
         self._refusals = Refusals(complain)
@@ -160,6 +162,8 @@ class Batch:
             try:
                 await link.close()  # after a signal, too
             finally:
+                if self._is_interrupted and self._tally.waiting:
+                    self._complain(f"interrupted: {self._tally.report(has_more=self._has_more)}")
                 await self._close(lines, source, sink)
         return self._status
 
@@ -214,11 +218,14 @@ class Batch:
         self._is_sending = True
         self._room = self._room or client.room  # for all sessions of the link
         try:
-            has_more = await self._send_lines(link, lines, client.max_content)
+            self._has_more = await self._send_lines(link, lines, client.max_content)
+            await self._wait_while(lambda: link.end is None and self._tally.waiting > 0)
+        except CancelledError:  # a signal
+            self._is_interrupted = True
+            raise
         except ConfigurationError as error:  # the source is not UTF-8
             self._refuse(str(error))
             return
-        await self._wait_while(lambda: link.end is None and self._tally.waiting > 0)
         self._refusals.finish()
         why = None
         if not lines.is_writable:
@@ -226,7 +233,7 @@ class Batch:
         elif link.end is not None:
             self._status, why = explain(link.end, self._endpoint)
         if why is not None:
-            self._complain(f"{why}: {self._tally.report(has_more=has_more)}")
+            self._complain(f"{why}: {self._tally.report(has_more=self._has_more)}")
 
     async def _send_lines(self, link: Link, lines: StandardLines, max_content: int) -> bool:
         """Send lines until there are no more or the link is over.

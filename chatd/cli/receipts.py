@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -89,6 +89,10 @@ class Receipts:
             self._timer.start(0 if self.waiting else WAITING_S, self._tell_of_the_wait)
         try:
             await stopped
+        except CancelledError:
+            for receipt in list(self._sent_at):
+                receipt.cancel()
+            raise
         finally:
             self._timer.stop()
         return self._is_confirmed
@@ -109,13 +113,19 @@ class Receipts:
         if len(text) > MAX_REPEATED:
             text = f"{text[:MAX_REPEATED]}…"
         if isinstance(error, RequestError):
-            self._display.note(f"refused: {text} ({error.message})")
-        elif isinstance(error, SessionEnded):
+            self._display.note(f"refused: {text} ({error.message[:MAX_REPEATED]})")
+        elif isinstance(error, (SessionEnded, CancelledError)):
             self._is_confirmed = False
+            is_lost = isinstance(error, SessionEnded) and not error.is_clean
             if receipt in self._unsent:
                 self._display.note(f"not sent: {text} (there was no connection)")
             else:  # the message may have been delivered
-                self._display.note(f"not confirmed: {text} (the connection was lost)")
+                why = (
+                    "the connection was lost"
+                    if is_lost
+                    else "the server did not confirm it in time"
+                )
+                self._display.note(f"not confirmed: {text} ({why})")
         else:
             self._display.note(f"not sent: {text} ({error})")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
 
@@ -32,7 +32,7 @@ from chatd.cli.roomstates import RoomStates
 from chatd.cli.window import Window
 from chatd.client.results import Joined, PersonInfo
 from chatd.client.service import ChatClientService
-from chatd.errors import LocalProtocolError, RequestError, SessionEnded
+from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
 from chatd.wire.messages import Message
 
 __all__ = ["Talk"]
@@ -316,7 +316,14 @@ class Talk:
     async def leave(self) -> bool:
         """Stop the service, which waits a while for the receipts; return whether all came."""
         is_connected = self.is_connected
-        return await self.receipts.wait(self.service.stopService(), is_connected=is_connected)
+        stopped = self.service.stopService()
+        try:
+            return await self.receipts.wait(stopped, is_connected=is_connected)
+        except CancelledError:  # Ctrl+C ends the wait
+            client = self.service.client
+            if client is not None and client.is_active:
+                client.end_session(ErrorCode.GOODBYE, "the client is leaving")
+            raise
 
     # Showing
 

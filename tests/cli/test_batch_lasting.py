@@ -13,6 +13,7 @@ from chatd.cli.status import Status
 from chatd.client.endpoints import client_endpoint
 from tests.cli.cases import BatchCase, Gated, Listed
 from tests.cli.wiring import ENDPOINT, run_until_done
+from tests.fakes.brokenstore import BrokenStore
 
 
 class Mute(Listed):
@@ -115,6 +116,42 @@ class ReconnectTests(BatchCase):
         self.assertEqual(self.end(done), Status.DONE)
         self.assertEqual(self.reactor.server.heard, lines)
         self.assertEqual(self.complaints, [])
+
+    def test_interrupted(self):
+        """After a signal, an error names the lines that have no receipt, and the next."""
+        ends: list[Any] = []
+        done = self.begin(b"one\n", is_open=True).addErrback(ends.append)
+        done.cancel()
+        self.reactor.pass_until(lambda: ends)
+        self.assertIsNotNone(ends[0].check(CancelledError))
+        self.assertEqual(
+            self.complaints,
+            [
+                "interrupted: no line is confirmed, line 1 was sent but not confirmed, "
+                "the next is line 2"
+            ],
+        )
+
+    def test_outage(self):
+        """While the server cannot store, lines wait for minutes, and none is lost."""
+        store = BrokenStore()
+        store.is_broken = True
+        done = self.begin(b"one\ntwo\n", server=Listed, store=store)
+        for _ in range(300):
+            self.reactor.advance(1)
+            self.reactor.settle()
+        self.assertNoResult(done)
+        store.is_broken = False
+        self.assertEqual(self.end(done), Status.DONE)
+        self.assertEqual(self.complaints, [])
+        self.assertEqual(
+            self.streams.written[1:],
+            [
+                "* your messages wait, and are sent again: the server cannot store the message "
+                "now; try again later (not-stored)",
+                *("alice: one", "alice: two", "* the server stores messages again"),
+            ],
+        )
 
     def test_stored_without_a_receipt(self):
         """The server does not store again a line that it had stored."""

@@ -521,7 +521,28 @@ class KeptTests(TalkCase):
         self.come_back()
         self.lose(alice)
         self.successResultOf(alice.leave())
-        self.assertIn("* not confirmed: hello (the connection was lost)", alice.lines)
+        self.assertIn("* not confirmed: hello (the server did not confirm it in time)", alice.lines)
+
+    def test_impatient(self):
+        """Ctrl+C ends the wait: the client shows each message without a receipt, and leaves."""
+        self.reactor = CommandReactor(Silent)
+        alice = self.talker("alice")
+        alice.type("one")
+        alice.type("two")
+        leaving = Deferred.fromCoroutine(alice.talk.leave())
+        self.reactor.settle()
+        self.assertNoResult(leaving)
+        leaving.cancel()
+        self.reactor.settle()
+        self.failureResultOf(leaving, CancelledError)
+        self.assertEqual(
+            alice.lines,
+            [
+                f"* not confirmed: {text} (the server did not confirm it in time)"
+                for text in ("one", "two")
+            ],
+        )
+        self.assertEqual(self.reactor.server.sessions, {})
 
     def test_never_confirmed(self):
         """So is a message without a receipt when the server ends the session for good."""

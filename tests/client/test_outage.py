@@ -15,11 +15,10 @@ from chatd.client.client import RECEIPTS_S, ChatClient
 from chatd.client.factory import ChatClientFactory
 from chatd.client.outage import FIRST_DELAY_S, LONGEST_DELAY_S, PATIENCE_S, Outage
 from chatd.client.service import ChatClientService
-from chatd.errors import ConfigurationError, ErrorCode, RequestError, SessionEnded, StoreError
-from chatd.storage.memory import MemoryStore
-from chatd.storage.values import Entry, Outcome
+from chatd.errors import ConfigurationError, ErrorCode, RequestError, SessionEnded
 from chatd.wire.messages import Error, Heartbeat, Message, MessageType
 from tests.client.cases import ClientCase
+from tests.fakes.brokenstore import BrokenStore
 from tests.fakes.handserver import HandServer, answer_commands, said, turn, welcome
 from tests.fakes.networks import RETRY_S, LastingTests
 
@@ -459,22 +458,6 @@ class ByHandTests(LastingTests):
 
     def made(self) -> tuple[Any, ...]:
         return self.reactor, HandServer(), self.make_clients()
-
-
-class BrokenStore(MemoryStore):
-    """A store that can be broken.
-
-    Attributes:
-        is_broken: Whether it fails to store.
-    """
-
-    is_broken = False
-
-    async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
-        """Store messages, or fail."""
-        if self.is_broken:
-            raise StoreError("the disk is full")
-        return await super().append(entries)
 
 
 class BrokenStoreTests(LastingTests):

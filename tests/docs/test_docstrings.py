@@ -31,7 +31,7 @@ FOR_USERS = {
     *("make_public", "people", "rename", "topic", "unban", "uninvite", "who"),
     # Hooks, and the end
     *("abort", "ended", "error_received", "established", "event_received"),
-    *("message_received", "messages_held", "messages_missed", "room_joined"),
+    *("message_received", "messages_held", "messages_missed", "messages_released", "room_joined"),
 }
 """What the page lists of a client."""
 
