@@ -116,7 +116,6 @@ class Outage:
         """Let messages go on."""
         self.is_on = self.has_lost_patience = self._was_refused = self._was_stored = False
         self._refused.clear()
-        self._size = 1
         self._patience.stop()
         self._delay.stop()
 

@@ -127,7 +127,7 @@ class Outbox:
     def settle(self) -> None:
         """Send the next messages of an outage, or end it, at the end of a turn."""
         outage = self._outage
-        while outage.is_on and self._is_open:
+        while outage.is_on:
             if outage.has_lost_patience:
                 self._give_up()
             elif self._answers.unconfirmed:
@@ -147,8 +147,7 @@ class Outbox:
             self._tell(self._refuse(self._waiting(), refusal))
 
     def close(self) -> None:
-        """Send nothing more in this session."""
-        self._is_open = False
+        """Send nothing more in this session: it is over."""
         self._outage.end()
 
     def _waiting(self) -> list[str]:

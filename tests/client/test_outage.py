@@ -15,7 +15,13 @@ from chatd.client.client import RECEIPTS_S, ChatClient
 from chatd.client.factory import ChatClientFactory
 from chatd.client.outage import FIRST_DELAY_S, LONGEST_DELAY_S, PATIENCE_S, Outage
 from chatd.client.service import ChatClientService
-from chatd.errors import ConfigurationError, ErrorCode, RequestError, SessionEnded
+from chatd.errors import (
+    ConfigurationError,
+    ErrorCode,
+    LocalProtocolError,
+    RequestError,
+    SessionEnded,
+)
 from chatd.wire.messages import Error, Heartbeat, Message, MessageType
 from tests.client.cases import ClientCase
 from tests.fakes.brokenstore import BrokenStore
@@ -118,6 +124,8 @@ class OutageTests(SynchronousTestCase):
         self.assertTrue(self.outage.refused("c", REFUSAL))
         self.assertTrue(self.outage.is_on)
         self.outage.end()
+        self.refuse("a")
+        self.assertEqual(self.outage.give_up(["a", "c"]), ["a"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
@@ -285,17 +293,18 @@ class ByHandTests(LastingTests):
         sending[1].cancel()
         self.failureResultOf(sending[1], CancelledError)
         ready = self.service.when_ready_to_send()
+        sending[0].addErrback(lambda failure: self.send("again") and failure)
         for _ in range(int(PATIENCE_S) - 1):
             self.advance(1)
             self.refuse(*self.sent())
         self.assertNoResult(sending[0])
         self.advance(1)
-        self.assertEqual(self.sent(), ["c", "d"])
+        self.assertEqual(self.sent(), ["c", "d", "again"])
         error = self.failureResultOf(sending[0], RequestError).value
         self.assertEqual((error.code, error.ref), ("not-stored", "a"))
         self.assertEqual(self.clients.errors, [("not-stored", "b")])
         self.refuse("c")
-        self.store("d")
+        self.store("d", "again")
         error = self.failureResultOf(sending[2], RequestError).value
         self.assertEqual((error.code, error.ref), ("not-stored", "c"))
         self.assertEqual(self.seqs(sending[3:]), [1])
@@ -354,10 +363,19 @@ class ByHandTests(LastingTests):
         self.store("b")
         self.assertEqual(self.seqs(sending), [1, 2])
 
+    def test_only_too_large(self) -> None:
+        """If none of the messages that wait can be sent here, the outage is over."""
+        client: Any = self.service.client
+        self.send("a")
+        self.refuse("a")
+        large = self.service.send(bytes(client.max_content + 1))
+        self.store("a")
+        self.failureResultOf(large, LocalProtocolError)
+        self.assertEqual(self.clients.held, ["not-stored: not now", "released"])
+
     def test_too_large(self) -> None:
         """A message that cannot be sent here fails when those behind it are sent."""
-        client = self.service.client
-        assert client is not None
+        client: Any = self.service.client
         sending = self.send("a")
         self.refuse("a")
         self.sent()
