@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,9 +11,10 @@ from chatd.backplane.redis.packing import pack, unpack
 from chatd.storage.values import Entry, Outcome, Stored, repeat
 from chatd.wire.messages import MESSAGE_TYPE, Message
 
-__all__ = ["Batch", "batches_of"]
+__all__ = ["Batch", "Key", "batches_of"]
 
-Key = tuple[str, str]  # author and id
+Key = tuple[str, str]
+"""What identifies a message of a stream: the author and the id."""
 
 
 class Batch:
@@ -37,6 +38,11 @@ class Batch:
             self._entries[key] = entry
             self._bytes += len(entry.content)
 
+    @property
+    def keys(self) -> Collection[Key]:
+        """The keys of the messages."""
+        return self._entries.keys()
+
     def args(self) -> list[Any]:
         """Return the arguments of `append.lua` for these entries."""
         packed = [pack(entry) for entry in self._entries.values()]
@@ -47,19 +53,28 @@ class Batch:
             *(kept for _, kept in packed),
         ]
 
-    def answered(self, first: int, time: float, repeats: Sequence[Sequence[Any]]) -> int:
+    def answered(
+        self,
+        first: int,
+        time: float,
+        repeats: Sequence[Sequence[Any]],
+        untold: Collection[Key] = (),
+    ) -> int:
         """Take the answer, and return the place of the last new message, or `first - 1`.
 
         Args:
             first: The place of the first new message.
             time: The time of the new messages.
             repeats: The number of each entry that is not new, its place and the kept message.
+            untold: The messages that count as new also if Redis has them; see `Untold`.
         """
         earlier = {number: (element, place) for number, place, element in repeats}
         seq = first - 1
         for number, (key, entry) in enumerate(self._entries.items(), 1):
             if number in earlier:
-                self._messages[key] = unpack(*earlier[number])
+                kept = self._messages[key] = unpack(*earlier[number])
+                if key in untold and isinstance(repeat(entry, kept), Stored):
+                    self._new.add(key)
                 continue
             seq += 1
             header = msgspec.structs.replace(entry.header, seq=seq, time=time)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -10,13 +10,14 @@ from twisted.internet.defer import Deferred
 from chatd.backplane.interface import IBackplaneListener
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.attachment import Attachment
-from chatd.backplane.redis.batch import batches_of
-from chatd.backplane.redis.connections import all_of
+from chatd.backplane.redis.batch import Batch, batches_of
+from chatd.backplane.redis.connections import LostError, all_of
 from chatd.backplane.redis.directmessages import DirectMessages
 from chatd.backplane.redis.link import Link
 from chatd.backplane.redis.openrooms import OpenRoom, OpenRooms, read_head
 from chatd.backplane.redis.packing import unpack
 from chatd.backplane.redis.script import load
+from chatd.backplane.redis.untold import Untold
 from chatd.errors import StoreError
 from chatd.storage.paging import read_page
 from chatd.storage.streamkeys import is_room
@@ -58,6 +59,7 @@ class Streams:
         self._retention = retention
         self._rooms = OpenRooms(link.node, self._heard_by, self._fill, event)
         self._direct = DirectMessages(self._heard_by, self._fill)
+        self._untold = Untold()
         self._released: set[str] = set()  # not known to Redis yet
 
     async def attach(self, attachment: Attachment) -> None:
@@ -119,16 +121,27 @@ class Streams:
         for stream, batch in batches.items():
             args += stream, self._position(stream), *batch.args()
         names = [keys.key("m", stream) for stream in batches]
-        time, streams, work = await attachment.call(_APPEND, names, args)
+        try:
+            time, streams, work = await attachment.call(_APPEND, names, args)
+        except StoreError as error:
+            if isinstance(error.__cause__, LostError):
+                self._note_untold(batches)
+            raise
         self._link.saw_work(work)
         stamp = float(time)
         for (stream, batch), reply in zip(batches.items(), streams, strict=True):
             epoch, first, told_from, told, repeats = reply
-            last = batch.answered(first, stamp, repeats)
+            untold = self._untold.take(stream, batch.keys)
+            last = batch.answered(first, stamp, repeats, untold)
             if told_from:
                 self._rooms.told(stream, epoch.decode(), told_from, told)
                 self._rooms.appended(stream, epoch.decode(), last)
         return [batches[entry.stream].outcome(entry) for entry in entries]
+
+    def _note_untold(self, batches: Mapping[str, Batch]) -> None:
+        for stream, batch in batches.items():
+            if not is_room(stream):
+                self._untold.add(stream, batch.keys)
 
     async def read(
         self,
