@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 from twisted.internet.defer import Deferred, TimeoutError, succeed
@@ -36,6 +36,7 @@ from chatd.storage.values import Durability
 
 __all__ = ["Link", "Part"]
 
+T = TypeVar("T")
 _LEAVE = load("leave")
 _MOST_QUESTIONS = 4  # so Redis is never idle for want of a question, and never far behind
 
@@ -157,22 +158,26 @@ class Link:
             raise self._waiting.error()
         return self._attachment
 
-    async def attached_again(self, error: StoreError) -> Attachment:
-        """Return the attachment with which to repeat a call whose connection was lost.
+    async def repeat_if_lost(self, run: Callable[[Attachment], Awaitable[T]]) -> T:
+        """Run a function of the attachment, and once more if its connection is lost meanwhile.
 
         Args:
-            error: The error of the call.
+            run: What can be done twice, because it only reads, or Redis knows what it has done.
 
         Raises:
-            StoreError: The call failed for another reason; or the link was lost for so long that
-                the lease ended, and the call may be out of date; or see `attached`.
+            StoreError: It failed for another reason, or again; or the link was lost for so long
+                that the lease ended, and the call may be out of date; or see `attached`.
         """
-        if not isinstance(error.__cause__, LostError):
-            raise error
         attachment = await self.attached()
-        if not attachment.had_lease:
-            raise error
-        return attachment
+        try:
+            return await run(attachment)
+        except StoreError as error:
+            if not isinstance(error.__cause__, LostError):
+                raise
+            attachment = await self.attached()
+            if not attachment.had_lease:
+                raise
+        return await run(attachment)
 
     def cast(self, script: Script, names: Sequence[str] = (), args: Iterable[Any] = ()) -> None:
         """Run a script in the order of the calls, without an answer; a failure is logged."""

@@ -60,7 +60,9 @@ class Names:
         """See `IBackplane`."""
         if not names:
             return []
-        found = await self._link.call(_FIND, args=names)
+        found = await self._link.repeat_if_lost(  # an append waits for it
+            lambda attachment: attachment.call(_FIND, args=names)
+        )
         return [
             Found(name.decode(), sessions, (number, text.decode()) if text else None)
             for name, sessions, number, text in found

@@ -108,12 +108,8 @@ class Streams:
         """See `IMessageStore`."""
         if not entries:
             return []
-        attachment = await self._link.attached()
-        try:
-            return await self._append(attachment, entries)
-        except StoreError as error:
-            attachment = await self._link.attached_again(error)
-        return await self._append(attachment, entries)  # Redis knows the ids of what it has stored
+        # Redis knows the ids of what it has stored.
+        return await self._link.repeat_if_lost(lambda attachment: self._append(attachment, entries))
 
     async def _append(self, attachment: Attachment, entries: Sequence[Entry]) -> list[Outcome]:
         batches = batches_of(entries)

@@ -121,6 +121,66 @@ class WaitingTests(LinkCase):
         self.close()
 
 
+class RepeatedTests(LinkCase):
+    """What may be done twice, because it only reads, or Redis knows what it has done."""
+
+    def setUp(self):
+        super().setUp()
+        self.link.start()
+
+    def begin(self):
+        return Deferred.fromCoroutine(
+            self.link.repeat_if_lost(lambda attachment: attachment.call(SCRIPT))
+        )
+
+    def lose(self):
+        self.link.attachment.end("for a test")
+        self.server.answer(LostError("Lost connection"))
+
+    def times(self):
+        return self.server.names().count("privaterooms")
+
+    def test_lost(self):
+        """It is done again at the next attachment if the connection was lost."""
+        self.server.held = {"privaterooms"}
+        done = self.begin()
+        self.lose()
+        self.assertNoResult(done)
+        self.clock.advance(0.1)
+        self.server.answer("done")
+        self.assertEqual((self.successResultOf(done), self.times()), ("done", 2))
+        self.close()
+
+    def test_lost_again(self):
+        """It is done twice at most."""
+        self.server.held = {"privaterooms"}
+        done = self.begin()
+        for _ in range(2):
+            self.lose()
+            self.clock.advance(0.1)
+        self.failureResultOf(done, StoreError)
+        self.assertEqual(self.times(), 2)
+        self.close()
+
+    def test_refused(self):
+        """It is not done again if Redis refused it."""
+        self.server.answers["privaterooms"] = RefusedError("OOM no memory")
+        self.failureResultOf(self.begin(), StoreError)
+        self.assertEqual(self.times(), 1)
+        self.close()
+
+    def test_lease_over(self):
+        """It is not done again if the lease has ended meanwhile, since it may be out of date."""
+        self.server.held = {"privaterooms"}
+        done = self.begin()
+        self.server.answers["attach"] = [0, [], 0]
+        self.lose()
+        self.clock.advance(0.1)
+        error = self.failureResultOf(done, StoreError).value
+        self.assertEqual((str(error), self.times()), ("Lost connection", 1))
+        self.close()
+
+
 class QuestionTests(LinkCase):
     def ask(self, *args):
         return Deferred.fromCoroutine(self.link.ask(SCRIPT, (), args))

@@ -73,8 +73,9 @@ async def test_refused(redis, attach):
 
 
 @pytest.mark.parametrize("is_sent", [False, True])
-async def test_sessions(redis, is_sent):
-    """The receiver gets a direct message once whose append was cut, and its author the receipt."""
+@pytest.mark.parametrize("script", ["find", "append"])
+async def test_sessions(redis, script, is_sent):
+    """A direct message reaches its receiver once, and has a receipt, wherever the link is cut."""
     from twisted.internet import reactor
 
     store = make_backplane(redis, fold=fold)
@@ -84,7 +85,7 @@ async def test_sessions(redis, is_sent):
             for name in ("ann", "bob")
         ]
         await ann.send("one", to="bob")
-        cut_at(store, "append", is_sent=is_sent)
+        cut_at(store, script, is_sent=is_sent)
         assert (await ann.send("two", to="bob")).seq == 2
         assert (await ann.send("three", to="bob")).seq == 3
         await bob.until_got("three")
