@@ -27,8 +27,8 @@ class Heartbeat:
         interval_s: The time between two beats.
         beat: Renews the lease of the attachment, which sends a probe, and does the work of a beat.
         beat_failed: Called with the failure of a beat; then the attachment ends.
-        silent: Called with an attachment that is silent, to end it, and with the length of the
-            silence in seconds.
+        silent: Called with an attachment that is silent, to end it, and with the seconds for which
+            it has answered no command: 0 if only the subscription is silent.
     """
 
     def __init__(
@@ -46,10 +46,11 @@ class Heartbeat:
         self._silent = silent
         self._next: IDelayedCall | None = None
         self._unheard = 0
+        self._unanswered = 0
 
     def start(self, attachment: Attachment) -> None:
         """Begin to beat for an attachment."""
-        self._unheard = 0
+        self._unheard = self._unanswered = 0
         self._beat_later(attachment)
 
     def stop(self) -> None:
@@ -61,14 +62,19 @@ class Heartbeat:
         """Note that the subscription works."""
         self._unheard = 0
 
+    def heard_answer(self) -> None:
+        """Note that commands are answered."""
+        self._unanswered = 0
+
     def _beat_later(self, attachment: Attachment) -> None:
         self._next = self._reactor.callLater(self._interval_s, self._beat, attachment)
 
     def _beat(self, attachment: Attachment) -> None:
         if self._unheard >= _UNHEARD:
-            self._silent(attachment, self._unheard * self._interval_s)
+            self._silent(attachment, min(self._unheard, self._unanswered) * self._interval_s)
             return
         self._unheard += 1
+        self._unanswered += 1
         self._beat_later(attachment)
         done = Deferred.fromCoroutine(self._do_beat(attachment))
         done.addErrback(self._failed, attachment)

@@ -334,7 +334,9 @@ class Link:
     # Heartbeats and pushes
 
     async def _beat(self, attachment: Attachment) -> None:
-        self._tell_others(await attachment.renew_lease(self.times.lease_ms))
+        others = await attachment.renew_lease(self.times.lease_ms)
+        self._heartbeat.heard_answer()
+        self._tell_others(others)
         for beat in self.beats:
             await beat(attachment)
 
@@ -342,7 +344,7 @@ class Link:
         self._log_unexpected("a heartbeat of the backplane failed", failure)
 
     def _silent(self, attachment: Attachment, silent_s: float) -> None:
-        """End an attachment, for which calls have waited already."""
+        """End an attachment; for the silence of its commands, calls have waited already."""
         reason = "the backplane is silent"
         self._waiting.lost(reason, silent_s)
         attachment.end(reason)

@@ -65,7 +65,7 @@ class WaitingTests(LinkCase):
         """After a silence that ends the link, calls fail at once until it works again."""
         self.link.start()
         self.server.hears_probes = False
-        self.server.silent = {"privaterooms"}
+        self.server.silent = {"privaterooms", "renew"}
         self.server.refusals = 3
         call = self.call()
         self.clock.pump([self.link.times.heartbeat_s] * 3)
@@ -75,6 +75,35 @@ class WaitingTests(LinkCase):
         self.clock.pump([0.1] * 20)
         self.assertEqual(self.successResultOf(self.call()), 1)
         self.assertNoResult(call)
+        self.close()
+
+    def test_silent_subscription(self):
+        """If commands were answered until now, calls wait as with any loss."""
+        self.link.start()
+        self.server.hears_probes = False
+        self.server.refusals = 1000
+        self.clock.pump([self.link.times.heartbeat_s] * 3)
+        self.assertIsNone(self.link.attachment)
+        call = self.call()
+        self.clock.pump([0.5] * 9)
+        self.assertNoResult(call)
+        self.clock.advance(0.5)
+        self.failureResultOf(call, StoreError)
+        self.close()
+
+    def test_silent_in_part(self):
+        """The patience counts from the beginning of the silence of the commands."""
+        self.link.start()
+        self.server.hears_probes = False
+        self.server.refusals = 1000
+        self.clock.advance(self.link.times.heartbeat_s)
+        self.server.silent = {"renew"}
+        self.clock.pump([self.link.times.heartbeat_s] * 2)
+        call = self.call()
+        self.clock.pump([0.5] * 4)
+        self.assertNoResult(call)
+        self.clock.advance(0.5)
+        self.failureResultOf(call, StoreError)
         self.close()
 
     def test_cast(self):
