@@ -273,7 +273,8 @@ class Link:
 
     def _offer(self, attachment: Attachment) -> None:
         self._waiting.release()
-        if self._attachment is not attachment:  # it ended meanwhile
+        if self._attachment is not attachment:  # it ended meanwhile, which is a loss of its own
+            self._waiting.lost(self._waiting.reason)
             raise StoreError(self._waiting.reason)
         self._is_up = True
         self._heartbeat.start(attachment)

@@ -61,6 +61,37 @@ class WaitingTests(LinkCase):
         self.assertEqual(self.successResultOf(call), 1)
         self.close()
 
+    def test_patience_anew(self):
+        """After a loss that was shorter, the next loss has its whole patience."""
+        self.link.start()
+        self.server.refusals = 1
+        self.link.attachment.end("for a test")
+        self.clock.pump([0.5] * 4)
+        self.assertEqual(self.successResultOf(self.call()), 1)
+        self.server.refusals = 1000
+        self.link.attachment.end("for a test")
+        call = self.call()
+        self.clock.pump([0.5] * 9)
+        self.assertNoResult(call)
+        self.clock.advance(0.5)
+        self.failureResultOf(call, StoreError)
+        self.close()
+
+    def test_lost_with_the_first_call(self):
+        """An attachment that ends with a call that waited is a loss, from which calls wait."""
+        first = Deferred.fromCoroutine(self.link.attached())
+        first.addCallback(lambda attachment: attachment.end("for a test"))
+        self.link.start()
+        self.server.refusals = 1000
+        self.successResultOf(first)
+        self.clock.pump([0.5] * 8)
+        call = self.call()
+        self.clock.pump([0.5])
+        self.assertNoResult(call)
+        self.clock.advance(0.5)
+        self.failureResultOf(call, StoreError)
+        self.close()
+
     def test_silence(self):
         """After a silence that ends the link, calls fail at once until it works again."""
         self.link.start()
