@@ -77,8 +77,8 @@ class GroupCommit(Generic[M]):
         self._arrived: list[Pending[M]] = []
         self._crowd: FairOrder[Pending[M]] = FairOrder()  # these arrived before `_arrived`
         self._under_way: list[Pending[M]] = []  # the messages of the present transaction
-        # How many messages were ever added, put in the fair order or a transaction, and stored; and
-        # the callbacks with the number of messages that must be stored first.
+        # How many messages were ever added, put in the fair order or a transaction, and put in a
+        # transaction; and the callbacks with the number of messages that must be stored first.
         self._said = 0
         self._taken = 0
         self._done = 0
@@ -117,12 +117,12 @@ class GroupCommit(Generic[M]):
         try:
             while self._arrived or self._crowd.items:
                 batch = self._under_way = self._take_batch()
-                taken = self._done + sum(len(pending.entries) for pending in batch)
+                # Counted first: a store whose work is cancelled must not keep callbacks for ever.
+                self._done += sum(len(pending.entries) for pending in batch)
                 if self._may_refuse:
                     batch = self._refuse_marked(batch)
                 if batch:
                     await self._store(batch)
-                self._done = taken
                 while self._then and self._then[0][0] <= self._done:
                     self._then.popleft()[1]()
         finally:
@@ -141,8 +141,14 @@ class GroupCommit(Generic[M]):
         except Exception as error:  # from any store: authors must get their answers
             self._failed(error)
             outcomes = list(map(_not_stored, entries))
-            self._mark_behind(batch)
-        self._stored(batch, outcomes)
+            self._mark_behind(batch)  # not what an author says once it hears of the refusal
+        self._report(batch, outcomes)
+
+    def _report(self, batch: Sequence[Pending[M]], outcomes: Sequence[Outcome]) -> None:
+        try:
+            self._stored(batch, outcomes)
+        except Exception as error:  # the later messages must get their answers all the same
+            self._failed(error)
 
     def _mark_behind(self, failed: Sequence[Pending[M]]) -> None:
         """Mark the runs of the same authors that wait."""
@@ -154,8 +160,9 @@ class GroupCommit(Generic[M]):
     def _refuse_marked(self, batch: Sequence[Pending[M]]) -> list[Pending[M]]:
         """Refuse the marked runs, and return the others."""
         refused = [pending for pending in batch if pending.is_refused]
-        entries = [entry for pending in refused for entry in pending.entries]
-        self._stored(refused, list(map(_not_stored, entries)))
+        if refused:
+            entries = [entry for pending in refused for entry in pending.entries]
+            self._report(refused, list(map(_not_stored, entries)))
         return [pending for pending in batch if not pending.is_refused]
 
     def _take_batch(self) -> list[Pending[M]]:
