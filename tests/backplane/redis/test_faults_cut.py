@@ -6,10 +6,10 @@ import pytest
 
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.connections import Commands
-from chatd.backplane.redis.script import loaded
 from chatd.backplane.redis.times import Times
 from chatd.errors import StoreError
 from tests.backplane.redis.consistency import check_lobby
+from tests.backplane.redis.cuts import name_of
 from tests.storage.stores import LOBBY, entries
 
 pytestmark = pytest.mark.slow
@@ -75,15 +75,6 @@ class CutDial:
 
         protocol._send = send_or_cut
         return protocol
-
-
-def name_of(arguments):
-    """Return the name of a command, or of the script that it runs."""
-    names = {script.sha: script.name for script in loaded()}
-    command, *rest = arguments
-    if command == "EVALSHA":
-        return names[rest[0]]
-    return command.decode() if isinstance(command, bytes) else command
 
 
 async def repeated(call, *args, **options):

@@ -10,31 +10,11 @@ from chatd.backplane.redis.untold import MAX_UNTOLD, Untold
 from chatd.chat.names import fold
 from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.testing import running_server
+from tests.backplane.redis.cuts import cut_at
 from tests.backplane.redis.nodes import make_backplane
-from tests.backplane.redis.test_chat import Recorder
-from tests.backplane.redis.test_faults_cut import name_of
+from tests.backplane.redis.recorder import Recorder
 from tests.integration.sessions import KEY
 from tests.storage.stores import DIRECT, LOBBY, entries, entry
-
-
-def cut_at(backplane, script, *, is_sent):
-    """Cut the connection for commands at a script, before or after Redis gets it."""
-    commands = backplane.link.attachment.commands
-    send = commands._send
-
-    def abort(_=None):
-        commands.transport.abortConnection()
-
-    def send_or_cut(*arguments):
-        if name_of(arguments) != script:
-            send(*arguments)
-        elif is_sent:
-            commands.dataReceived = abort
-            send(*arguments)
-        else:
-            abort()
-
-    commands._send = send_or_cut
 
 
 @pytest.mark.parametrize("is_sent", [False, True])
