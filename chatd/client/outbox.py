@@ -144,6 +144,7 @@ class Outbox:
         """Fail the messages that wait for the server's store: the session is about to end."""
         refusal = self._outage.refusal
         if self._outage.is_on and refusal is not None:
+            self._outage.end()
             self._tell(self._refuse(self._waiting(), refusal))
 
     def close(self) -> None:

@@ -441,6 +441,8 @@ class ByHandTests(LastingTests):
         self.advance(RECEIPTS_S)
         for each in sending[1:]:
             self.assertEqual(self.failureResultOf(each, RequestError).value.code, "not-stored")
+        self.reactor.advance(0)
+        self.assertEqual(self.clients.held, ["not-stored: not now"])
         self.by_hand.peer.transport.lose()
         self.successResultOf(stopping)
         self.assertEqual(self.failureResultOf(sending[0], SessionEnded).value.code, "goodbye")
