@@ -61,6 +61,8 @@ class GroupCommit(Generic[M]):
         stored: Called with the runs of a transaction, and the outcome of each of their messages.
         failed: Called with the error when the store fails.
         start: Runs a coroutine; see `Start`.
+        works: Called with False when transactions begin to fail, and with True when one succeeds
+            again.
     """
 
     def __init__(
@@ -69,11 +71,14 @@ class GroupCommit(Generic[M]):
         stored: Callable[[Sequence[Pending[M]], Sequence[Outcome]], None],
         failed: Callable[[Exception], None],
         start: Start,
+        works: Callable[[bool], None],
     ) -> None:
         self._append = append
         self._stored = stored
         self._failed = failed
         self._start = start
+        self._works = works
+        self._is_working = True  # as far as the last transaction tells
         self._arrived: list[Pending[M]] = []
         self._crowd: FairOrder[Pending[M]] = FairOrder()  # these arrived before `_arrived`
         self._under_way: list[Pending[M]] = []  # the messages of the present transaction
@@ -141,8 +146,16 @@ class GroupCommit(Generic[M]):
         except Exception as error:  # from any store: authors must get their answers
             self._failed(error)
             outcomes = list(map(_not_stored, entries))
+            self._note_state(works=False)
             self._mark_behind(batch)  # not what an author says once it hears of the refusal
+        else:
+            self._note_state(works=True)
         self._report(batch, outcomes)
+
+    def _note_state(self, *, works: bool) -> None:
+        if works is not self._is_working:
+            self._is_working = works
+            self._works(works)
 
     def _report(self, batch: Sequence[Pending[M]], outcomes: Sequence[Outcome]) -> None:
         try:

@@ -35,6 +35,8 @@ class Hub(Generic[M]):
         start: Runs a coroutine; see `chatd.chat.commits.Start`.
         failed: Called with the error when the store or a delivery fails.
         unix_time: Returns the time of messages, in Unix seconds.
+        store_works: Called when the store begins to fail, and when it works again; see
+            `chatd.chat.commits.GroupCommit`.
 
     Attributes:
         roster: The members and the rooms.
@@ -49,10 +51,11 @@ class Hub(Generic[M]):
         failed: Callable[[Exception], None],
         *,
         unix_time: Callable[[], float],
+        store_works: Callable[[bool], None],
     ) -> None:
         self.roster = roster
         self.commits: GroupCommit[M] = GroupCommit(
-            roster.shared.append, self._stored, failed, start
+            roster.shared.append, self._stored, failed, start, store_works
         )
         self.unix_time = unix_time
         self._delivery = delivery

@@ -144,7 +144,14 @@ class Engine(Generic[S]):
             share=lambda roster: share(store, roster, bans, start),
             has_accounts=has_accounts,
         )
-        self.hub: Hub[S] = Hub(roster, delivery, start, self.failures.failed, unix_time=unix_time)
+        self.hub: Hub[S] = Hub(
+            roster,
+            delivery,
+            start,
+            self.failures.failed,
+            unix_time=unix_time,
+            store_works=self.failures.store_works,
+        )
         # An outage is over then, so the log has its failures before those of another outage.
         listen(
             self.hub, bans, self.link_patience, start, self.failures.failed, self.failures.finish

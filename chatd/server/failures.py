@@ -54,6 +54,8 @@ class FailureLog:
         self._unlogged: dict[str, _Unlogged] = {}
         self._others = _Unlogged()
         self._timer = Timer(clock)
+        self._is_untold = False  # that the store works again
+        self._told_at = -QUIET_S
 
     def store_failed(self, error: Exception) -> None:
         """Log a failure of the store, or count it if the same was logged a short time ago.
@@ -71,10 +73,27 @@ class FailureLog:
             self._unlogged[text] = _Unlogged()
             self.log.error("the store failed: {error}", error=error)
 
-    def finish(self) -> None:
-        """Log now how many failures of the store were counted and not logged.
+    def store_works(self, works: bool) -> None:
+        """Log that the store stores again, after the failures that were counted until now.
 
-        The lines are warnings, and say how long ago the last failure was: they are no news.
+        A minute has one such line at most, and another at its end: else a store that fails now and
+        then would add lines with each message.
+
+        Args:
+            works: Whether it works again; else it has begun to fail.
+        """
+        self._is_untold = works
+        if not works:
+            return
+        if self._clock.seconds() - self._told_at >= QUIET_S:
+            self.finish()
+        elif not self._timer.is_running:
+            self._timer.start(QUIET_S, self.finish)
+
+    def finish(self) -> None:
+        """Log now what was not logged: failures of the store that were counted, and their end.
+
+        The lines about failures are warnings, and say how long ago the last was: they are no news.
         """
         self._timer.stop()
         unlogged, self._unlogged = self._unlogged, {}
@@ -83,17 +102,21 @@ class FailureLog:
         for text, each in unlogged.items():
             if each.count:
                 self.log.warn(
-                    "the store failed again: {text} ({count} more, the last {ago:.0f} s ago)",
+                    "past failures of the store: {text} ({count} more, the last {ago:.0f} s ago)",
                     text=text,
                     count=each.count,
                     ago=now - each.last_at,
                 )
         if others.count:
             self.log.warn(
-                "the store failed in other ways: {count} times, the last {ago:.0f} s ago",
+                "past failures of the store: {count} of other kinds, the last {ago:.0f} s ago",
                 count=others.count,
                 ago=now - others.last_at,
             )
+        if self._is_untold:
+            self._is_untold = False
+            self._told_at = now
+            self.log.info("the store works again")
 
     def failed(self, error: BaseException | None) -> None:
         """Log that a message could not be stored or delivered."""

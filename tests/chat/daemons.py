@@ -40,6 +40,7 @@ class Daemon:
             chat.start,
             chat.store_failures.append,
             unix_time=lambda: chat.now,
+            store_works=chat.store_states.append,
         )
         self.commands = Commands(
             self.roster,

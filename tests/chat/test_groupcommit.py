@@ -21,8 +21,9 @@ class GroupCommitTests(SynchronousTestCase):
         self.crashes: list[BaseException] = []
         self.reports: list[list[tuple[str, bool]]] = []
         self.called: list[str] = []
+        self.states: list[bool] = []
         self.commits: GroupCommit[Any] = GroupCommit(
-            self.append, self.stored, self.failures.append, self.begin
+            self.append, self.stored, self.failures.append, self.begin, self.states.append
         )
 
     def at_report(self):
@@ -128,3 +129,18 @@ class GroupCommitTests(SynchronousTestCase):
             self.waiting.pop().callback(None)
         refused = [[("1", False)], [("2", False)]]
         self.assertEqual(self.reports, [*refused, [("3", True)], [("4", True)]])
+
+    def test_works_again(self):
+        """It is told once when transactions begin to fail, and once when one succeeds again."""
+        told = []
+        full, bug = StoreError("full"), ValueError("a bug")
+        for error in (None, full, bug, None, None, full):
+            self.say("1")
+            self.commits.begin()
+            if error is None:
+                self.waiting.pop().callback(None)
+            else:
+                self.waiting.pop().errback(error)
+            told.append(list(self.states))
+            self.states.clear()
+        self.assertEqual(told, [[], [False], [], [True], [], [False]])

@@ -44,6 +44,7 @@ class Chat:
         self.store = store_class(retention, unix_time=lambda: self.now)
         self.delivery = Recorder()
         self.store_failures: list[Any] = []
+        self.store_states: list[bool] = []
         self.failures: list[Any] = []
         self.notes: list[Any] = []
         self.saved: list[Any] = []

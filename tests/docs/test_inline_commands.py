@@ -151,10 +151,11 @@ TEXTS = {
     "the peer on ENDPOINT has gone",
     "the store does not close, and the daemon ends without it",
     "messages in URL (durability: DURABILITY)",
-    "the store failed again: REASON (NUMBER more, the last SECONDS s ago)",
-    "the store failed in other ways: NUMBER times, the last SECONDS s ago",
+    "past failures of the store: NUMBER of other kinds, the last SECONDS s ago",
+    "past failures of the store: REASON (NUMBER more, the last SECONDS s ago)",
     "the store failed: REASON",
     "the store was closed with a fault: REASON",
+    "the store works again",
     "the tables of PATH were updated from version NUMBER to NUMBER",
     "there are no accounts: anyone who takes the name NAME may kick and ban; …",
 }

@@ -44,7 +44,7 @@ class StoreFailureTests(SynchronousTestCase):
         self.assertEqual(self.logged("full"), [])
         with capturedLogs() as events:
             self.clock.advance(1)
-        again = "the store failed again: full (500 more, the last 1 s ago)"
+        again = "past failures of the store: full (500 more, the last 1 s ago)"
         self.assertEqual([formatEvent(event) for event in events], [again])
         self.assertEqual(self.logged("full"), ["the store failed: full"])
 
@@ -62,8 +62,8 @@ class StoreFailureTests(SynchronousTestCase):
         self.assertEqual(
             self.summary(),
             [
-                "the store failed again: full (2 more, the last 60 s ago)",
-                "the store failed again: locked (2 more, the last 60 s ago)",
+                "past failures of the store: full (2 more, the last 60 s ago)",
+                "past failures of the store: locked (2 more, the last 60 s ago)",
             ],
         )
 
@@ -72,8 +72,51 @@ class StoreFailureTests(SynchronousTestCase):
         texts = [f"fault {number}" for number in range(MAX_TEXTS + 3)]
         self.assertEqual(len(self.logged(*texts)), MAX_TEXTS)
         self.assertEqual(
-            self.summary(), ["the store failed in other ways: 3 times, the last 60 s ago"]
+            self.summary(), ["past failures of the store: 3 of other kinds, the last 60 s ago"]
         )
+
+    def told(self, *states: bool) -> list[str]:
+        """Let the store begin to fail, or work again, and return the lines of the log."""
+        with capturedLogs() as events:
+            for works in states:
+                if not works:
+                    self.failures.store_failed(StoreError("full"))
+                self.failures.store_works(works)
+        return [formatEvent(event) for event in events]
+
+    def test_works_again(self) -> None:
+        """When the store works again, the log says so once, after all that was counted."""
+        self.logged("full", "full")
+        self.failures.store_works(False)
+        with capturedLogs() as events:
+            self.failures.store_works(True)
+        past = "past failures of the store: full (1 more, the last 0 s ago)"
+        self.assertEqual([formatEvent(event) for event in events], [past, "the store works again"])
+        self.assertEqual(events[-1]["log_level"], LogLevel.info)
+        self.assertEqual(self.summary(), [])
+        self.logged("damaged")  # such as a read, which says nothing of transactions
+        self.assertEqual(self.summary(), [])
+        self.assertEqual(self.told(False), ["the store failed: full"])
+
+    def test_now_and_then(self) -> None:
+        """A store that fails now and then has few lines a minute; the last is true."""
+        failed, works = "the store failed: full", "the store works again"
+        self.assertEqual(self.told(*[False, True] * 50), [failed, works, failed])
+        past = "past failures of the store: full (48 more, the last 60 s ago)"
+        self.assertEqual(self.summary(), [past, works])
+        self.assertEqual(self.told(False, True, False), [failed])
+        past = "past failures of the store: full (1 more, the last 60 s ago)"
+        self.assertEqual(self.summary(), [past])
+        self.assertEqual(self.told(True), [works])
+
+    def test_unlogged_failure(self) -> None:
+        """The end of a failure that was logged elsewhere has its line within a minute, too."""
+        self.told(False, True)
+        self.summary()
+        self.failures.store_works(True)
+        self.failures.store_works(False)
+        self.assertEqual(self.told(True), [])
+        self.assertEqual(self.summary(), ["the store works again"])
 
     def test_end(self) -> None:
         """A server that shuts down logs the number at once, and leaves no call behind."""
@@ -83,6 +126,6 @@ class StoreFailureTests(SynchronousTestCase):
         with capturedLogs() as events:
             self.successResultOf(factory.shut_down())
         self.assertIn(
-            "the store failed again: full (1 more, the last 0 s ago)", map(formatEvent, events)
+            "past failures of the store: full (1 more, the last 0 s ago)", map(formatEvent, events)
         )
         self.assertEqual(self.clock.getDelayedCalls(), [])
