@@ -75,9 +75,14 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=False, tags=["quick"])
 def quick(session: nox.Session) -> None:
-    """Run the tests of single modules, without slow ones and long searches, on some processors."""
+    """Run the tests of single modules on some processors, without the searches and other slow ones.
+
+    Tests that need a Redis server are slow, too.
+    """
+    chosen = ("--ignore=tests/backplane/redis", "-k", f"not ({SEARCHES} or OverRedis)")
     parallel = ("--numprocesses", "auto", "--maxprocesses", "4")
-    session.run(*QUICK, "-m", "not slow and not benchmark", *parallel, *session.posargs)
+    marked = ("-m", "not slow and not benchmark")
+    session.run(*PYTEST, *NOT_QUICK, *chosen, *marked, *parallel, *session.posargs)
 
 
 @nox.session(python=False, tags=["ci"])

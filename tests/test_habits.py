@@ -103,8 +103,12 @@ class SessionTests(SynchronousTestCase):
                 self.assertNotIn("install", ast.unparse(each))
         text = " ".join(CONTRIBUTING.read_text().split())
         listed = "the quick checks: style, spelling, types, and the tests of single modules"
-        self.assertIn(f"{listed} without the long searches and without those with", text)
-        self.assertIn('"not slow and not benchmark"', NOXFILE.read_text())
+        self.assertIn(
+            f"{listed} without the long searches, without those with the marker `slow`,", text
+        )
+        self.assertIn("and without those that need a Redis server", text)
+        for left_out in ('"not slow and not benchmark"', "--ignore=tests/backplane/redis"):
+            self.assertIn(left_out, NOXFILE.read_text())
 
     def test_passed_on(self):
         """The programs know the options that CONTRIBUTING.md passes on to them."""
