@@ -115,6 +115,7 @@ def _bans_in(text: bytes) -> list[Ban]:
         ValueError: The text is not JSON, or it is not a list of bans.
     """
     try:
+        text.decode()  # msgspec's error for other text differs between its versions
         msgspec.json.decode(text)  # first: with a type, an incomplete text has only a wrong type
         return msgspec.json.decode(text, type=list[Ban])
     except UnicodeDecodeError as error:
