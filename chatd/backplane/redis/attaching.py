@@ -51,6 +51,7 @@ class Attacher:
         self._unix_time = unix_time
         self._pushed = pushed
         self._ended = ended
+        self._may_have_lost_lease = True  # since the last attachment that was offered
         self._seen = Seen()
         self._work = 0  # apart from `_seen`, since it changes at each append
 
@@ -90,12 +91,19 @@ class Attacher:
             ended=self._ended,
         )
 
+    def offered(self) -> None:
+        """Note that the node's parts agree with Redis: a lease that was lost does not matter."""
+        self._may_have_lost_lease = False
+
     async def take_lease(self, attachment: Attachment, length_ms: int) -> dict[str, bytes]:
         """Take the node's lease, and return the details of the other nodes.
 
         Raises:
             StoreError: There is another generation meanwhile, or Redis does not answer.
         """
+        had_lost, self._may_have_lost_lease = self._may_have_lost_lease, True  # until it answers
         self._work, others = await attachment.take_lease(length_ms, self._details())
+        self._may_have_lost_lease = had_lost or not attachment.had_lease
+        attachment.had_lease = not self._may_have_lost_lease
         self._seen = Seen(attachment.generation, attachment.run_id)
         return others

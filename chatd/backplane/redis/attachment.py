@@ -42,7 +42,8 @@ class Attachment:
         ended: Called with the attachment and the reason, once, when the attachment ends.
 
     Attributes:
-        had_lease: Whether the node's lease had not ended before; known once the lease is taken.
+        had_lease: Whether the node's lease had not ended since the last offered attachment; known
+            once the lease is taken.
     """
 
     def __init__(

@@ -277,6 +277,7 @@ class Link:
             self._waiting.lost(self._waiting.reason)
             raise StoreError(self._waiting.reason)
         self._is_up = True
+        self._attacher.offered()
         self._heartbeat.start(attachment)
         self._attempts.succeeded()
         self._outage.end()

@@ -240,6 +240,62 @@ class RepeatedTests(LinkCase):
         self.assertEqual((str(error), self.times()), ("Lost connection", 1))
         self.close()
 
+    def test_lease_over_in_vain(self):
+        """So it is if the attempt that took a new lease failed after that."""
+        part = FailingPart()
+        self.link.parts.append(part)
+        self.server.held = {"privaterooms"}
+        done = self.begin()
+        part.failures = 1
+        self.server.answers["attach"] = [0, [], 0]
+        self.lose()
+        self.clock.advance(0.1)
+        del self.server.answers["attach"]
+        self.clock.pump([0.1] * 10)
+        self.assertEqual(part.had_lease, [False, False])
+        self.failureResultOf(done, StoreError)
+        self.lose()
+        self.clock.pump([0.1] * 10)
+        self.assertEqual(part.had_lease, [False, False, True])
+        self.close()
+
+    def test_lease_unknown(self):
+        """So it is if the answer about the lease was lost."""
+        part = FailingPart()
+        self.server.held = {"privaterooms"}
+        self.link.parts.append(part)
+        done = self.begin()
+        self.server.answers["attach"] = LostError("Lost connection")
+        self.lose()
+        self.clock.advance(0.1)
+        del self.server.answers["attach"]
+        self.clock.pump([0.1] * 10)
+        self.assertEqual(part.had_lease, [False])
+        self.failureResultOf(done, StoreError)
+        self.close()
+
+
+class FailingPart:
+    """A part that fails at some attachments, and records whether each had the lease.
+
+    Attributes:
+        failures: How often it fails yet.
+        had_lease: Whether each attachment had the lease.
+    """
+
+    def __init__(self):
+        self.failures = 0
+        self.had_lease = []
+
+    async def attach(self, attachment):
+        self.had_lease.append(attachment.had_lease)
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("for a test")
+
+    async def leave(self, attachment):
+        pass
+
 
 class QuestionTests(LinkCase):
     def ask(self, *args):
