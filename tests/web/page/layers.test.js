@@ -23,7 +23,7 @@ const LAYERS = {
       "lists",
       "options",
     ],
-    ...["outage", "progress", "requests", "resume", "resumption", "sending"],
+    ...["outage", "pending", "progress", "requests", "resume", "resumption", "sending"],
   ],
 };
 const modules = readdirSync(LIBRARY)

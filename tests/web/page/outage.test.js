@@ -4,97 +4,115 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { Type } from "../../../chatd/web/page/chatd/messages.js";
-import { back, established, settled, start } from "./clients.js";
+import { back, established, settled } from "./clients.js";
+import { attempt, confirm, inOutage, nothing, pass, refuse, refuseFor, sends } from "./outages.js";
 import { nextState } from "./peer.js";
 
-const MESSAGE = "the store does not work now";
-
-/** Refuse a message. */
-function refuseFor(code, peer, ref) {
-  return peer.send(Type.ERROR, { code, message: MESSAGE, ref });
-}
-
-/** Refuse a message as a server does whose store fails; the client sends nothing at once. */
-async function refuse(peer, ref) {
-  await refuseFor("not-stored", peer, ref);
-  await settled(peer);
-}
-
-/** Check which messages a client sends next. */
-async function sends(peer, ...ids) {
-  for (const id of ids) {
-    const { type, header } = await peer.next();
-    assert.deepEqual([type, header.id], [Type.MESSAGE, id]);
-  }
-}
-
-/** Let time pass, in which a client sends nothing but pongs. */
-async function pass({ clock }, peer, seconds) {
-  await settled(peer);
-  for (let left = seconds; left > 0; left -= 5) {
-    clock.advance(Math.min(5, left));
-    await settled(peer);
-  }
-}
-
-/** Wait for the next attempt, which must be after so many seconds and with the given message. */
-async function attempt(started, peer, seconds, id) {
-  await pass(started, peer, seconds - 0.1);
-  started.clock.advance(0.1);
-  await sends(peer, id);
-  await settled(peer);
-}
-
-/** Confirm messages. */
-async function confirm(peer, ...ids) {
-  for (const [index, id] of ids.entries()) await peer.say("alice", index + 1, id, { id });
-}
-
-/** A client whose message `a` is refused, and which holds the others; and what becomes of them. */
-async function inOutage(held, options) {
-  const started = await established(options);
-  const { client, peer } = started;
-  const receipts = { a: client.send("a", { id: "a" }) };
-  await sends(peer, "a");
-  await refuse(peer, "a");
-  for (const id of held) receipts[id] = client.send(id, { id });
-  await settled(peer); // with a pong, and no message before it
-  return { ...started, receipts };
-}
-
 describe("a store that fails", () => {
-  for (const options of [{}, { reconnect: false }]) {
-    test(`a refused message is tried again, later each time, ${JSON.stringify(options)}`, async () => {
-      const started = await inOutage([], options);
-      const { client, peer, receipts, events } = started;
-      for (const seconds of [1, 2, 4, 8, 8]) {
-        await attempt(started, peer, seconds, "a");
-        await refuse(peer, "a");
-        assert.equal(client.unconfirmed, 1);
-      }
-      await attempt(started, peer, 8, "a");
-      await confirm(peer, "a");
-      assert.deepEqual(await receipts.a, { id: "a", seq: 1, time: 1750000001 });
-      assert.deepEqual(
-        events.filter(([type]) => type === "error" || type === "state"),
-        [["state", { state: "open" }]],
-      );
-    });
-  }
-
-  test("one message alone is tried, and the others follow in their order", async () => {
-    const started = await inOutage(["b", "c"]);
-    const { client, peer, receipts } = started;
-    await attempt(started, peer, 1, "a");
-    receipts.d = client.send("d", { id: "d" });
-    await settled(peer);
+  test("a refused message is tried again, later each time", async () => {
+    const started = await inOutage([]);
+    const { client, peer, receipts, events } = started;
+    for (const seconds of [1, 2, 4, 8, 8]) {
+      await attempt(started, peer, seconds, "a");
+      await refuse(peer, "a");
+      assert.equal(client.unconfirmed, 1);
+    }
+    await attempt(started, peer, 8, "a");
     await confirm(peer, "a");
-    await sends(peer, "b", "c", "d");
-    await confirm(peer, "a", "b", "c", "d");
-    const { seq } = await receipts.d;
-    assert.equal(seq, 4);
-    receipts.e = client.send("e", { id: "e" });
-    await sends(peer, "e");
+    assert.deepEqual(await receipts.a, { id: "a", seq: 1, time: 1750000001 });
+    const told = events.filter(([type]) => type === "error" || type === "state");
+    assert.deepEqual(told, [["state", { state: "open" }]]);
+  });
+
+  test("attempts double until none waits, and what was sent meanwhile comes last", async () => {
+    const started = await inOutage(["b", "c", "d", "e"]);
+    const { client, clock, peer, receipts } = started;
+    await attempt(started, peer, 1, "a");
+    receipts.f = client.send("f", { id: "f" });
+    await nothing(peer);
+    await confirm(peer, "a");
+    await sends(peer, "b", "c");
+    await confirm(peer, "b");
+    await nothing(peer); // one answer is missing
+    await confirm(peer, "c");
+    await sends(peer, "d", "e", "f");
+    receipts.g = client.send("g", { id: "g" });
+    await nothing(peer); // until the outage is over
+    await confirm(peer, "d", "e", "f");
+    await sends(peer, "g");
+    await confirm(peer, "g");
+    assert.equal((await receipts.g).id, "g");
+    void client.send("h", { id: "h" });
+    await sends(peer, "h");
+    await settled(peer);
+    assert.equal(clock.waiting.length, 1); // the heartbeat
+  });
+
+  test("a thousand messages take ten attempts", async () => {
+    const ids = Array.from({ length: 999 }, (_, n) => `${n}`);
+    const started = await inOutage(ids);
+    const { client, peer } = started;
+    await attempt(started, peer, 1, "a");
+    await confirm(peer, "a");
+    const sizes = [1];
+    for (let next = 0; next < ids.length;) {
+      const size = Math.min(2 ** sizes.length, ids.length - next);
+      const batch = ids.slice(next, next + size);
+      await sends(peer, ...batch);
+      await nothing(peer);
+      await confirm(peer, ...batch);
+      sizes.push(size);
+      next += size;
+    }
+    await settled(peer);
+    assert.deepEqual([sizes.length, client.unconfirmed], [10, 0]);
+  });
+
+  test("a server that stores one message of each attempt gets few, in one outage", async () => {
+    const ids = Array.from({ length: 20 }, (_, n) => `${n}`);
+    const started = await inOutage(ids);
+    const { client, clock, peer } = started;
+    const waiting = ["a", ...ids];
+    let total = waiting.length;
+    let count = 0;
+    for (let size = 1; waiting.length > 0; size = 3 - size) {
+      if (size === 1) {
+        await pass(started, peer, 0.9);
+        clock.advance(0.1);
+      }
+      const [stored, ...refused] = waiting.slice(0, size);
+      await sends(peer, stored, ...refused);
+      await nothing(peer);
+      count += 1 + refused.length;
+      await confirm(peer, stored);
+      for (const id of refused) await refuse(peer, id);
+      waiting.shift();
+      if (waiting.length !== 10 || total > 21) continue;
+      waiting.push("late");
+      total += 1;
+      void client.send("late", { id: "late" });
+    }
+    await settled(peer);
+    assert.deepEqual([client.unconfirmed, clock.waiting.length], [0, 1]);
+    assert.ok(count > total && count <= 2 * total, `${count}`);
+  });
+
+  test("an attempt that stores something is followed by a second, and the next by two", async () => {
+    const started = await inOutage(["b", "c", "d"]);
+    const { peer } = started;
+    for (const seconds of [1, 2, 4]) {
+      await attempt(started, peer, seconds, "a");
+      if (seconds < 4) await refuse(peer, "a");
+    }
+    await confirm(peer, "a");
+    await sends(peer, "b", "c");
+    await confirm(peer, "b");
+    await refuse(peer, "c");
+    await attempt(started, peer, 1, "c");
+    await confirm(peer, "c");
+    await sends(peer, "d");
+    await refuse(peer, "d");
+    await attempt(started, peer, 2, "d");
   });
 
   test("the order is kept over several refusals", async () => {
@@ -103,18 +121,19 @@ describe("a store that fails", () => {
     for (const id of ["a", "b", "c"]) void client.send(id, { id });
     await sends(peer, "a", "b", "c");
     for (const id of ["b", "a", "c"]) await refuse(peer, id);
-    await settled(peer);
     void client.send("d", { id: "d" });
     await attempt(started, peer, 1, "a");
     await refuse(peer, "a");
     await attempt(started, peer, 2, "a");
     await confirm(peer, "a");
-    await sends(peer, "b", "c", "d");
-    for (const id of ["b", "c", "d"]) await refuse(peer, id);
+    await sends(peer, "b", "c");
+    for (const id of ["c", "b"]) await refuse(peer, id);
     void client.send("e", { id: "e" });
-    await attempt(started, peer, 1, "b");
-    await confirm(peer, "a", "b");
-    await sends(peer, "c", "d", "e");
+    await attempt(started, peer, 2, "b");
+    await confirm(peer, "b");
+    await sends(peer, "c", "d");
+    await confirm(peer, "c", "d");
+    await sends(peer, "e");
   });
 
   test("commands and pings go on meanwhile", async () => {
@@ -135,23 +154,31 @@ describe("a store that fails", () => {
     await sends(peer, "a");
   });
 
-  test("the wait begins when each sent message has its answer", async () => {
+  test("the delay begins when each sent message has its answer", async () => {
     const started = await established();
     const { client, peer } = started;
     for (const id of ["a", "b", "c"]) void client.send(id, { id });
     await sends(peer, "a", "b", "c");
-    await refuse(peer, "a");
+    await refuse(peer, "b");
     await pass(started, peer, 10);
-    await confirm(peer, "a", "b"); // `a` was stored after all
+    await confirm(peer, "a");
     await pass(started, peer, 10);
     await refuseFor("not-in-room", peer, "c");
-    await settled(peer);
-    void client.send("d", { id: "d" });
-    await attempt(started, peer, 1, "d");
+    await attempt(started, peer, 1, "b");
   });
-});
 
-describe("the end of an outage", () => {
+  test("without `reconnect`, each refusal is told at once", async () => {
+    const { client, clock, peer } = await established({ reconnect: false });
+    for (const id of ["a", "b"]) {
+      const refused = client.send(id, { id });
+      await sends(peer, id);
+      await refuseFor("not-stored", peer, id);
+      await assert.rejects(refused, { code: "not-stored", ref: id, retry: true, retryAfter: 5 });
+    }
+    await settled(peer);
+    assert.deepEqual([client.unconfirmed, client.state, clock.waiting], [0, "open", [5]]);
+  });
+
   test("another refusal of the tried message goes to the program, and the others are sent", async () => {
     const started = await inOutage(["b", "c"]);
     const { peer, receipts } = started;
@@ -160,48 +187,9 @@ describe("the end of an outage", () => {
     await assert.rejects(receipts.a, { code: "not-in-room" });
     await sends(peer, "b", "c");
   });
+});
 
-  test("after a minute of refusals, all that wait are refused, and the next is sent", async () => {
-    const started = await inOutage(["b", "c"]);
-    const { client, peer, receipts } = started;
-    for (const seconds of [1, 2, 4, 8, 8, 8, 8, 8, 8]) {
-      await attempt(started, peer, seconds, "a");
-      await refuse(peer, "a");
-    }
-    await attempt(started, peer, 8, "a");
-    assert.equal(client.unconfirmed, 3);
-    await refuse(peer, "a");
-    for (const [ref, receipt] of Object.entries(receipts)) {
-      const retryAfter = 5;
-      const message = MESSAGE;
-      await assert.rejects(receipt, { code: "not-stored", message, ref, retry: true, retryAfter });
-    }
-    assert.deepEqual([client.unconfirmed, client.state], [0, "open"]);
-    receipts.d = client.send("d", { id: "d" });
-    await sends(peer, "d");
-    await refuse(peer, "d");
-    await attempt(started, peer, 1, "d"); // another outage, with its own minute
-  });
-
-  test("after a minute, the answers to what is on its way are awaited first", async () => {
-    const started = await established();
-    const { client, peer } = started;
-    const [first, second, third] = ["a", "b", "c"].map((id) => client.send(id, { id }));
-    await sends(peer, "a", "b", "c");
-    await refuse(peer, "a");
-    await pass(started, peer, 60);
-    const held = client.send("d", { id: "d" });
-    await refuse(peer, "b");
-    assert.equal(client.unconfirmed, 4);
-    await confirm(peer, "c");
-    assert.equal((await third).seq, 1);
-    for (const refused of [first, second, held]) {
-      await assert.rejects(refused, { code: "not-stored" });
-    }
-    void client.send("e", { id: "e" });
-    await sends(peer, "e");
-  });
-
+describe("the end of a session in an outage", () => {
   test("a new session sends all again, and has no outage", async () => {
     const started = await inOutage(["b"]);
     const { clock, client, peer } = started;
@@ -228,95 +216,45 @@ describe("the end of an outage", () => {
     await sends(again, "a", "b", "c");
   });
 
-  test("a lost session that is not to come back refuses what waited", async () => {
-    const { client, clock, peer, receipts } = await inOutage(["b"], { reconnect: false });
-    peer.drop();
-    for (const receipt of Object.values(receipts)) {
-      await assert.rejects(receipt, { code: "connection-lost" });
-    }
-    assert.deepEqual([client.state, clock.waiting], ["ended", []]);
-  });
-});
-
-describe("the end of a client in an outage", () => {
-  test("it waits for the receipts of the messages that are held", async () => {
+  test("a goodbye waits for the receipts of the messages that wait", async () => {
     const started = await inOutage(["b"]);
     const { client, clock, peer, receipts } = started;
     const closed = client.close();
     await attempt(started, peer, 1, "a");
     await confirm(peer, "a");
     await sends(peer, "b");
-    await confirm(peer, "a", "b");
-    assert.equal((await receipts.b).seq, 2);
+    await confirm(peer, "b");
+    assert.equal((await receipts.b).id, "b");
     assert.equal((await peer.next()).header.code, "goodbye");
     await closed;
     assert.deepEqual(clock.waiting, []);
   });
 
-  test("after 5 seconds, they are lost, and no timer is left", async () => {
-    const started = await inOutage(["b"]);
+  test("after 5 seconds, what waits was refused, what has no answer is lost", async () => {
+    const started = await inOutage(["b", "c", "d"]);
     const { client, clock, peer, receipts } = started;
+    await attempt(started, peer, 1, "a");
+    await confirm(peer, "a");
+    await sends(peer, "b", "c");
+    await refuse(peer, "b");
     const closed = client.close();
-    for (const seconds of [1, 2]) {
-      await attempt(started, peer, seconds, "a");
-      await refuse(peer, "a");
+    await settled(peer);
+    clock.advance(5);
+    for (const ref of ["b", "d"]) {
+      await assert.rejects(receipts[ref], { code: "not-stored", ref, retry: true, retryAfter: 5 });
     }
-    clock.advance(2);
-    for (const receipt of Object.values(receipts)) {
-      await assert.rejects(receipt, { code: "goodbye" });
-    }
+    await assert.rejects(receipts.c, { code: "goodbye" });
     assert.equal((await peer.next()).header.code, "goodbye");
     await closed;
-    assert.deepEqual(clock.waiting, []);
-  });
-});
-
-describe("answers that make no sense", () => {
-  test("a refusal of a message that is held changes nothing", async () => {
-    const started = await inOutage(["b"]);
-    const { client, peer } = started;
-    await refuse(peer, "b");
-    await refuse(peer, "a");
-    await attempt(started, peer, 1, "a");
-    await refuse(peer, "b");
-    assert.equal(client.unconfirmed, 2);
-    await refuse(peer, "a");
-    await attempt(started, peer, 2, "a");
+    assert.deepEqual([client.unconfirmed, clock.waiting], [0, []]);
   });
 
-  test("a refusal of a message that another session sent keeps it for this one", async () => {
-    const started = await established();
-    const { client, peer } = started;
-    void client.send("a", { id: "a" });
-    await sends(peer, "a");
-    const again = await back(started);
-    await refuseFor("not-stored", again, "a");
-    await again.answerConversations();
-    await sends(again, "a");
-  });
-
-  test("if none waits any more, the outage is over", async () => {
-    const started = await inOutage([]);
-    const { client, peer, receipts } = started;
-    await confirm(peer, "a");
-    await receipts.a;
-    await pass(started, peer, 1);
-    for (const id of ["b", "c"]) void client.send(id, { id });
-    await sends(peer, "b", "c");
-  });
-
-  test("a message that is too large for the server is refused, and the next is tried", async () => {
-    const { client, clock, network } = start();
-    const peer = await network.nextPeer();
-    await peer.establish({ init: { max_content: 5 } });
-    await client.welcomed;
-    void client.send("a", { id: "a" });
-    await sends(peer, "a");
-    await refuse(peer, "a");
-    const large = client.send("six ch", { id: "b" });
-    for (const id of ["c", "d"]) void client.send(id, { id });
-    await confirm(peer, "a"); // so that the large one is the first
-    await attempt({ clock }, peer, 1, "c");
-    await assert.rejects(large, { code: "too-large" });
+  test("the server's own end of the session is told to all", async () => {
+    const { client, clock, peer, receipts } = await inOutage(["b"]);
+    await peer.send(Type.DISCONNECT, { code: "banned", reason: "go", retry: false });
+    for (const receipt of Object.values(receipts))
+      await assert.rejects(receipt, { code: "banned" });
+    assert.equal(client.state, "ended");
+    assert.ok(!clock.waiting.includes(60));
   });
 });

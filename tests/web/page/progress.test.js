@@ -4,33 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Answers } from "../../../chatd/web/page/chatd/answers.js";
-import { NO_BYTES } from "../../../chatd/web/page/chatd/bytes.js";
 import { ChatError } from "../../../chatd/web/page/chatd/errors.js";
-import {
-  MAX_COMMANDS,
-  MAX_DIRECT,
-  MAX_UNCONFIRMED_BYTES,
-} from "../../../chatd/web/page/chatd/limits.js";
+import { MAX_COMMANDS, MAX_DIRECT } from "../../../chatd/web/page/chatd/limits.js";
 import { chatMessage, Progress } from "../../../chatd/web/page/chatd/progress.js";
 
 const message = (more) => ({ id: "m", room: null, to: null, from: "bob", own: false, ...more });
-
-test("contents without a receipt are bounded in bytes, and count until their answer", () => {
-  const progress = new Progress(undefined);
-  const half = new Uint8Array(MAX_UNCONFIRMED_BYTES / 2);
-  const kept = [progress.keep("a", {}, half), progress.keep("b", {}, half)];
-  const refused = progress.keep("c", {}, Uint8Array.of(1));
-  progress.answered("a");
-  kept.push(progress.keep("d", {}, half));
-  assert.equal(progress.unconfirmed.size, 2);
-  return assert.rejects(refused, { code: "too-many-waiting" });
-});
-
-test("an id that waits for its receipt is refused", () => {
-  const progress = new Progress(undefined);
-  void progress.keep("a", {}, NO_BYTES);
-  return assert.rejects(progress.keep("a", {}, NO_BYTES), { code: "bad-argument" });
-});
 
 test("the oldest positions of direct messages are forgotten beyond a bound", () => {
   const progress = new Progress(undefined);
@@ -38,22 +16,6 @@ test("the oldest positions of direct messages are forgotten beyond a bound", () 
   assert.equal(progress.direct.size, MAX_DIRECT);
   assert.ok(!progress.direct.has("name-0"));
   assert.ok(progress.direct.has(`name-${MAX_DIRECT}`));
-});
-
-test("what was sent is sent again when that is forgotten, in the order of the calls", () => {
-  const progress = new Progress(undefined);
-  const ids = () => progress.takeUnsent().map(([id]) => id);
-  for (const id of ["a", "b"]) void progress.keep(id, {}, NO_BYTES);
-  assert.deepEqual(ids(), ["a", "b"]);
-  void progress.keep("c", {}, NO_BYTES);
-  assert.deepEqual(ids(), ["c"]);
-  assert.deepEqual(ids(), []);
-  progress.answered("b");
-  progress.forgetSent();
-  assert.deepEqual(ids(), ["a", "c"]);
-  void progress.keep("d", {}, NO_BYTES);
-  progress.answered("d");
-  assert.deepEqual(ids(), []);
 });
 
 test("a message without a place is always news, and no position", () => {

@@ -20,7 +20,7 @@ import { Session } from "./session.js";
 /** @typedef {import("./json.js").Fields} Fields */
 /** @typedef {import("./options.js").Options} Options */
 /** @typedef {import("./options.js").Welcomed} Welcomed */
-/** @typedef {import("./progress.js").Receipt} Receipt */
+/** @typedef {import("./pending.js").Receipt} Receipt */
 /** @typedef {import("./resume.js").HistoryPage} HistoryPage */
 /** @typedef {import("./resume.js").JoinedRoom} JoinedRoom */
 /** @typedef {import("./session.js").SessionEvent} SessionEvent */
@@ -76,7 +76,7 @@ export class ChatClient extends EventTarget {
         stateChanged: (state, error) => this.#stateChanged(state, error),
       },
     );
-    this.#sending = new Sending(this.#progress, this.#keeper, clock);
+    this.#sending = new Sending(this.#progress, this.#keeper, clock, reconnect);
     const incoming = new Incoming(
       () => this.#identity.name,
       this.#progress,
@@ -123,7 +123,7 @@ export class ChatClient extends EventTarget {
 
   /** @returns {number} How many messages have no receipt yet. */
   get unconfirmed() {
-    return this.#progress.unconfirmed.size;
+    return this.#progress.pending.size;
   }
 
   /**
@@ -298,7 +298,7 @@ export class ChatClient extends EventTarget {
     this.#tell("state", error === null ? { state } : { state, error });
     if (state !== "ended" || error === null) return;
     this.#rejectWelcomed(error);
-    this.#progress.close(error);
+    this.#sending.close(error);
   }
 
   async #close() {

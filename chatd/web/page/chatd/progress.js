@@ -5,13 +5,12 @@
  */
 
 import { decodeLeniently } from "./bytes.js";
-import { atCaller, ChatError } from "./errors.js";
-import { MAX_DIRECT, MAX_UNCONFIRMED, MAX_UNCONFIRMED_BYTES } from "./limits.js";
+import { MAX_DIRECT } from "./limits.js";
 import { DEFAULT_CONTENT_TYPE } from "./messages.js";
 import { fold } from "./names.js";
+import { PendingMessages } from "./pending.js";
 
 /** @typedef {import("./bytes.js").Bytes} Bytes */
-/** @typedef {import("./json.js").Fields} Fields */
 
 /**
  * @typedef {object} ChatMessage A message, as the program gets it.
@@ -45,16 +44,6 @@ import { fold } from "./names.js";
  * @property {number | null} seq Of the last message that the client has; null: it takes any.
  * @property {string | null} id Of that message.
  * @property {boolean} isFilling Whether missing messages are being fetched.
- */
-
-/** @typedef {{seq: number, time: number, id: string}} Receipt */
-
-/**
- * @typedef {object} Unconfirmed
- * @property {Fields} header
- * @property {Bytes} content
- * @property {(receipt: Receipt) => void} confirmed
- * @property {(error: ChatError) => void} failed
  */
 
 /**
@@ -97,15 +86,11 @@ export class Progress {
   rooms = new Map();
   /** @type {Map<string, Position>} Of direct messages, by the folded names of the others. */
   direct = new Map();
-  /** @type {Map<string, Unconfirmed>} By id. */
-  unconfirmed = new Map();
-  /** @type {Map<string, Unconfirmed>} Those to be sent. */
-  #unsent = new Map();
-  #unconfirmedBytes = 0;
+  /** The messages that have no receipt. */
+  pending = new PendingMessages();
   wasConnected = false;
   /** Whether `direct` has a place for each exchange that was there when the client came. */
   knowsDirect = false;
-  #confirmed = () => {};
   #chosen;
 
   /** @param {readonly string[] | undefined} rooms The rooms to join; or the server chooses. */
@@ -162,92 +147,6 @@ export class Progress {
    */
   left(room) {
     return this.rooms.delete(fold(room));
-  }
-
-  /**
-   * Keep a message until its receipt comes.
-   *
-   * @param {string} id
-   * @param {Fields} header
-   * @param {Bytes} content
-   * @returns {Promise<Receipt>}
-   */
-  keep(id, header, content) {
-    if (this.unconfirmed.has(id)) {
-      const told = `the message ${id} was sent already, and waits for its receipt`;
-      return Promise.reject(new ChatError("bad-argument", told));
-    }
-    const size = this.#unconfirmedBytes + content.length;
-    if (this.unconfirmed.size >= MAX_UNCONFIRMED || size > MAX_UNCONFIRMED_BYTES) {
-      const told = `${this.unconfirmed.size} messages wait for their receipts: await some of them`;
-      return Promise.reject(new ChatError("too-many-waiting", told));
-    }
-    this.#unconfirmedBytes = size;
-    const thrown = atCaller();
-    return new Promise((confirmed, reject) => {
-      /** @param {ChatError} error */
-      const failed = (error) => reject(thrown(error));
-      const kept = { header, content, confirmed, failed };
-      this.unconfirmed.set(id, kept);
-      this.#unsent.set(id, kept);
-    });
-  }
-
-  /**
-   * Forget a message: its answer is there.
-   *
-   * @param {string | null} id
-   * @returns {Unconfirmed | undefined}
-   */
-  answered(id) {
-    const kept = id === null ? undefined : this.unconfirmed.get(id);
-    if (kept !== undefined && id !== null) {
-      this.unconfirmed.delete(id);
-      this.#unsent.delete(id);
-      this.#unconfirmedBytes -= kept.content.length;
-      if (this.unconfirmed.size === 0) this.#confirmed();
-    }
-    return kept;
-  }
-
-  /**
-   * Refuse the messages that wait for a room.
-   *
-   * @param {string} room
-   * @param {ChatError} error Why the client may not enter it.
-   */
-  refuse(room, { code, message }) {
-    for (const [id, { header }] of [...this.unconfirmed]) {
-      if (typeof header.room !== "string" || fold(header.room) !== fold(room)) continue;
-      this.answered(id)?.failed(new ChatError(code, message, { ref: id }));
-    }
-  }
-
-  /** Forget which messages were sent: none is on its way any more. */
-  forgetSent() {
-    this.#unsent = new Map(this.unconfirmed);
-  }
-
-  /**
-   * Return what is to be sent, and note that it is sent.
-   *
-   * @returns {[string, Unconfirmed][]} By id, in the order in which the program sent them.
-   */
-  takeUnsent() {
-    const unsent = [...this.#unsent];
-    this.#unsent.clear();
-    return unsent;
-  }
-
-  /** @param {() => void} call Called when each message has its answer. */
-  whenConfirmed(call) {
-    this.#confirmed = call;
-    if (this.unconfirmed.size === 0) call();
-  }
-
-  /** @param {ChatError} error There will be no further connection. */
-  close(error) {
-    for (const id of [...this.unconfirmed.keys()]) this.answered(id)?.failed(error);
   }
 
   /**

@@ -101,7 +101,7 @@ export async function rejoin(client, progress, told) {
       const { name } = positions[index];
       const error = naming(name, reason);
       progress.left(name);
-      progress.refuse(name, error);
+      progress.pending.refuse(name, error);
       client.tellRooms();
       client.tellError(error);
     }

@@ -12,30 +12,31 @@ import { Outage } from "./outage.js";
 /** @typedef {import("./connection.js").Connection} Connection */
 /** @typedef {import("./json.js").Fields} Fields */
 /** @typedef {import("./keeper.js").Keeper} Keeper */
+/** @typedef {import("./pending.js").Receipt} Receipt */
+/** @typedef {import("./pending.js").Unconfirmed} Unconfirmed */
 /** @typedef {import("./progress.js").Progress} Progress */
-/** @typedef {import("./progress.js").Receipt} Receipt */
-/** @typedef {import("./progress.js").Unconfirmed} Unconfirmed */
 
 export class Sending {
   #progress;
+  #pending;
   #keeper;
   #clock;
+  #waits;
   #outage;
 
   /**
    * @param {Progress} progress Keeps the messages that have no receipt.
    * @param {Keeper} keeper Keeps the connection.
    * @param {Clock} clock
+   * @param {boolean} waits Whether messages wait while the server's store fails.
    */
-  constructor(progress, keeper, clock) {
+  constructor(progress, keeper, clock, waits) {
     this.#progress = progress;
+    this.#pending = progress.pending;
     this.#keeper = keeper;
     this.#clock = clock;
-    this.#outage = new Outage(clock, {
-      sendFirst: () => this.#sendFirst(),
-      sendAll: () => this.#sendAll(),
-      failAll: (error) => this.#failAll(error),
-    });
+    this.#waits = waits;
+    this.#outage = new Outage(clock, this.#pending, (limit) => this.#sendFirst(limit));
   }
 
   /**
@@ -53,15 +54,14 @@ export class Sending {
     const bytes = typeof content === "string" ? encodeText(content) : Uint8Array.from(content);
     this.#choosePlace(header);
     encodeObject(header); // fails now if it cannot be sent
-    const receipt = this.#progress.keep(header.id, header, bytes);
+    const receipt = this.#pending.keep(header.id, header, bytes);
     this.sendWaiting();
     return receipt;
   }
 
-  /** Send what is not sent yet, if messages flow. */
+  /** Send what waits, if messages flow. */
   sendWaiting() {
-    if (this.#outage.isOn || this.#keeper.flowing === null) return;
-    this.#transmit(this.#progress.takeUnsent());
+    if (this.#outage.refusal === null) this.#sendFirst();
   }
 
   /**
@@ -71,26 +71,37 @@ export class Sending {
    * @returns {Unconfirmed | undefined}
    */
   confirmed(id) {
-    const kept = this.#progress.answered(id);
-    this.#outage.answered(id);
-    return kept;
+    return this.#outage.answered(id, true);
   }
 
   /**
    * @param {string | null} id
    * @param {ChatError} error
-   * @returns {boolean} Whether a message with this id waited.
+   * @returns {boolean} Whether the message with this id had no answer.
    */
   refused(id, error) {
-    if (id === null || !this.#progress.unconfirmed.has(id)) return false;
-    if (!this.#outage.refused(id, error)) this.confirmed(id)?.failed(error);
+    if (id === null || !this.#pending.has(id)) return false;
+    if (this.#waits && this.#outage.refused(id, error)) return true;
+    this.#outage.answered(id, false)?.failed(error);
     return true;
   }
 
   /** The session is over: the next one sends again all that has no receipt. */
   lost() {
     this.#outage.forget();
-    this.#progress.forgetSent();
+    this.#pending.forgetSent();
+  }
+
+  /**
+   * There will be no further session: fail all messages. What waits for the store was not stored.
+   *
+   * @param {ChatError} error
+   */
+  close(error) {
+    const { refusal } = this.#outage;
+    this.#outage.forget();
+    if (refusal !== null) this.#pending.failWaiting(refusal);
+    this.#pending.close(error);
   }
 
   /**
@@ -101,49 +112,42 @@ export class Sending {
   lastReceipts() {
     return new Promise((resolve) => {
       const timer = this.#clock.setTimeout(() => resolve(), 1000 * CLOSE_TIMEOUT_S);
-      this.#progress.whenConfirmed(() => {
+      this.#pending.whenConfirmed(() => {
         this.#clock.clearTimeout(timer);
         resolve();
       });
     });
   }
 
-  #sendFirst() {
-    for (const first of this.#progress.unconfirmed) {
-      this.#transmit([first]);
-      if (this.#outage.isSent(first[0])) return; // else it was too large
-    }
-  }
-
-  #sendAll() {
-    this.#progress.forgetSent();
-    this.sendWaiting();
-  }
-
-  /** @param {ChatError} error The last refusal. */
-  #failAll({ code, message, retry, retryAfter }) {
-    for (const id of [...this.#progress.unconfirmed.keys()]) {
-      const error = new ChatError(code, message, { retry, retryAfter, ref: id });
-      this.#progress.answered(id)?.failed(error);
-    }
-  }
-
-  /** @param {Iterable<[string, Unconfirmed]>} messages */
-  #transmit(messages) {
+  /** @param {number} [limit] How many messages to send, of those that wait; all, if missing. */
+  #sendFirst(limit) {
     const connection = this.#keeper.flowing;
     if (connection === null) return;
-    const { session } = connection;
-    for (const [id, { header, content }] of messages) {
-      if (content.length > session.maxContent) {
-        const told = `a content of ${content.length} bytes: the server takes ${session.maxContent}`;
-        this.#progress.answered(id)?.failed(new ChatError("too-large", told, { ref: id }));
-        continue;
+    let isSent = false;
+    while (!isSent && this.#pending.waiting > 0) {
+      for (const [id, kept] of this.#pending.take(limit)) {
+        if (this.#transmit(connection, id, kept)) isSent = true;
       }
-      this.#choosePlace(header);
-      session.send(Type.MESSAGE, header, content);
-      this.#outage.sent(id);
     }
-    connection.flush();
+    if (isSent) connection.flush();
+  }
+
+  /**
+   * @param {Connection} connection
+   * @param {string} id
+   * @param {Unconfirmed} message
+   * @returns {boolean} Whether the server takes a message of this size.
+   */
+  #transmit({ session }, id, { header, content }) {
+    if (content.length > session.maxContent) {
+      const told = `a content of ${content.length} bytes: the server takes ${session.maxContent}`;
+      this.#pending.fail(id, new ChatError("too-large", told));
+      return false;
+    }
+    this.#choosePlace(header);
+    session.send(Type.MESSAGE, header, content);
+    this.#outage.sent(id);
+    return true;
   }
 
   /**

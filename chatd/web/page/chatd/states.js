@@ -3,7 +3,7 @@
 
 /** @typedef {"connecting" | "greeting" | "admission" | "established" | "ended"} SessionState */
 /** @typedef {"connecting" | "open" | "waiting" | "ended"} ClientState */
-/** @typedef {"none" | "refused" | "delayed" | "probing"} OutageState */
+/** @typedef {"none" | "refused" | "delayed" | "attempting" | "releasing"} OutageState */
 
 /** @type {Readonly<Record<SessionState, readonly SessionState[]>>} */
 export const SESSION_STATES = Object.freeze({
@@ -23,16 +23,17 @@ export const CLIENT_STATES = Object.freeze({
 });
 
 /**
- * A message is refused; when all that was sent is answered, the next attempt is delayed; then one
- * message alone is sent.
+ * A message is refused; when all that was sent is answered, the next attempt is delayed. After a
+ * minute without a stored message, all that wait are sent a last time.
  *
  * @type {Readonly<Record<OutageState, readonly OutageState[]>>}
  */
 export const OUTAGE_STATES = Object.freeze({
   none: ["refused"],
-  refused: ["delayed", "none"],
-  delayed: ["probing", "none"],
-  probing: ["refused", "none"],
+  refused: ["delayed", "releasing", "none"],
+  delayed: ["attempting", "releasing", "none"],
+  attempting: ["attempting", "refused", "releasing", "none"],
+  releasing: ["none"],
 });
 
 /**
