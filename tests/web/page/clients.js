@@ -45,9 +45,9 @@ export async function lost({ client, clock, network }, peer) {
 }
 
 /** Lose a client's session, and bring the next one to its room again; return its peer. */
-export async function back(started, peer = started.peer) {
+export async function back(started, peer = started.peer, name = "alice") {
   const again = await lost(started, peer);
-  await again.welcome({ rooms: [] });
+  await again.welcome({ name, rooms: [] });
   const { header } = await again.next();
   assert.equal(header.command, "join");
   const { after: seq, epoch } = header;

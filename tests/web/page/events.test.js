@@ -264,6 +264,9 @@ test("missing messages are told", () => {
   assert.match(texts(room)[0], /missing/);
   client.tell("recovered", { with: "nobody", recovered: false });
   assert.equal(chat.direct.length, 0);
+  client.tell("message", message(1, { room: null, to: "alice" }));
+  client.tell("recovered", { with: "bob", recovered: false });
+  assert.match(texts(chat.find("direct", "bob")).at(-1), /may be missing/);
 });
 
 test("people come, go, and take other names", () => {

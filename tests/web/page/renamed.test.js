@@ -37,34 +37,83 @@ test("what was said to a name before the client took it is no news", async () =>
   assert.deepEqual(texts(), ["8"]);
 });
 
-test("it is no news either if the server could not tell it in the session of the name", async () => {
+/** The gaps that a client told, each as the person with whom messages may be missing. */
+function gapsOf(events) {
+  const told = events.filter(([type, { with: other }]) => type === "recovered" && other);
+  return told.map(([, detail]) => detail);
+}
+
+test("places that the server did not tell are told as a gap in the next session", async () => {
   const started = await established();
-  const { client, peer, texts } = started;
+  const { client, peer, texts, events } = started;
   await rename(client, peer, "al");
+  await peer.send(Type.MESSAGE, said("carol", 2, { room: undefined, to: "al" }), "2");
   await refuseConversations(client, peer);
-  const again = await back(started);
+  const again = await back(started, peer, "al");
+  const open = nextState(client, "open");
+  await again.answerConversations([
+    EARLIER,
+    { with: "carol", epoch: "d", seq: 2, last_id: "carol-2" },
+  ]);
+  const { header } = await again.next(); // the place of carol's last message is known
+  assert.deepEqual([header.command, header.with, header.after], ["history", "carol", 2]);
+  const result = { id: header.id, epoch: "d", count: 0, complete: true, recovered: true };
+  await again.send(Type.RESULT, result);
+  await open;
+  assert.deepEqual(gapsOf(events), [{ with: "bob", recovered: false }]);
+  await again.send(Type.MESSAGE, direct(8, "al"), "8");
+  await settled(again); // with a pong, and no `history` before it
+  assert.deepEqual(texts(), ["2", "8"]);
+  const third = await back(started, again, "al");
+  await third.answerConversations([{ ...EARLIER, seq: 9, last_id: "bob-9" }]);
+  assert.equal((await third.next()).header.after, 8); // the place is known now
+  assert.equal(gapsOf(events).length, 1);
+});
+
+for (const [what, fail] of [
+  ["refused", (client, peer) => refuseConversations(client, peer)],
+  ["lost with the session", (_, peer) => peer.next()],
+]) {
+  test(`so are those of the first session, if the list was ${what}`, async () => {
+    const started = start({ persist: true });
+    const { client, texts, events } = started;
+    const peer = await started.network.nextPeer();
+    await peer.welcome();
+    await fail(client, peer);
+    const again = await back(started, peer);
+    const open = nextState(client, "open");
+    await again.answerConversations([EARLIER]);
+    await settled(again); // with a pong, and no `history` before it
+    await open;
+    assert.deepEqual(gapsOf(events), [{ with: "bob", recovered: false }]);
+    assert.deepEqual(texts(), []);
+  });
+}
+
+test("a session with another name takes that name's places, and tells no gap", async () => {
+  const started = await established();
+  const { client, peer, texts, events } = started;
+  await peer.send(Type.MESSAGE, direct(1, "alice"), "1");
+  await settled(peer);
+  const again = await back(started, peer, "al");
   const open = nextState(client, "open");
   await again.answerConversations([EARLIER]);
   await settled(again); // with a pong, and no `history` before it
   await open;
   await again.send(Type.MESSAGE, direct(8, "al"), "8");
   await settled(again);
-  assert.deepEqual(texts(), ["8"]);
+  assert.deepEqual([texts(), gapsOf(events)], [["1", "8"], []]);
 });
 
-test("nor if it could not tell it in the first session", async () => {
-  const started = start();
-  const { client, texts } = started;
-  const peer = await started.network.nextPeer();
-  await peer.welcome();
-  await refuseConversations(client, peer);
-  await client.welcomed;
-  const again = await back(started, peer);
-  const open = nextState(client, "open");
-  await again.answerConversations([EARLIER]);
-  await settled(again);
-  await open;
-  assert.deepEqual(texts(), []);
+test("what came between two sessions is news if the list of the second was refused", async () => {
+  const started = await established();
+  const again = await back(started);
+  await refuseConversations(started.client, again);
+  const third = await back(started, again);
+  await third.answerConversations([EARLIER]);
+  const { header } = await third.next();
+  assert.deepEqual([header.command, header.with, header.after], ["history", "bob", 0]);
+  assert.deepEqual(gapsOf(started.events), []);
 });
 
 test("another spelling of the same name has the same direct messages", async () => {

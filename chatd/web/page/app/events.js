@@ -222,9 +222,12 @@ export class Events {
   /** @param {{room?: string, with?: string, recovered: boolean}} recovered */
   #recovered({ room, with: other, recovered }) {
     if (recovered) return;
-    const kind = room === undefined ? "direct" : "room";
-    const conversation = this.#chat.find(kind, room ?? other ?? "");
-    this.#note(conversation, "Messages are missing here: the server no longer has them.");
+    if (room === undefined) {
+      this.#note(this.#chat.find("direct", other ?? ""), "Messages may be missing here.");
+    } else {
+      const told = "Messages are missing here: the server no longer has them.";
+      this.#note(this.#chat.find("room", room), told);
+    }
   }
 
   /** @param {{room: string, topic: string, name: string}} topic */

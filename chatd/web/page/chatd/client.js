@@ -281,7 +281,7 @@ export class ChatClient extends EventTarget {
     const isSame = fold(name) === fold(this.name);
     this.#identity.name = name;
     const { connection } = this.#keeper;
-    if (!isSame && connection !== null) void this.#resumption.renamed(connection);
+    if (!isSame && connection !== null) void this.#resumption.renamed(connection, name);
   }
 
   /** @param {ChatError} error */

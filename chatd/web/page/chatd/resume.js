@@ -179,14 +179,15 @@ export function joinedRoom(fields) {
 }
 
 /**
- * Fetch the missed direct messages.
+ * Fetch the missed direct messages. If their places could not be learnt in an earlier session of the
+ * name, some may be missing, which the program is told.
  *
  * @param {Resumable} client
  * @param {Progress} progress
- * @param {boolean} isBack Whether the client had its name before, and has learnt the places of its
- *   direct messages: if not, the earlier messages to that name are not news.
+ * @param {boolean} isKept Whether the client had its name in an earlier session: if not, the earlier
+ *   messages to that name are not news.
  */
-export async function catchUp(client, progress, isBack) {
+export async function catchUp(client, progress, isKept) {
   const before = [...progress.direct.keys()];
   let conversations;
   try {
@@ -205,8 +206,10 @@ export async function catchUp(client, progress, isBack) {
     const key = fold(other);
     let position = progress.direct.get(key);
     if (position === undefined) {
-      position = isBack ? makePosition(other, epoch, 0) : makePosition(other, epoch, seq, lastId);
+      const isNew = progress.knowsDirect;
+      position = isNew ? makePosition(other, epoch, 0) : makePosition(other, epoch, seq, lastId);
       progress.direct.set(key, position);
+      if (isKept && !isNew) client.tellRecovered({ with: other }, false);
     }
     if (!isAt(position, epoch, seq, lastId)) await fetchMissing(client, position);
   }

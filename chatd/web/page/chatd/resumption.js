@@ -1,6 +1,7 @@
 /** `Resumption`: continues on a new connection where the last one ended; see `resume.js`. */
 
 import { asChatError, ChatError } from "./errors.js";
+import { fold } from "./names.js";
 import { catchUp, rejoin } from "./resume.js";
 
 /** @typedef {import("./connection.js").Connection} Connection */
@@ -14,6 +15,8 @@ export class Resumption {
   #progress;
   #requests;
   #incoming;
+  /** The folded name of the last session. */
+  #name = "";
 
   /**
    * @param {Progress} progress
@@ -37,9 +40,10 @@ export class Resumption {
     const progress = this.#progress;
     const resumable = this.#resumableOn(connection);
     this.#incoming.resumable = resumable;
+    const isKept = this.#isKept(welcome.name);
     try {
       await rejoin(resumable, progress, welcome.rooms);
-      await catchUp(resumable, progress, progress.knowsDirect);
+      await catchUp(resumable, progress, isKept);
     } catch (error) {
       comeBack(connection, error);
     }
@@ -52,15 +56,31 @@ export class Resumption {
    * Learn the places of the direct messages: another name has others.
    *
    * @param {Connection} connection
+   * @param {string} name
    */
-  async renamed(connection) {
-    this.#progress.direct.clear();
-    this.#progress.knowsDirect = false;
+  async renamed(connection, name) {
+    const isKept = this.#isKept(name);
     try {
-      await catchUp(this.#resumableOn(connection), this.#progress, false);
+      await catchUp(this.#resumableOn(connection), this.#progress, isKept);
     } catch (error) {
       comeBack(connection, error);
     }
+  }
+
+  /**
+   * Note the name of the session; of another name, no place in direct messages is known.
+   *
+   * @param {string} name
+   * @returns {boolean} Whether the client had this name in an earlier session.
+   */
+  #isKept(name) {
+    const isKept = fold(name) === this.#name;
+    if (!isKept) {
+      this.#name = fold(name);
+      this.#progress.direct.clear();
+      this.#progress.knowsDirect = false;
+    }
+    return isKept;
   }
 
   /**
