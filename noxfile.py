@@ -37,6 +37,8 @@ SEARCHES = f"{MACHINES} or AnywhereTests or test_seeds"
 QUICK = (*PYTEST, *NOT_QUICK, "-k", f"not ({SEARCHES})")
 """The tests of single modules without the long searches, which other versions of packages need."""
 
+NOT_SLOW = "not slow and not benchmark"
+"""The marker `slow` is for tests that start several programs, or wait for some."""
 PURE = {"CHATD_PURE": "1"}
 """The environment of a build and of tests without the C module."""
 EXTRAS = ("speed", "redis", "web")
@@ -81,8 +83,7 @@ def quick(session: nox.Session) -> None:
     """
     chosen = ("--ignore=tests/backplane/redis", "-k", f"not ({SEARCHES} or OverRedis)")
     parallel = ("--numprocesses", "auto", "--maxprocesses", "4")
-    marked = ("-m", "not slow and not benchmark")
-    session.run(*PYTEST, *NOT_QUICK, *chosen, *marked, *parallel, *session.posargs)
+    session.run(*PYTEST, *NOT_QUICK, *chosen, "-m", NOT_SLOW, *parallel, *session.posargs)
 
 
 @nox.session(python=False, tags=["ci"])
@@ -192,7 +193,8 @@ def benchmarks(session: nox.Session) -> None:
 def full(session: nox.Session) -> None:
     """Run all tests, with trial and with pytest, as the README says."""
     session.run("python", "-m", "twisted.trial", "tests")
-    session.run("python", "-m", "pytest", "-m", "pytest_only", *session.posargs)
+    parallel = ("-n", "2", "--dist", "loadfile")  # they mostly wait for other programs
+    session.run("python", "-m", "pytest", *parallel, "-m", "pytest_only", *session.posargs)
 
 
 @nox.session(python=SUPPORTED)
@@ -204,11 +206,11 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=PRESENT[0], tags=["ci"])
 def lowest(session: nox.Session) -> None:
-    """Run the quick tests on the lowest Python, with the lower bounds, without the C module."""
+    """Run the tests of single modules on the lowest Python, with the lower bounds, without C."""
     pins = lowest_versions(Path("setup.cfg"))
     session.install("-e", ".[test,speed]", *pins, env=PURE)
     session.log("with " + ", ".join(pins))
-    session.run(*QUICK, *session.posargs, env=PURE)
+    session.run(*QUICK, "-m", NOT_SLOW, *session.posargs, env=PURE)
 
 
 @nox.session(python=PRESENT[-1], tags=["ci"])
@@ -216,7 +218,8 @@ def coverage(session: nox.Session) -> None:
     """Measure what the tests of single modules reach, on the newest Python, with all newest."""
     session.install("--upgrade", "--upgrade-strategy", "eager", "-e", ".[test,speed]")
     report = ("--cov", "--cov-report=term")
-    session.run(*PYTEST, *NOT_QUICK, "-k", f"not ({MACHINES})", *report, *session.posargs)
+    chosen = ("-k", f"not ({MACHINES})", "-m", NOT_SLOW)
+    session.run(*PYTEST, *NOT_QUICK, *chosen, *report, *session.posargs)
 
 
 @nox.session(python=PRESENT[-1])

@@ -62,19 +62,22 @@ class SessionTests(SynchronousTestCase):
     def test_run(self):
         """`.ci/run` runs each session with the tag `ci` in one of its jobs.
 
-        Sessions that install packages into the project's directory do so in a clone of their own.
+        Sessions that install packages into the project's directory do so in a clone of their own,
+        or after all others.
         """
         text = RUN.read_text()
-        (apart,) = re.findall(r'^apart="([a-z ]+)"$', text, re.MULTILINE)
+        apart, after = re.findall(r'^(?:apart|after)="([a-z ]+)"$', text, re.MULTILINE)
         self.assertIn("\n    .venv/bin/nox --stop-on-first-error --session $apart\n", text)
-        self.assertIn('\n.venv/bin/nox --tags ci --keywords "not ${apart// / and not }" ', text)
+        others = text.index('\n.venv/bin/nox --tags ci --keywords "not ${own// / and not }" ')
+        last = text.index("\n.venv/bin/nox --stop-on-first-error --session $after\n")
+        self.assertLess(others, last)
         sessions = {name: text for name, text in _sessions().items() if "'ci'" in text}
         own = [name for name, text in sessions.items() if "python=False" not in text]
-        self.assertEqual(sorted(apart.split()), sorted(own))
+        self.assertEqual(sorted(f"{apart} {after}".split()), sorted(own))
         # `--keywords` looks for a part of a name.
-        others = set(sessions) - set(own)
-        self.assertEqual([each for each in others if any(name in each for name in own)], [])
-        self.assertGreater(len(others), 5)
+        left = set(sessions) - set(own)
+        self.assertEqual([each for each in left if any(name in each for name in own)], [])
+        self.assertGreater(len(left), 5)
 
     def test_workflow_pythons(self):
         """The workflow uses each Python that has a session."""
@@ -107,7 +110,7 @@ class SessionTests(SynchronousTestCase):
             f"{listed} without the long searches, without those with the marker `slow`,", text
         )
         self.assertIn("and without those that need a Redis server", text)
-        for left_out in ('"not slow and not benchmark"', "--ignore=tests/backplane/redis"):
+        for left_out in ('"-m", NOT_SLOW', "--ignore=tests/backplane/redis"):
             self.assertIn(left_out, NOXFILE.read_text())
 
     def test_passed_on(self):
