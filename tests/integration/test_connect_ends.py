@@ -97,7 +97,7 @@ INTERRUPTED = (
 
 
 def end(process, number, *told):
-    """Send a command a signal, and check that it ends without output, or with one of some errors."""
+    """Send a command a signal, and check that it ends in silence, or with one of some errors."""
     process.send_signal(number)
     assert process.wait() == STATUSES[number]
     assert process.errors.wait_for_end() in ("", *told)
