@@ -37,6 +37,8 @@ SEARCHES = f"{MACHINES} or AnywhereTests or test_seeds"
 QUICK = (*PYTEST, *NOT_QUICK, "-k", f"not ({SEARCHES})")
 """The tests of single modules without the long searches, which other versions of packages need."""
 
+NOT_SOURCES = ("--ignore=tests/docs", "--ignore-glob=tests/test_*.py")
+"""Leaves out the tests that read sources and pages, which are the same with any version."""
 NOT_SLOW = "not slow and not benchmark"
 """The marker `slow` is for tests that start several programs, or wait for some."""
 PURE = {"CHATD_PURE": "1"}
@@ -210,7 +212,7 @@ def lowest(session: nox.Session) -> None:
     pins = lowest_versions(Path("setup.cfg"))
     session.install("-e", ".[test,speed]", *pins, env=PURE)
     session.log("with " + ", ".join(pins))
-    session.run(*QUICK, "-m", NOT_SLOW, *session.posargs, env=PURE)
+    session.run(*QUICK, *NOT_SOURCES, "-m", NOT_SLOW, *session.posargs, env=PURE)
 
 
 @nox.session(python=PRESENT[-1], tags=["ci"])
@@ -219,7 +221,7 @@ def coverage(session: nox.Session) -> None:
     session.install("--upgrade", "--upgrade-strategy", "eager", "-e", ".[test,speed]")
     report = ("--cov", "--cov-report=term")
     chosen = ("-k", f"not ({MACHINES})", "-m", NOT_SLOW)
-    session.run(*PYTEST, *NOT_QUICK, *chosen, *report, *session.posargs)
+    session.run(*PYTEST, *NOT_QUICK, *NOT_SOURCES, *chosen, *report, *session.posargs)
 
 
 @nox.session(python=PRESENT[-1])
