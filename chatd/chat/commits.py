@@ -122,35 +122,37 @@ class GroupCommit(Generic[M]):
         try:
             while self._arrived or self._crowd.items:
                 batch = self._under_way = self._take_batch()
+                entries = batch[0].entries if len(batch) == 1 else _entries_of(batch)
                 # Counted first: a store whose work is cancelled must not keep callbacks for ever.
-                self._done += sum(len(pending.entries) for pending in batch)
+                self._done += len(entries)
                 if self._may_refuse:
                     batch = self._refuse_marked(batch)
+                    entries = _entries_of(batch)
                 if batch:
-                    await self._store(batch)
+                    try:
+                        outcomes = await self._append(entries)
+                        if len(outcomes) != len(entries):
+                            raise StoreError(f"{len(outcomes)} outcomes for {len(entries)} entries")
+                    except Exception as error:  # from any store: authors must get their answers
+                        outcomes = self._fail(batch, entries, error)
+                    else:
+                        if not self._is_working:
+                            self._note_state(works=True)
+                    self._report(batch, outcomes)
                 while self._then and self._then[0][0] <= self._done:
                     self._then.popleft()[1]()
         finally:
             self._under_way = []
             self._may_refuse = False
 
-    async def _store(self, batch: Sequence[Pending[M]]) -> None:
-        """Store runs in one transaction, and report the outcomes."""
-        entries = batch[0].entries
-        if len(batch) > 1:
-            entries = [entry for pending in batch for entry in pending.entries]
-        try:
-            outcomes = await self._append(entries)
-            if len(outcomes) != len(entries):
-                raise StoreError(f"{len(outcomes)} outcomes for {len(entries)} entries")
-        except Exception as error:  # from any store: authors must get their answers
-            self._failed(error)
-            outcomes = list(map(_not_stored, entries))
-            self._note_state(works=False)
-            self._mark_behind(batch)  # not what an author says once it hears of the refusal
-        else:
-            self._note_state(works=True)
-        self._report(batch, outcomes)
+    def _fail(
+        self, batch: Sequence[Pending[M]], entries: Sequence[Entry], error: Exception
+    ) -> list[Outcome]:
+        """Note that the store failed, and return the outcomes of its entries."""
+        self._failed(error)
+        self._note_state(works=False)
+        self._mark_behind(batch)  # not what an author says once it hears of the refusal
+        return list(map(_not_stored, entries))
 
     def _note_state(self, *, works: bool) -> None:
         if works is not self._is_working:
@@ -174,8 +176,7 @@ class GroupCommit(Generic[M]):
         """Refuse the marked runs, and return the others."""
         refused = [pending for pending in batch if pending.is_refused]
         if refused:
-            entries = [entry for pending in refused for entry in pending.entries]
-            self._report(refused, list(map(_not_stored, entries)))
+            self._report(refused, list(map(_not_stored, _entries_of(refused))))
         return [pending for pending in batch if not pending.is_refused]
 
     def _take_batch(self) -> list[Pending[M]]:
@@ -205,6 +206,10 @@ class GroupCommit(Generic[M]):
             self._taken += count
             joined += 1
         del self._arrived[:joined]
+
+
+def _entries_of(batch: Sequence[Pending[M]]) -> list[Entry]:
+    return [entry for pending in batch for entry in pending.entries]
 
 
 def _not_stored(entry: Entry) -> RequestError:
