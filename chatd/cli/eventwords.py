@@ -28,7 +28,7 @@ _WORDS = {
     "away": "{name} is away: {text}",
     "error": "{message} ({code})",
     "held": "your messages wait, and are sent again: {message} ({code})",
-    "released": "the server stores messages again",
+    "released": "your messages no longer wait",
     "disconnected": "{reason} ({code})",
 }
 _BY_FIELD = {

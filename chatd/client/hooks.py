@@ -75,12 +75,12 @@ class ClientHooks:
         return DONE
 
     def messages_released(self) -> HookResult:
-        """Act on the end of the failure that `messages_held` told; log it by default.
+        """Act on the end of the wait that `messages_held` told; log it by default.
 
-        The server has stored or refused all messages that waited. It is not called if the session
-        ends first.
+        The server has stored or refused all messages that waited, or the client has given up those
+        that were refused. It is not called if the session ends first.
         """
-        self.log.info("the server stores messages again")
+        self.log.info("no message waits for the server's store any more")
         return DONE
 
     def event_received(self, event: dict[str, Any]) -> HookResult:

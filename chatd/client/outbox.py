@@ -31,7 +31,7 @@ class Teller(Protocol):
         """Tell the program that messages wait until the server can store them."""
 
     def tell_released(self) -> None:
-        """Tell the program that the server stores messages again."""
+        """Tell the program that no message waits for the server any more."""
 
 
 class Outbox:
@@ -172,6 +172,7 @@ class Outbox:
         failed = self._refuse(self._outage.give_up(self._waiting()), refusal)
         self._send_first(len(self._kept))
         self._tell(failed)
+        self._teller.tell_released()
 
     def _refuse(self, ids: Iterable[str], refusal: RequestError) -> list[_Failed]:
         """Remove messages, each with an error of its own."""

@@ -189,7 +189,7 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         self._call(self.messages_held, refusal)
 
     def tell_released(self) -> None:
-        """Tell the program that the server stores messages again."""
+        """Tell the program that no message waits for the server any more."""
         self._call(self.messages_released)
 
     def tell_missed(self, room: str | None, other: str | None) -> None:

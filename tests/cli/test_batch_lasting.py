@@ -149,7 +149,7 @@ class ReconnectTests(BatchCase):
             [
                 "* your messages wait, and are sent again: the server cannot store the message "
                 "now; try again later (not-stored)",
-                *("alice: one", "alice: two", "* the server stores messages again"),
+                *("alice: one", "alice: two", "* your messages no longer wait"),
             ],
         )
 

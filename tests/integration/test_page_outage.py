@@ -61,7 +61,7 @@ def test_store_that_fails(tmp_path, browsers):
             tab.wait(TWICE_REFUSED)
             assert "waiting…" in tab.js(PENDING)
             tab.js("endPatience()")
-            tab.sees("Not sent. The server cannot store messages now: try again later.")
+            tab.sees("Not sent. The server cannot store messages now.")
             assert "waiting…" not in tab.js(PENDING)
         tab.named("button", "Send again").click()
         tab.wait(CONFIRMED, 4)

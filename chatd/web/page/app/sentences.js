@@ -22,7 +22,7 @@ const SENTENCES = {
     "This browser is too old for a key: use Chrome 133, Firefox 130, Safari 17, or newer.",
   "not-allowed": "Only operators may do that.",
   "not-invited": "This room is private: ask an operator for an invitation.",
-  "not-stored": "The server cannot store messages now: try again later.",
+  "not-stored": "The server cannot store messages now.",
   "too-large": "That is longer than this server takes.",
   "too-many-attempts": "Too many passwords were tried from your address.",
   "too-many-rooms": "You are in as many rooms as the server allows: leave one first.",
