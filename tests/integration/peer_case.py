@@ -65,17 +65,18 @@ class Daemon:
 
     def _wait_until_it_listens(self) -> None:
         """Try to connect until it works; a pause ends early if the process ends."""
-        while not self._accepts():
+        while not all(map(self._accepts, (self.path, f"{self.path}.web"))):
             try:
                 self.process.wait(0.02)
             except subprocess.TimeoutExpired:
                 continue
             raise RuntimeError(f"the daemon has not started:\n{self.log()}")
 
-    def _accepts(self) -> bool:
+    @staticmethod
+    def _accepts(path: str) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
             try:
-                probe.connect(self.path)
+                probe.connect(path)
             except OSError:
                 return False
             return True

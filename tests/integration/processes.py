@@ -10,6 +10,7 @@ import sysconfig
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -167,9 +168,12 @@ FOREGROUND = ("twistd", "-n", "--pidfile=")
 def daemon(
     *options: str | Path, endpoint: str, program: tuple[str, ...] = FOREGROUND
 ) -> Iterator[Process]:
-    """Run the daemon in the foreground; return when it listens on an endpoint."""
-    with Process(*program, "chatd", "--endpoint", endpoint, *options) as process:
-        process.output.wait_for(re.escape(f"listening on {endpoint}"))
+    """Run the daemon in the foreground; return when it listens on all its endpoints."""
+    words = ["--endpoint", endpoint, *map(str, options)]
+    with Process(*program, "chatd", *words) as process:
+        for option, value in pairwise(words):
+            if option in ("--endpoint", "--web"):
+                process.output.wait_for(re.escape(f"listening on {value}"))
         yield process
 
 
