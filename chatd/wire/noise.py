@@ -12,9 +12,12 @@ The chatd server is the initiator, and both handshake payloads are empty.
 
 from __future__ import annotations
 
+from collections import deque
 from functools import lru_cache
 from hashlib import sha256
 from hmac import digest as hmac_digest
+from typing import ClassVar
+from weakref import ref
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -24,6 +27,7 @@ from chatd.errors import RecordError
 
 __all__ = [
     "HANDSHAKE_BYTES",
+    "MAX_CIPHERS",
     "MAX_NOISE_MESSAGE",
     "PROTOCOL_NAME",
     "TAG_BYTES",
@@ -42,18 +46,10 @@ HANDSHAKE_BYTES = DH_BYTES + TAG_BYTES
 MAX_NOISE_MESSAGE = 65535
 """Longest Noise message (section 3)."""
 
+MAX_CIPHERS = 1_024
+"""How many ciphers are kept; each serves one direction of a session."""
+
 _MAX_NONCE = 2**64 - 1  # reserved (section 5.1)
-
-
-@lru_cache(maxsize=2)
-def _aead(key: bytes) -> AESGCM:
-    """Return the cipher of a key.
-
-    A cipher takes 2.7 KiB, and 0.7 microseconds to make. So an idle session keeps none, and a busy
-    session makes one for many messages. The cache holds two ciphers, one for each direction of the
-    session that was used last.
-    """
-    return AESGCM(key)
 
 
 class CipherState:
@@ -61,21 +57,29 @@ class CipherState:
 
     The nonce is never sent. If a message is replayed, left out or reordered, its receiver decrypts
     it with a different nonce than its sender used, so decryption fails.
+
+    A cipher takes 2.7 KiB, and a microsecond to make. So a state makes it when it is needed, and
+    only the last `MAX_CIPHERS` that were made are kept.
     """
 
-    __slots__ = ("_key", "_nonce")
+    __slots__ = ("__weakref__", "_cipher", "_key", "_nonce")
+
+    _with_cipher: ClassVar[deque[ref[CipherState]]] = deque()  # the oldest cipher first
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._nonce = 0
+        self._cipher: AESGCM | None = None
 
     def encrypt(self, plaintext: bytes | memoryview, associated_data: bytes = b"") -> bytes:
         """Encrypt a plaintext; the result is `TAG_BYTES` longer."""
-        return _aead(self._key).encrypt(self._next_nonce(), plaintext, associated_data)
+        cipher = self._cipher or self._make_cipher()
+        return cipher.encrypt(self._next_nonce(), plaintext, associated_data)
 
     def encrypt_into(self, plaintext: bytes | memoryview, sealed: memoryview) -> None:
         """Encrypt a plaintext into a buffer that is `TAG_BYTES` longer."""
-        _aead(self._key).encrypt_into(self._next_nonce(), plaintext, None, sealed)
+        cipher = self._cipher or self._make_cipher()
+        cipher.encrypt_into(self._next_nonce(), plaintext, None, sealed)
 
     def decrypt(self, ciphertext: bytes | memoryview, associated_data: bytes = b"") -> bytes:
         """Decrypt a ciphertext.
@@ -83,8 +87,9 @@ class CipherState:
         Raises:
             RecordError: It was not encrypted with this key and this nonce.
         """
+        cipher = self._cipher or self._make_cipher()
         try:
-            return _aead(self._key).decrypt(self._next_nonce(), ciphertext, associated_data)
+            return cipher.decrypt(self._next_nonce(), ciphertext, associated_data)
         except InvalidTag:
             raise RecordError("a record was replayed, reordered, cut short or forged") from None
 
@@ -94,6 +99,16 @@ class CipherState:
             raise RecordError("the channel's nonces are used up")
         self._nonce = nonce + 1
         return nonce.to_bytes(12, "big")  # 32 zero bits, then 64 bits (section 12.3)
+
+    def _make_cipher(self) -> AESGCM:
+        """Make the cipher, and drop the oldest if there are too many."""
+        cipher = self._cipher = AESGCM(self._key)
+        self._with_cipher.append(ref(self))
+        if len(self._with_cipher) > MAX_CIPHERS:
+            oldest = self._with_cipher.popleft()()
+            if oldest is not None:
+                oldest._cipher = None
+        return cipher
 
 
 class Handshake:

@@ -1,5 +1,7 @@
 """The Noise handshake and its cipher states, against another implementation of Noise."""
 
+from weakref import ref
+
 import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -9,7 +11,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import RecordError
+from chatd.wire import noise
 from chatd.wire.noise import (
+    MAX_CIPHERS,
     MAX_NOISE_MESSAGE,
     TAG_BYTES,
     CipherState,
@@ -274,6 +278,40 @@ class CipherStateTests(SynchronousTestCase):
         sealed = CipherState(PSK).encrypt(b"text", b"data")
         with raises_record_error():
             CipherState(PSK).decrypt(sealed, b"else")
+
+    def talk(self, pairs, rounds):
+        """Pass messages from state to state, in turns; return how many ciphers were made."""
+        made = []
+
+        def make(key):
+            made.append(key)
+            return AESGCM(key)
+
+        self.patch(noise, "AESGCM", make)
+        for _ in range(rounds):
+            for sending, receiving in pairs:
+                self.assertEqual(receiving.decrypt(sending.encrypt(b"text")), b"text")
+        return len(made)
+
+    def test_kept_ciphers(self):
+        """A state makes its cipher once, as long as there are not too many."""
+        pairs = [(CipherState(PSK), CipherState(PSK)) for _ in range(MAX_CIPHERS // 2)]
+        self.assertEqual(self.talk(pairs, rounds=3), MAX_CIPHERS)
+
+    def test_dropped_ciphers(self):
+        """If there are too many, only the last are kept, and a state without one makes another."""
+        pairs = [(CipherState(PSK), CipherState(PSK)) for _ in range(MAX_CIPHERS)]
+        self.assertEqual(self.talk(pairs, rounds=1), 2 * MAX_CIPHERS)
+        self.assertEqual(self.talk(pairs[MAX_CIPHERS // 2 :], rounds=1), 0)
+        self.assertEqual(self.talk(pairs[: MAX_CIPHERS // 2], rounds=1), MAX_CIPHERS)
+
+    def test_end(self):
+        """When a session ends, nothing keeps its key."""
+        state = CipherState(PSK)
+        state.encrypt(b"text")
+        left = ref(state)
+        del state
+        self.assertIsNone(left())
 
     def test_last_nonce(self):
         """A state without further nonces neither encrypts nor decrypts."""
