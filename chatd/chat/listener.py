@@ -95,7 +95,7 @@ class Listener(Generic[M]):
             if room is not None:
                 if event.get("event") == "topic":
                     room.topic = event["topic"]
-                self._roster.publish(room, (_event(event),), but=but)
+                self._roster.tell_others(room, _event(event), but)
 
     def heard_direct(self, message: Message) -> None:
         """See `IBackplaneListener`."""

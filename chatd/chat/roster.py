@@ -256,27 +256,29 @@ class Roster(OpenRooms[M]):
         for member in members:
             member.departed(room.name)
 
-    def publish(self, room: Room[M], messages: Sequence[Message], *, but: str = "") -> None:
-        """Deliver messages or EVENTs to a room; this method is the only way to do so.
+    def publish(self, room: Room[M], messages: Sequence[Message]) -> None:
+        """Deliver messages or EVENTs to a room, all in this way.
 
         A member does not get a message that was already on a page that it read.
-
-        Args:
-            room: The room.
-            messages: The messages.
-            but: The folded name of members that do not get them, or empty.
         """
-        if not room.ahead and not but:
+        if room.ahead:
+            for message in messages:
+                self._publish_but(room, message, room.readers_of(message))
+        else:
             self.delivery.broadcast(room, messages)
-            return
-        others = [each for id, each in self.here.get(but, {}).items() if id in room.members]
-        for message in messages:
-            readers = others + room.readers_of(message)
-            for member in readers:
-                self.delivery.deliver_early(member)
-            self.delivery.broadcast(room, (message,))
-            for member in readers:
-                self.delivery.begin(room, member)
+
+    def tell_others(self, room: Room[M], event: Message, but: str) -> None:
+        """Deliver an EVENT to a room, except to the members with a folded name."""
+        those = [each for id, each in self.here.get(but, {}).items() if id in room.members]
+        self._publish_but(room, event, those)
+
+    def _publish_but(self, room: Room[M], message: Message, those: Sequence[M]) -> None:
+        """Deliver a message to a room, except to some members."""
+        for member in those:
+            self.delivery.deliver_early(member)
+        self.delivery.broadcast(room, (message,))
+        for member in those:
+            self.delivery.begin(room, member)
 
     def room_of(self, member: M, name: str | None) -> Room[M]:
         """Return a room that a member is in.

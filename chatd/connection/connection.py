@@ -42,7 +42,7 @@ __all__ = ["LOST", "Connection"]
 
 LOST = "the connection was lost"
 """The reason of a loss that has no other."""
-_ESTABLISHED = State.ESTABLISHED  # a cheaper lookup, needed once for each frame
+_CONNECTING, _ESTABLISHED = State.CONNECTING, State.ESTABLISHED  # cheaper lookups
 _KNOWN_TYPES = frozenset(MessageType) - {MessageType.CHUNK}
 
 
@@ -110,7 +110,7 @@ class Connection(Outgoing):
     @property
     def is_established(self) -> bool:
         """Whether the session is established, so that messages flow."""
-        return self.state is State.ESTABLISHED
+        return self.state is _ESTABLISHED
 
     @property
     def is_readable(self) -> bool:
@@ -276,7 +276,7 @@ class Connection(Outgoing):
     # Within
 
     def _open_if_ready(self) -> None:
-        if self.state is State.CONNECTING and self._channel.is_open:
+        if self.state is _CONNECTING and self._channel.is_open:
             self.state = advance(self.state, Trigger.CHANNEL_OPENED)
             self._channel_opened()
 
@@ -297,7 +297,7 @@ class Connection(Outgoing):
     def _read_on(self) -> bool:
         """Give the reader the next bytes of the channel; return whether there were any."""
         plaintext = self._channel.next_plaintext()
-        if self.state is State.CONNECTING:
+        if self.state is _CONNECTING:
             self._open_if_ready()
         if not plaintext:
             self._is_read_out = True

@@ -54,9 +54,11 @@ class Pace:
 
     def count_messages(self, count: int) -> None:
         """Count messages, except those that count as the frames that carried them."""
-        counted = min(count, self._carrying)
-        self._carrying -= counted
-        self._spent += count - counted
+        if self._carrying:
+            counted = min(count, self._carrying)
+            self._carrying -= counted
+            count -= counted
+        self._spent += count
 
     def count_frames(self, empty_frames: int, short_frames: int) -> None:
         """Count frames of a WebSocket, each as a message.

@@ -187,17 +187,17 @@ def _deliver(audience: Audience[Receiver], broadcast: _Broadcast) -> None:
     had = broadcast.had
     encoder: Encoder | None = None
     joined: Sequence[Frame] = ()
-    of_encoder: dict[Encoder, Sequence[Frame]] = {}
+    earlier: dict[Encoder, Sequence[Frame]] = {}  # what the receivers before got
     for receiver in list(audience.members.values()):
         if had and receiver.id in had:
             for frames in broadcast.rest_for(receiver):
                 receiver.deliver(frames)
             continue
         if receiver.encoder is not encoder:
+            if encoder is not None:
+                earlier[encoder] = joined
             encoder = receiver.encoder
-            joined = of_encoder.get(encoder, ())
-            if not joined:
-                joined = of_encoder[encoder] = broadcast.joined(encoder)
+            joined = earlier[encoder] if encoder in earlier else broadcast.joined(encoder)
         for frames in joined:
             receiver.deliver(frames)
 

@@ -38,8 +38,7 @@ class TurnEnd:
     ``SCHEDULED``   stays        stays        stays
     ==============  ===========  ===========  =============================
 
-    In all states, `end_read` ends a turn that is full. The end calls `reached`, which leads back to
-    ``NO`` from all states.
+    The end calls `reached`, which leads back to ``NO`` from all states.
 
     Args:
         clock: The reactor, or a test's clock.
@@ -67,18 +66,18 @@ class TurnEnd:
         if self._due is _NO:
             self._due = _NOT_YET
 
-    def end_read(self, reader: object, *, is_full: bool) -> None:
+    def end_read(self, reader: object) -> None:
         """End the turn now, or at its end, if it must end; received bytes were acted on.
 
         Args:
             reader: The protocol that has read.
-            is_full: Whether the turn must not grow: it ends now, also if nothing asked for that.
         """
         is_alone, self._last_reader = self._last_reader == id(reader), id(reader)
-        if is_full or (is_alone and self._due is _AFTER_WORK):
-            self._end()
-        elif self._due is _AFTER_WORK:
-            self._schedule()
+        if self._due is _AFTER_WORK:
+            if is_alone:
+                self._end()
+            else:
+                self._schedule()
         elif self._due is _NOT_YET:
             self._due = _NO
 

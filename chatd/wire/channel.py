@@ -230,13 +230,15 @@ class SecureChannel:
         """
         if self._preamble_due and not self._read_preamble():
             return b""
-        while (record := self._next_record()) is not None:
+        while self._offset < len(self._buffer):
+            record = self._next_record()
+            if record is None:
+                return b""
             if self._receiving is None:
                 self._finish_handshake(bytes(record))
             elif plaintext := self._receiving.decrypt(record):
                 return plaintext
-        if self._offset == len(self._buffer):
-            self._buffer, self._offset = b"", 0  # an idle connection holds no memory for them
+        self._buffer, self._offset = b"", 0  # an idle connection holds no memory for them
         return b""
 
     def seal(self, plaintext: bytes) -> bytes:

@@ -519,12 +519,12 @@ class ReadTests(SynchronousTestCase):
         self.room = FakeRoom(self.member)
         self.ann, self.bob = object(), object()
 
-    def read(self, reader: object, *messages: bytes, is_full: bool = False) -> None:
+    def read(self, reader: object, *messages: bytes) -> None:
         """Broadcast messages while a protocol is read."""
         self.turn.begin_read()
         for message in messages:
             self.turn.broadcast(self.room, [message])
-        self.turn.end_read(reader, is_full=is_full)
+        self.turn.end_read(reader)
 
     def assert_written(self, writes: list[bytes], calls: int) -> None:
         """Assert what the member wrote, and how many calls the turn has scheduled."""
@@ -556,12 +556,6 @@ class ReadTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assert_written([b"1"], 0)
 
-    def test_full(self) -> None:
-        """A turn that must not grow is flushed at once, whoever is read."""
-        self.read(self.ann, b"1")
-        self.read(self.bob, b"2", is_full=True)
-        self.assert_written([b"12"], 0)
-
     def test_nothing(self) -> None:
         """A read that causes nothing to be sent flushes and schedules nothing."""
         for _ in range(2):
@@ -575,7 +569,7 @@ class ReadTests(SynchronousTestCase):
         self.turn.broadcast(self.room, [b"1"])
         self.turn.flush()
         self.turn.broadcast(self.room, [b"2"])
-        self.turn.end_read(self.ann, is_full=False)
+        self.turn.end_read(self.ann)
         self.assert_written([b"1"], 1)
         self.clock.advance(0)
         self.assert_written([b"1", b"2"], 0)

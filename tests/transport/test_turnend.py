@@ -28,7 +28,7 @@ class TableTests(SynchronousTestCase):
     def bring_to(self, state: str) -> None:
         """Make a turn's end, and bring it to a state; the reader was read last."""
         self.end = TurnEnd(self.clock, self.note_end)
-        self.end.end_read(self.reader, is_full=False)
+        self.end.end_read(self.reader)
         if state in ("NOT_YET", "AFTER_WORK"):
             self.end.hold()
         if state in ("AFTER_WORK", "SCHEDULED"):
@@ -59,13 +59,14 @@ class TableTests(SynchronousTestCase):
                     call(object())
                     self.assertEqual((self.state, self.ends), ("SCHEDULED", 0))
 
-    def test_full(self) -> None:
-        """A full turn ends in all states, whoever was read."""
+    def test_reached(self) -> None:
+        """A turn that ended early does not end again, whatever its state and whoever is read."""
         for state in _Due:
             for reader in (self.reader, object()):
                 self.bring_to(state.name)
-                self.end.end_read(reader, is_full=True)
-                self.assertEqual((self.state, self.ends), ("NO", 1))
+                self.end.reached()
+                self.end.end_read(reader)
+                self.assertEqual((self.state, self.ends), ("NO", 0))
                 self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def end_ask(self, _: object) -> None:
@@ -75,7 +76,7 @@ class TableTests(SynchronousTestCase):
         self.end.hold()
 
     def end_read(self, reader: object) -> None:
-        self.end.end_read(reader, is_full=False)
+        self.end.end_read(reader)
 
 
 class TurnEndTests(SynchronousTestCase):
@@ -93,12 +94,12 @@ class TurnEndTests(SynchronousTestCase):
         self.end.hold()
         self.end.reached()
 
-    def read(self, reader: object, *, asks: bool = True, is_full: bool = False) -> None:
+    def read(self, reader: object, *, asks: bool = True) -> None:
         """Read a protocol."""
         self.end.hold()
         if asks:
             self.end.ask()
-        self.end.end_read(reader, is_full=is_full)
+        self.end.end_read(reader)
 
     def assert_ends(self, now: int, later: int) -> None:
         """Assert how many ends there were, and how many more the reactor's turn brings."""
@@ -135,10 +136,12 @@ class TurnEndTests(SynchronousTestCase):
         self.read(self.ann)
         self.assert_ends(0, 1)
 
-    def test_full(self) -> None:
-        """A turn that must not grow ends with the read, and the call is cancelled."""
+    def test_ended_early(self) -> None:
+        """If the turn ends in the middle of a read, the call is cancelled."""
         self.end.ask()
-        self.read(self.ann, asks=False, is_full=True)
+        self.end.hold()
+        self.note_end()
+        self.end.end_read(self.ann)
         self.assert_ends(1, 0)
 
     def test_not_asked(self) -> None:
@@ -155,5 +158,5 @@ class TurnEndTests(SynchronousTestCase):
         self.end.ask()
         self.note_end()
         self.end.ask()
-        self.end.end_read(self.ann, is_full=False)
+        self.end.end_read(self.ann)
         self.assert_ends(1, 1)
