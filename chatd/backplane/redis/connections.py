@@ -24,6 +24,7 @@ __all__ = [
     "RefusedError",
     "Reply",
     "all_of",
+    "is_loss",
     "reason_of",
 ]
 
@@ -59,6 +60,11 @@ class RefusedError(RedisError):
 
 class LostError(RedisError):
     """The connection was lost before the answer."""
+
+
+def is_loss(error: Exception) -> bool:
+    """Return whether an error has a `LostError` as its cause."""
+    return isinstance(error.__cause__, LostError)
 
 
 class Commands(TwistedProtocol):

@@ -19,11 +19,11 @@ from chatd.backplane.redis.attempts import Attempts
 from chatd.backplane.redis.channels import Channels
 from chatd.backplane.redis.connections import (
     Dial,
-    LostError,
     RedisError,
     RefusedError,
     Reply,
     all_of,
+    is_loss,
 )
 from chatd.backplane.redis.heartbeat import Heartbeat
 from chatd.backplane.redis.outage import Outage
@@ -172,7 +172,7 @@ class Link:
         try:
             return await run(attachment)
         except StoreError as error:
-            if not isinstance(error.__cause__, LostError):
+            if not is_loss(error):
                 raise
             attachment = await self.attached()
             if not attachment.had_lease:
