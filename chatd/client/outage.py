@@ -76,11 +76,15 @@ class Outage:
 
     def stored(self, id: str) -> None:
         """Note that the server has stored a message."""
-        self._refused.discard(id)
-        self._last_tries.discard(id)
+        self.forget(id)
         if self.is_on:
             self._was_stored = True
             self._patience.start(self._patience_s, self._lose_patience)
+
+    def forget(self, id: str) -> None:
+        """Note that a message does not wait any more."""
+        self._refused.discard(id)
+        self._last_tries.discard(id)
 
     def next_size(self) -> int:
         """Return how many messages to send now that all answers are here; 0 to wait."""

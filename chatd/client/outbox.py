@@ -113,7 +113,10 @@ class Outbox:
     def take_refusal(self, refusal: RequestError) -> bool:
         """Take the refusal of a message that is to be sent again; return False for others."""
         id = refusal.ref
-        if refusal.code != ErrorCode.NOT_STORED or id not in self._kept:
+        if id not in self._kept:
+            return False
+        if refusal.code != ErrorCode.NOT_STORED:
+            self._outage.forget(id)
             return False
         if not self._answers.hold(id):
             return self._outage.is_on  # it waits already
@@ -162,6 +165,7 @@ class Outbox:
             try:
                 self._ask(id, kept.message, kept.answer)
             except LocalProtocolError as error:  # this server has a lower limit
+                self._outage.forget(id)
                 failed.append((self._answers.take_receipt(id), error))
         self._tell(failed)
 

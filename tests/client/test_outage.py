@@ -312,6 +312,24 @@ class ByHandTests(LastingTests):
         self.successResultOf(ready)
         self.assertEqual(self.clients.held, ["not-stored: not now", "released"])
 
+    def test_other_end_of_a_last_try(self) -> None:
+        """A message whose last try was refused for another reason can be sent and held again."""
+        for each in self.send("a", "b"):
+            each.addErrback(lambda _: None)
+        self.refuse(*self.sent())
+        last = self.send("c")
+        for _ in range(int(PATIENCE_S)):
+            self.refuse(*self.sent())
+            self.advance(1)
+        self.assertEqual(self.sent(), ["c"])
+        self.refuse("c", code=ErrorCode.NOT_IN_ROOM)
+        self.assertEqual(self.failureResultOf(last[0], RequestError).value.code, "not-in-room")
+        again = self.send("c")
+        self.refuse(*self.sent())
+        self.assertNoResult(again[0])
+        self.store("c")
+        self.assertEqual(self.seqs(again), [1])
+
     def test_ready_after_it(self) -> None:
         """Whoever waits for few messages goes on when the outage gives up."""
         for each in self.send(*(str(number) for number in range(READY_BELOW))):
