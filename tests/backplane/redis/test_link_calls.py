@@ -11,6 +11,13 @@ from tests.backplane.redis.linkcase import SCRIPT, Connection, LinkCase
 
 
 class WaitingTests(LinkCase):
+    def assert_fails_after(self, seconds, call):
+        """Check that a call waits for so long, to half a second, and then fails."""
+        self.clock.pump([0.5] * int(2 * seconds - 1))
+        self.assertNoResult(call)
+        self.clock.advance(0.5)
+        return self.failureResultOf(call, StoreError).value
+
     def test_in_order(self):
         """Calls wait for the link, and are done in their order, before later calls."""
         calls = [self.call(number) for number in range(3)]
@@ -32,10 +39,7 @@ class WaitingTests(LinkCase):
         self.server.refusals = 1000
         self.link.start()
         call = self.call()
-        self.clock.pump([0.5] * 9)
-        self.assertNoResult(call)
-        self.clock.advance(0.5)
-        error = self.failureResultOf(call, StoreError).value
+        error = self.assert_fails_after(5.0, call)
         self.assertEqual(str(error), "the link to the backplane is lost: connection refused")
         self.close()
 
@@ -71,10 +75,7 @@ class WaitingTests(LinkCase):
         self.server.refusals = 1000
         self.link.attachment.end("for a test")
         call = self.call()
-        self.clock.pump([0.5] * 9)
-        self.assertNoResult(call)
-        self.clock.advance(0.5)
-        self.failureResultOf(call, StoreError)
+        self.assert_fails_after(5.0, call)
         self.close()
 
     def test_lost_with_the_first_call(self):
@@ -86,10 +87,7 @@ class WaitingTests(LinkCase):
         self.successResultOf(first)
         self.clock.pump([0.5] * 8)
         call = self.call()
-        self.clock.pump([0.5])
-        self.assertNoResult(call)
-        self.clock.advance(0.5)
-        self.failureResultOf(call, StoreError)
+        self.assert_fails_after(1.0, call)
         self.close()
 
     def test_silence(self):
@@ -116,10 +114,7 @@ class WaitingTests(LinkCase):
         self.clock.pump([self.link.times.heartbeat_s] * 3)
         self.assertIsNone(self.link.attachment)
         call = self.call()
-        self.clock.pump([0.5] * 9)
-        self.assertNoResult(call)
-        self.clock.advance(0.5)
-        self.failureResultOf(call, StoreError)
+        self.assert_fails_after(5.0, call)
         self.close()
 
     def test_silent_in_part(self):
@@ -131,10 +126,7 @@ class WaitingTests(LinkCase):
         self.server.silent = {"renew"}
         self.clock.pump([self.link.times.heartbeat_s] * 2)
         call = self.call()
-        self.clock.pump([0.5] * 4)
-        self.assertNoResult(call)
-        self.clock.advance(0.5)
-        self.failureResultOf(call, StoreError)
+        self.assert_fails_after(2.5, call)
         self.close()
 
     def test_cast(self):

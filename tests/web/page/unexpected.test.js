@@ -82,7 +82,8 @@ test("a goodbye that waits goes out with the receipt of the last message", async
   assert.deepEqual(clock.waiting, []);
 });
 
-test("a message that is too large for the server is refused, and the next is tried", async () => {
+/** A client in an outage; behind its message `a` waits one that this server never takes. */
+async function withTooLarge() {
   const { client, clock, network } = start();
   const peer = await network.nextPeer();
   await peer.establish({ init: { max_content: 5 } });
@@ -90,7 +91,11 @@ test("a message that is too large for the server is refused, and the next is tri
   void client.send("a", { id: "a" });
   await sends(peer, "a");
   await refuse(peer, "a");
-  const large = client.send("six ch", { id: "b" });
+  return { client, clock, large: client.send("six ch", { id: "b" }), peer };
+}
+
+test("a message that is too large for the server is refused, and the next is tried", async () => {
+  const { client, clock, large, peer } = await withTooLarge();
   const after = large.catch(() => client.send("e", { id: "e" }));
   for (const id of ["c", "d"]) void client.send(id, { id });
   await confirm(peer, "a"); // so that the large one is the first
@@ -106,14 +111,7 @@ test("a message that is too large for the server is refused, and the next is tri
 });
 
 test("if only such messages wait, the outage is over", async () => {
-  const { client, clock, network } = start();
-  const peer = await network.nextPeer();
-  await peer.establish({ init: { max_content: 5 } });
-  await client.welcomed;
-  void client.send("a", { id: "a" });
-  await sends(peer, "a");
-  await refuse(peer, "a");
-  const large = client.send("six ch", { id: "b" });
+  const { client, clock, large, peer } = await withTooLarge();
   await confirm(peer, "a");
   await assert.rejects(large, { code: "too-large" });
   void client.send("c", { id: "c" });
