@@ -22,6 +22,8 @@ from twisted.internet.task import deferLater
 from twisted.logger import ILogObserver, LogEvent, LogLevel, eventAsText, globalLogBeginner
 from zope.interface import provider
 
+from tests import atend
+
 TEST_TIMEOUT_S = 30
 """Time limit of an `async def` test, in seconds; pytest's own timeout is for tests that block."""
 _TURNS_TO_CLOSE = 20
@@ -36,6 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     globalLogBeginner.beginLoggingTo([_show], discardBuffer=True, redirectStandardIO=False)
     # pytest reads Twisted's version before each test case, which takes longer than most of them.
     importlib.metadata.version = functools.cache(importlib.metadata.version)
+
+
+def pytest_sessionfinish() -> None:
+    """End what runs until the tests are over."""
+    atend.end()
 
 
 @provider(ILogObserver)

@@ -1,6 +1,5 @@
 """A chat of two daemons, which share a real redis-server; no reactor is needed."""
 
-import atexit
 import os
 import socket
 from functools import cache
@@ -15,6 +14,7 @@ from chatd.backplane.redis.connections import Pushes
 from chatd.backplane.redis.times import Times
 from chatd.chat.moderation import Ban
 from chatd.chat.names import fold
+from tests.atend import at_end
 from tests.backplane.redis.servers import PROGRAM, RedisServer
 from tests.chat.twodaemons import kept_ban
 from tests.chat.wiring import Chat, at_once
@@ -174,5 +174,5 @@ def redis_server():
             raise AssertionError("needs the program redis-server: .ci/tools installs it")
         raise SkipTest("needs the program redis-server: .ci/tools installs it on Debian")
     server = RedisServer().start()
-    atexit.register(server.remove)
+    at_end(server.remove)
     return server

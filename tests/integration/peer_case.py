@@ -1,6 +1,5 @@
 """The daemon as a process, and the base class of tests with a foreign peer."""
 
-import atexit
 import base64
 import functools
 import itertools
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.atend import at_end
 from tests.integration.peer import TIMEOUT_S, Peer, Type, connect_unix
 from tests.integration.peer_websocket import NORMAL, WebSocket
 
@@ -103,7 +103,7 @@ class Daemon:
 def shared_daemon(key: bytes | None, *options: str) -> Daemon:
     """Return the daemon with this key and these options, which runs until the tests end."""
     daemon = Daemon(*options, key=key)
-    atexit.register(daemon.stop)
+    at_end(daemon.stop)
     return daemon
 
 
