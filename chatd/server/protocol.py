@@ -39,6 +39,15 @@ _OPEN = Life.OPEN  # a cheaper lookup, needed once for each read
 class ServerProtocol(SessionProtocol):
     """The server's side of one connection; built by `ChatFactory`."""
 
+    __slots__ = (
+        "_carried_bytes",
+        "_has_noted_error",
+        "_held_bytes",
+        "_in_work",
+        "_pace",
+        "_takes_runs",
+    )
+
     def __init__(self, factory: ChatFactory[Any]) -> None:
         super().__init__(factory)
         self._in_work = InWork(factory.limits)

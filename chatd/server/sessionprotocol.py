@@ -37,6 +37,8 @@ class SessionProtocol(ChatProtocol):
         unanswered: The message that the service acts on, until it has an answer.
     """
 
+    __slots__ = ("_address", "_engine", "_wanted_name", "answers_late", "session", "unanswered")
+
     log = Logger()
     connection: ServerConnection
 

@@ -48,8 +48,9 @@ class ChatProtocol(LifecycleProtocol):
         clock: The reactor, or a test's clock.
         max_pending: Maximum that waits for a peer that does not read, in bytes. If more waits, the
             peer is disconnected as a `slow-consumer`. None for no limit.
-
     """
+
+    __slots__ = ("_drained", "_max_pending", "_stalled_ticks", "_taken", "_work")
 
     def __init__(
         self,

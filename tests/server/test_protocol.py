@@ -51,6 +51,16 @@ class BeginningTests(ServerCase):
         self.successResultOf(self.factory.shut_down())
 
 
+class SizeTests(ServerCase):
+    """A connection takes little memory."""
+
+    def test_attributes(self) -> None:
+        """Few attributes are outside of slots: with 30 of them, a connection takes 1.3 KiB more."""
+        hand_client(self.factory)
+        (session,) = self.factory.sessions.values()
+        self.assertLess(len(vars(session.protocol)), 10)
+
+
 class AdmissionTests(ServerCase):
     """A client that answers the greeting gets a session, or the reason for a refusal."""
 
