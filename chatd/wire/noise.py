@@ -12,10 +12,10 @@ The chatd server is the initiator, and both handshake payloads are empty.
 
 from __future__ import annotations
 
-from collections import deque
 from functools import lru_cache
 from hashlib import sha256
 from hmac import digest as hmac_digest
+from random import random
 from typing import ClassVar
 from weakref import ref
 
@@ -47,9 +47,10 @@ MAX_NOISE_MESSAGE = 65535
 """Longest Noise message (section 3)."""
 
 MAX_CIPHERS = 1_024
-"""How many ciphers are kept; each serves one direction of a session."""
+"""How many ciphers are kept in a process; each serves one direction of a session."""
 
 _MAX_NONCE = 2**64 - 1  # reserved (section 5.1)
+_FIRST_NONCE = bytes(12)  # of each key in a handshake, which encrypts one message at most
 
 
 class CipherState:
@@ -58,13 +59,14 @@ class CipherState:
     The nonce is never sent. If a message is replayed, left out or reordered, its receiver decrypts
     it with a different nonce than its sender used, so decryption fails.
 
-    A cipher takes 2.7 KiB, and a microsecond to make. So a state makes it when it is needed, and
-    only the last `MAX_CIPHERS` that were made are kept.
+    A cipher takes 2.7 KiB, and a microsecond to make. So a state makes it when it is needed, and at
+    most `MAX_CIPHERS` states keep theirs. Another state then takes the place of any of them: if it
+    took that of the oldest, a room with more members would find none of its ciphers.
     """
 
     __slots__ = ("__weakref__", "_cipher", "_key", "_nonce")
 
-    _with_cipher: ClassVar[deque[ref[CipherState]]] = deque()  # the oldest cipher first
+    _with_cipher: ClassVar[list[ref[CipherState]]] = []
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -101,13 +103,16 @@ class CipherState:
         return nonce.to_bytes(12, "big")  # 32 zero bits, then 64 bits (section 12.3)
 
     def _make_cipher(self) -> AESGCM:
-        """Make the cipher, and drop the oldest if there are too many."""
+        """Make the cipher, and drop that of another state if there are too many."""
         cipher = self._cipher = AESGCM(self._key)
-        self._with_cipher.append(ref(self))
-        if len(self._with_cipher) > MAX_CIPHERS:
-            oldest = self._with_cipher.popleft()()
-            if oldest is not None:
-                oldest._cipher = None
+        kept = self._with_cipher
+        if len(kept) < MAX_CIPHERS:
+            kept.append(ref(self))
+            return cipher
+        place = int(MAX_CIPHERS * random())  # no secret depends on it
+        other, kept[place] = kept[place](), ref(self)
+        if other is not None:
+            other._cipher = None
         return cipher
 
 
@@ -125,9 +130,9 @@ class Handshake:
 
     __slots__ = (
         "_chaining_key",
-        "_cipher",
         "_ephemeral",
         "_hash",
+        "_key",
         "_remote",
         "is_initiator",
     )
@@ -143,8 +148,7 @@ class Handshake:
         self.is_initiator = initiator
         self._ephemeral = ephemeral or X25519PrivateKey.generate()
         self._remote: X25519PublicKey | None = None
-        self._chaining_key, self._hash, key = _begin(psk, prologue)
-        self._cipher = CipherState(key)
+        self._chaining_key, self._hash, self._key = _begin(psk, prologue)
 
     def write_message(self) -> bytes:
         """Return this side's handshake message, `HANDSHAKE_BYTES` long."""
@@ -179,8 +183,7 @@ class Handshake:
         return CipherState(second), CipherState(first)
 
     def _mix_key(self, material: bytes) -> None:
-        self._chaining_key, key = _hkdf(self._chaining_key, material, 2)
-        self._cipher = CipherState(key)
+        self._chaining_key, self._key = _hkdf(self._chaining_key, material, 2)
 
     def _mix_hash(self, data: bytes) -> None:
         self._hash = sha256(self._hash + data).digest()
@@ -195,12 +198,15 @@ class Handshake:
         self._mix_key(secret)
 
     def _encrypt_and_hash(self, plaintext: bytes) -> bytes:
-        ciphertext = self._cipher.encrypt(plaintext, self._hash)
+        ciphertext = AESGCM(self._key).encrypt(_FIRST_NONCE, plaintext, self._hash)
         self._mix_hash(ciphertext)
         return ciphertext
 
     def _decrypt_and_hash(self, ciphertext: bytes) -> None:
-        self._cipher.decrypt(ciphertext, self._hash)
+        try:
+            AESGCM(self._key).decrypt(_FIRST_NONCE, ciphertext, self._hash)
+        except InvalidTag:
+            raise RecordError("the handshake message was made with another key") from None
         self._mix_hash(ciphertext)
 
 

@@ -1,5 +1,6 @@
 """The Noise handshake and its cipher states, against another implementation of Noise."""
 
+from random import Random
 from weakref import ref
 
 import pytest
@@ -149,13 +150,13 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_another_psk(self):
         """The responder and the initiator refuse a message made with another psk."""
-        with raises_record_error("forged"):
+        with raises_record_error("another key"):
             responder(psk=bytes(32)).read_message(initiator().write_message())
         first, other = initiator(), initiator(psk=bytes(32))
         second = responder()
         second.read_message(first.write_message())
         other.write_message()
-        with raises_record_error("forged"):
+        with raises_record_error("another key"):
             other.read_message(second.write_message())
 
     def test_another_prologue(self):
@@ -279,7 +280,7 @@ class CipherStateTests(SynchronousTestCase):
         with raises_record_error():
             CipherState(PSK).decrypt(sealed, b"else")
 
-    def talk(self, pairs, rounds):
+    def talk(self, pairs, rounds=1):
         """Pass messages from state to state, in turns; return how many ciphers were made."""
         made = []
 
@@ -288,22 +289,39 @@ class CipherStateTests(SynchronousTestCase):
             return AESGCM(key)
 
         self.patch(noise, "AESGCM", make)
+        sealed = bytearray(4 + TAG_BYTES)
         for _ in range(rounds):
             for sending, receiving in pairs:
-                self.assertEqual(receiving.decrypt(sending.encrypt(b"text")), b"text")
+                sending.encrypt_into(b"text", memoryview(sealed))
+                self.assertEqual(receiving.decrypt(sealed), b"text")
         return len(made)
+
+    def pairs(self, number):
+        """Return pairs of states; no others have ciphers."""
+        self.patch(CipherState, "_with_cipher", [])
+        self.patch(noise, "random", Random(1).random)
+        return [(CipherState(PSK), CipherState(PSK)) for _ in range(number)]
 
     def test_kept_ciphers(self):
         """A state makes its cipher once, as long as there are not too many."""
-        pairs = [(CipherState(PSK), CipherState(PSK)) for _ in range(MAX_CIPHERS // 2)]
-        self.assertEqual(self.talk(pairs, rounds=3), MAX_CIPHERS)
+        self.assertEqual(self.talk(self.pairs(MAX_CIPHERS // 2), rounds=3), MAX_CIPHERS)
 
     def test_dropped_ciphers(self):
-        """If there are too many, only the last are kept, and a state without one makes another."""
-        pairs = [(CipherState(PSK), CipherState(PSK)) for _ in range(MAX_CIPHERS)]
-        self.assertEqual(self.talk(pairs, rounds=1), 2 * MAX_CIPHERS)
-        self.assertEqual(self.talk(pairs[MAX_CIPHERS // 2 :], rounds=1), 0)
-        self.assertEqual(self.talk(pairs[: MAX_CIPHERS // 2], rounds=1), MAX_CIPHERS)
+        """If there are too many, a state without a cipher makes another, and many have theirs."""
+        pairs = self.pairs(MAX_CIPHERS)
+        self.assertEqual(self.talk(pairs), 2 * MAX_CIPHERS)
+        for _ in range(3):
+            made = self.talk(pairs)
+            self.assertTrue(MAX_CIPHERS < made < 1.9 * MAX_CIPHERS, made)
+
+    def test_handshakes(self):
+        """Handshakes take no place of the sessions' ciphers, also those of strangers."""
+        pairs = self.pairs(MAX_CIPHERS // 2)
+        self.talk(pairs)
+        shake_hands()
+        with raises_record_error():
+            responder(psk=bytes(32)).read_message(initiator().write_message())
+        self.assertEqual(self.talk(pairs), 0)
 
     def test_end(self):
         """When a session ends, nothing keeps its key."""
