@@ -74,11 +74,6 @@ class Outbox:
         """Whether the server has still to answer a message of this session."""
         return bool(self._answers.unconfirmed) or self._outage.is_on
 
-    @property
-    def watches(self) -> bool:
-        """Whether it must hear of receipts; see `stored`."""
-        return self._outage.watches
-
     def open(self) -> None:
         """Send the messages without a receipt again: the session has resumed."""
         self._is_open = True
@@ -105,18 +100,27 @@ class Outbox:
                 raise
         return answer
 
-    def stored(self, id: str | None) -> None:
-        """Note a receipt; needed only while `watches`."""
-        if id is not None:
-            self._outage.stored(id)
+    def take(self, id: str | None, *, is_stored: bool = False) -> Deferred[Message] | None:
+        """Return the Deferred that waits for a receipt, and forget the message.
+
+        Args:
+            id: The message's id.
+            is_stored: Whether its receipt has come.
+
+        Returns:
+            The Deferred, or None if no message with this id waits.
+        """
+        if id is not None and self._outage.watches:
+            if is_stored:
+                self._outage.stored(id)
+            else:
+                self._outage.forget(id)
+        return self._answers.take_receipt(id)
 
     def take_refusal(self, refusal: RequestError) -> bool:
         """Take the refusal of a message that is to be sent again; return False for others."""
         id = refusal.ref
-        if id not in self._kept:
-            return False
-        if refusal.code != ErrorCode.NOT_STORED:
-            self._outage.forget(id)
+        if refusal.code != ErrorCode.NOT_STORED or id not in self._kept:
             return False
         if not self._answers.hold(id):
             return self._outage.is_on  # it waits already
@@ -165,8 +169,7 @@ class Outbox:
             try:
                 self._ask(id, kept.message, kept.answer)
             except LocalProtocolError as error:  # this server has a lower limit
-                self._outage.forget(id)
-                failed.append((self._answers.take_receipt(id), error))
+                failed.append((self.take(id), error))
         self._tell(failed)
 
     def _give_up(self) -> None:
@@ -181,7 +184,7 @@ class Outbox:
     def _refuse(self, ids: Iterable[str], refusal: RequestError) -> list[_Failed]:
         """Remove messages, each with an error of its own."""
         code, text = refusal.code, refusal.message
-        return [(self._answers.take_receipt(id), RequestError(code, text, ref=id)) for id in ids]
+        return [(self.take(id), RequestError(code, text, ref=id)) for id in ids]
 
     def _tell(self, failed: Iterable[_Failed]) -> None:
         """Fail messages; this may call the program, which may send others."""

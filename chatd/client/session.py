@@ -208,9 +208,7 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         # Another client's message may have the same id: only a message of this client is a receipt.
         is_own = message.seq is not None and fold(message.sender or "") == fold(self.name)
         if message.seq is None or is_own:
-            answer = self._answers.take_receipt(message.id)
-            if self._outbox.watches:
-                self._outbox.stored(message.id)
+            answer = self._outbox.take(message.id, is_stored=True)
         is_news, gap = self._progress.take(message, self.name)
         if is_news:
             self._call(self.message_received, message, is_own or answer is not None)
@@ -345,7 +343,7 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         if answer is not None:
             answer.callback(result)
             return
-        receipt = self._answers.take_receipt(command_id)
+        receipt = self._outbox.take(command_id)
         if receipt is not None:
             text = "the server's answer is not understood: it has a result for a message"
             receipt.errback(RequestError(ErrorCode.BAD_REQUEST, text, ref=command_id))
@@ -354,7 +352,7 @@ class ClientSession(ClientHooks, ClientCommands, ChatProtocol):
         self._pages.end(error.ref)
         if self._outbox.take_refusal(error):
             return
-        answer = self._answers.take(error.ref)
+        answer = self._answers.take_result(error.ref) or self._outbox.take(error.ref)
         if answer is None:
             self.tell_error(error)
         else:

@@ -313,22 +313,26 @@ class ByHandTests(LastingTests):
         self.assertEqual(self.clients.held, ["not-stored: not now", "released"])
 
     def test_other_end_of_a_last_try(self) -> None:
-        """A message whose last try was refused for another reason can be sent and held again."""
+        """A message whose last try had any answer but a receipt can be sent and held again."""
         for each in self.send("a", "b"):
             each.addErrback(lambda _: None)
         self.refuse(*self.sent())
-        last = self.send("c")
+        last = self.send("c", "d")
         for _ in range(int(PATIENCE_S)):
             self.refuse(*self.sent())
             self.advance(1)
-        self.assertEqual(self.sent(), ["c"])
+        self.assertEqual(self.sent(), ["c", "d"])
         self.refuse("c", code=ErrorCode.NOT_IN_ROOM)
-        self.assertEqual(self.failureResultOf(last[0], RequestError).value.code, "not-in-room")
-        again = self.send("c")
+        self.by_hand.peer.send(Message(MessageType.RESULT, {"id": "d"}))
+        turn(self.by_hand.peer)
+        codes = [self.failureResultOf(each, RequestError).value.code for each in last]
+        self.assertEqual(codes, ["not-in-room", "bad-request"])
+        again = self.send("c", "d")
         self.refuse(*self.sent())
-        self.assertNoResult(again[0])
-        self.store("c")
-        self.assertEqual(self.seqs(again), [1])
+        for each in again:
+            self.assertNoResult(each)
+        self.store("c", "d")
+        self.assertEqual(self.seqs(again), [1, 2])
 
     def test_ready_after_it(self) -> None:
         """Whoever waits for few messages goes on when the outage gives up."""
