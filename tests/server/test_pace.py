@@ -54,6 +54,15 @@ class PaceTests(SynchronousTestCase):
         self.assert_waits(self.pace.throttle(), 1 / RATE)
         self.assertIsNone(self.pace.throttle())
 
+    def test_carried(self):
+        """A message that a short frame carried counts with the frame; the next counts itself."""
+        self.pace.count_frames(1, 2)
+        for _ in range(BURST - 1):
+            self.pace.count_messages(1)
+        self.assertIsNone(self.pace.throttle())
+        self.pace.count_messages(1)
+        self.assert_waits(self.pace.throttle(), 1 / RATE)
+
     def test_answers(self):
         """Other clients have their turn after each so many answers."""
         for _ in range(2):
