@@ -95,7 +95,8 @@ class Listener(Generic[M]):
             if room is not None:
                 if event.get("event") == "topic":
                     room.topic = event["topic"]
-                self._roster.tell_others(room, _event(event), but)
+                left_out = self._roster.here.get(but, {}).values()
+                self._roster.publish_except(room, _event(event), left_out)
 
     def heard_direct(self, message: Message) -> None:
         """See `IBackplaneListener`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from chatd.chat import presence
 from chatd.chat.access import RoomAccess
@@ -257,27 +257,22 @@ class Roster(OpenRooms[M]):
             member.departed(room.name)
 
     def publish(self, room: Room[M], messages: Sequence[Message]) -> None:
-        """Deliver messages or EVENTs to a room, all in this way.
+        """Deliver messages or EVENTs to the members of a room.
 
         A member does not get a message that was already on a page that it read.
         """
         if room.ahead:
             for message in messages:
-                self._publish_but(room, message, room.readers_of(message))
+                self.publish_except(room, message, room.readers_of(message))
         else:
             self.delivery.broadcast(room, messages)
 
-    def tell_others(self, room: Room[M], event: Message, but: str) -> None:
-        """Deliver an EVENT to a room, except to the members with a folded name."""
-        those = [each for id, each in self.here.get(but, {}).items() if id in room.members]
-        self._publish_but(room, event, those)
-
-    def _publish_but(self, room: Room[M], message: Message, those: Sequence[M]) -> None:
-        """Deliver a message to a room, except to some members."""
-        for member in those:
+    def publish_except(self, room: Room[M], message: Message, left_out: Collection[M]) -> None:
+        """Deliver a message or an EVENT to the members of a room except some sessions."""
+        for member in left_out:
             self.delivery.deliver_early(member)
         self.delivery.broadcast(room, (message,))
-        for member in those:
+        for member in left_out:
             self.delivery.begin(room, member)
 
     def room_of(self, member: M, name: str | None) -> Room[M]:

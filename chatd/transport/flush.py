@@ -187,7 +187,7 @@ def _deliver(audience: Audience[Receiver], broadcast: _Broadcast) -> None:
     had = broadcast.had
     encoder: Encoder | None = None
     joined: Sequence[Frame] = ()
-    earlier: dict[Encoder, Sequence[Frame]] = {}  # what the receivers before got
+    earlier: dict[Encoder, Sequence[Frame]] = {}  # the frames of the encoders before
     for receiver in list(audience.members.values()):
         if had and receiver.id in had:
             for frames in broadcast.rest_for(receiver):

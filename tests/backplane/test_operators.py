@@ -166,7 +166,7 @@ class ModerationTests(OperatorsCase):
     def test_failure(self):
         """A failure while a daemon acts on what it heard is logged, and does not reach the link."""
         roster = self.two.factory.hub.roster
-        self.patch(roster, "tell_others", lambda *_: 1 / 0)
+        self.patch(roster, "publish_except", lambda *_: 1 / 0)
         self.there.listener.heard_event("room lobby", {"event": "joined"}, "")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 

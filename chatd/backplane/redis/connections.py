@@ -24,7 +24,7 @@ __all__ = [
     "RefusedError",
     "Reply",
     "all_of",
-    "is_loss",
+    "is_caused_by_loss",
     "reason_of",
 ]
 
@@ -62,7 +62,7 @@ class LostError(RedisError):
     """The connection was lost before the answer."""
 
 
-def is_loss(error: Exception) -> bool:
+def is_caused_by_loss(error: Exception) -> bool:
     """Return whether an error has a `LostError` as its cause."""
     return isinstance(error.__cause__, LostError)
 

@@ -23,7 +23,7 @@ from chatd.backplane.redis.connections import (
     RefusedError,
     Reply,
     all_of,
-    is_loss,
+    is_caused_by_loss,
 )
 from chatd.backplane.redis.heartbeat import Heartbeat
 from chatd.backplane.redis.outage import Outage
@@ -172,7 +172,7 @@ class Link:
         try:
             return await run(attachment)
         except StoreError as error:
-            if not is_loss(error):
+            if not is_caused_by_loss(error):
                 raise
             attachment = await self.attached()
             if not attachment.had_lease:

@@ -11,7 +11,7 @@ from chatd.backplane.interface import IBackplaneListener
 from chatd.backplane.redis import keys
 from chatd.backplane.redis.attachment import Attachment
 from chatd.backplane.redis.batch import Batch, batches_of
-from chatd.backplane.redis.connections import all_of, is_loss
+from chatd.backplane.redis.connections import all_of, is_caused_by_loss
 from chatd.backplane.redis.directmessages import DirectMessages
 from chatd.backplane.redis.link import Link
 from chatd.backplane.redis.openrooms import OpenRoom, OpenRooms, read_head
@@ -120,7 +120,7 @@ class Streams:
         try:
             time, streams, work = await attachment.call(_APPEND, names, args)
         except StoreError as error:
-            if is_loss(error):
+            if is_caused_by_loss(error):
                 self._note_untold(batches)
             raise
         self._link.saw_work(work)
