@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable
+from contextlib import ExitStack
 
 __all__ = ["at_end", "end"]
 
-_ends: list[Callable[[], object]] = []
+_stack = ExitStack()
 
-
-def at_end(call: Callable[[], object]) -> None:
-    """Call a function when the tests are over."""
-    _ends.append(call)
-
-
-@atexit.register
-def end() -> None:
-    """Make the calls, the last one first; pytest's workers must do so, since they skip `atexit`."""
-    while _ends:
-        _ends.pop()()
+at_end = _stack.callback
+"""Calls a function when the tests are over, even if another such function fails."""
+end = atexit.register(_stack.close)
+"""Makes the calls; pytest's workers must do so at their end, because they skip `atexit`."""

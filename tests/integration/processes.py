@@ -168,12 +168,12 @@ FOREGROUND = ("twistd", "-n", "--pidfile=")
 def daemon(
     *options: str | Path, endpoint: str, program: tuple[str, ...] = FOREGROUND
 ) -> Iterator[Process]:
-    """Run the daemon in the foreground; return when it listens on all its endpoints."""
+    """Run the daemon in the foreground; return when it listens, also for browsers."""
     words = ["--endpoint", endpoint, *map(str, options)]
     with Process(*program, "chatd", *words) as process:
         for option, value in pairwise(words):
             if option in ("--endpoint", "--web"):
-                process.output.wait_for(re.escape(f"listening on {value}"))
+                process.output.wait_for(rf"(?m)listening on {re.escape(value)}(?= |$)")
         yield process
 
 
