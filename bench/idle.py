@@ -19,7 +19,7 @@ from bench.figures import Effort, Figures, Note, add
 from bench.load import READ_BYTES, join_all
 from bench.peers import Peer, Server, prepare_chatd, running
 from bench.probe import AnsweringLine, Summary, Task
-from bench.process import cpu_seconds
+from bench.process import cpu_seconds, resident_bytes
 from bench.worker import answer_of, started
 
 __all__ = ["IdleCrowd", "heartbeats", "large_beside"]
@@ -123,15 +123,18 @@ def heartbeats(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
 
 def _heartbeats(crowd: IdleCrowd, server: Server, effort: Effort) -> dict[str, float]:
     alone, share_alone = _probe(server, effort.idle_s, crowd)
+    before = resident_bytes(server.pid)
     crowd.log_in(server, effort.idle_sessions)
     settled = time.monotonic() + 2 * effort.heartbeat_s
     crowd.answer_while(lambda: time.monotonic() < settled)
+    grown = resident_bytes(server.pid) - before
     answered, start = crowd.answered, time.monotonic()
     beside, share = _probe(server, effort.idle_s, crowd)
     beats = (time.monotonic() - start) / effort.heartbeat_s
     return {
         "CPU share": share - share_alone,  # the probe costs something too
         "CPU share, probe alone": share_alone,
+        "memory, KiB a session": grown / 1024 / len(crowd),
         "round trip p50": beside.p50,
         "round trip p99": beside.p99,
         "round trip longest": beside.longest,
