@@ -25,8 +25,8 @@ class GreetingBot(chatd.ChatClient):
 
 async def main(reactor: ReactorBase, endpoint: str) -> None:
     """Run the bot until it is stopped, or end with status 1 if the server does not want it."""
-    factory = chatd.ChatClientFactory(reactor, name="bot", protocol=GreetingBot)
     try:
+        factory = chatd.ChatClientFactory(reactor, name="bot", protocol=GreetingBot)
         service = chatd.ChatClientService(reactor, endpoint, factory)
     except chatd.ConfigurationError as error:
         raise SystemExit(f"bot.py: {error}") from error

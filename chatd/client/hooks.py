@@ -39,6 +39,8 @@ class ClientHooks:
     def message_received(self, message: Message, is_receipt: bool) -> HookResult:
         """Act on a message.
 
+        The client does not wait for an `async` method: a later message may be done first.
+
         Args:
             message: The message.
             is_receipt: Whether it is the receipt of a message that this client sent.

@@ -114,9 +114,8 @@ class DescriptorService(Service):
             self._warn("there are {most} file descriptors (ulimit -n)", "raise their number", room)
         else:
             self.log.info(
-                "room for {room} connections, and the bounds allow {sessions} sessions and "
-                "{unestablished} connections without one: there are {most} file descriptors "
-                "(ulimit -n)",
+                "file descriptors for {room} connections; the bounds allow {sessions} sessions, "
+                "and {unestablished} connections that have none yet: there are {most} (ulimit -n)",
                 room=int(room),
                 sessions=limits.max_sessions,
                 unestablished=self._unestablished,
@@ -127,8 +126,8 @@ class DescriptorService(Service):
         """Warn that there is less room than the bounds allow, and name the remedy."""
         self.log.warn(
             f"{cause}, enough for {{room}} connections at most, and the bounds allow {{sessions}} "
-            f"sessions and {{unestablished}} connections without one: {remedy}, or give lower "
-            "--max-sessions and --max-unestablished",
+            f"sessions, and {{unestablished}} connections that have none yet: {remedy}, or give "
+            "lower --max-sessions and --max-unestablished",
             select=SELECT,
             most=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             room=int(room),

@@ -86,7 +86,7 @@ class RoomTests(SynchronousTestCase):
         limits = Limits(max_sessions=20, max_unestablished=10)
         self.assertEqual(self.start(50, limits, has_front=True), [])
         (line,) = self.start(49, limits, has_front=True)
-        self.assertIn("30 connections without", line)
+        self.assertIn("30 connections that", line)
 
     def test_fewer_than_usual(self) -> None:
         """With the default bounds, room for fewer connections is no warning."""
@@ -94,7 +94,7 @@ class RoomTests(SynchronousTestCase):
             (line,) = self.start(room)
             self.assertRegex(
                 line,
-                rf"^info: room for {room} connections, and the bounds allow 30000 .*-n\)$",
+                rf"^info: file descriptors for {room} connections; the bounds allow 30000 .*-n\)$",
             )
 
     def test_few(self) -> None:
@@ -112,7 +112,7 @@ class RoomTests(SynchronousTestCase):
                 "for 4000 connections",
                 "ulimit -n",
                 f"{limits.max_sessions} sessions",
-                f"{2 * limits.max_unestablished} connections without",
+                f"{2 * limits.max_unestablished} connections that",
             ):
                 self.assertIn(part, line)
 

@@ -138,7 +138,7 @@ TEXTS = {
     "rejoin = true",
     "removing stale pid file PATH",
     "reverse_proxy unix//run/chatd/web.sock",
-    "room for NUMBER connections, …",
+    "file descriptors for NUMBER connections; …",
     "the backplane cannot be used: REASON",
     "the connection was lost: TLS: internal error",
     "the backplane still cannot be used: REASON",

@@ -119,7 +119,7 @@ def test_ordinary_machines(tmp_path):
     endpoint = f"unix:{tmp_path}/chat.sock"
     with Process(*FOREGROUND, "chatd", "--endpoint", endpoint, **limited(4096)) as process:
         process.output.wait_for(
-            r"room for \d+ connections, and the bounds allow .*: there are 4096 "
+            r"file descriptors for \d+ connections; the bounds allow .*: there are 4096 "
         )
         process.send_signal(signal.SIGTERM)
         process.wait()
