@@ -31,7 +31,7 @@ async def history(talk: Talk, *words: str) -> None:
     place = _place(talk, other)
     title, messages = await talk.browsing.page(talk.client, place, limit)
     if messages:
-        talk.earlier(title, messages)
+        talk.reading.page(title, messages, talk.name)
     else:
         talk.display.note(title)
 
@@ -60,7 +60,7 @@ async def search(talk: Talk, *words: str) -> None:
     finally:  # an error comes after what was found before it
         title, messages = searching.page
         if messages:
-            talk.earlier(title, messages, with_date=True)
+            talk.reading.page(title, messages, talk.name, with_date=True)
     talk.display.note(ending)
 
 

@@ -16,7 +16,6 @@ from chatd.cli.browsing import Browsing
 from chatd.cli.console import ConsoleClient
 from chatd.cli.display import TextDisplay
 from chatd.cli.ignored import Ignored
-from chatd.cli.marks import Marks
 from chatd.cli.places import Place
 from chatd.cli.reading import Reading
 from chatd.cli.recent import MAX_NEW
@@ -36,14 +35,11 @@ class Introductions:
 
     Args:
         display: Shows notes.
-        reading: Shows messages.
+        reading: Shows messages, and counts the missed ones.
         browsing: Learns which messages were shown.
         states: The states of the rooms, which get the topics.
-        missed: Called with each place that has missed messages, whether any is for the person, and
-            the number of them that are new to the person.
         needs_room_names: Returns whether a note about a topic must name the room.
         ignored: The people whose messages are not shown.
-        marks: Knows the last message of each room that was shown.
     """
 
     log = Logger()
@@ -54,19 +50,15 @@ class Introductions:
         reading: Reading,
         browsing: Browsing,
         states: RoomStates,
-        missed: Callable[[Place, bool, int], object],
         needs_room_names: Callable[[], bool],
         ignored: Ignored,
-        marks: Marks,
     ) -> None:
         self._display = display
         self._reading = reading
         self._browsing = browsing
         self._states = states
-        self._missed = missed
         self._needs_room_names = needs_room_names
         self._ignored = ignored
-        self._marks = marks
         self._held: dict[str, list[Message]] = {}
         self._running: set[Deferred[Any]] = set()
         self._direct: set[str | None] | None = None
@@ -85,6 +77,7 @@ class Introductions:
 
     def introduce(self, client: ConsoleClient, joined: Joined) -> None:
         """Show a room's topic and latest messages; hold new messages back until then."""
+        self._browsing.begin_again(Place(joined.room))
         self._start(self._introduce(client, joined))
 
     def show_direct(self, client: ConsoleClient) -> None:
@@ -113,7 +106,7 @@ class Introductions:
                     self._display.note(f"the topic{its}: {topic}")
             if joined.seq:
                 await self._show_latest(client, joined)
-            self._marks.shown(room, joined.epoch, joined.seq)
+            self._reading.marks.shown(room, joined.epoch, joined.seq)
         except (RequestError, SessionEnded):
             pass  # the introduction is optional
         finally:
@@ -125,7 +118,7 @@ class Introductions:
     async def _show_latest(self, client: ConsoleClient, joined: Joined) -> None:
         """Show the latest messages of a room: those that the person has not seen as new ones."""
         place = Place(joined.room)
-        count = self._marks.after(joined.room, joined.epoch, joined.seq)
+        count = self._reading.marks.after(joined.room, joined.epoch, joined.seq)
         limit = max(RECENT, min(count, MAX_NEW))
         page = await client.history(joined.room, before=joined.seq + 1, limit=limit)
         if not page.messages:
@@ -143,7 +136,8 @@ class Introductions:
         others = [each for each in shown if fold(each.sender or "") != fold(client.name)]
         if others:
             count -= len(new) - len(others)
-            self._missed(place, any(is_for(each, client.name) for each in others), count)
+            is_for_you = any(is_for(each, client.name) for each in others)
+            self._reading.count(place, is_for_you=is_for_you, messages=count)
         self._reading.missed(shown, client.name, page.epoch, count)
 
     async def _show_direct(self, client: ConsoleClient, rooms: Deferred[Any]) -> None:
@@ -162,10 +156,11 @@ class Introductions:
                 if unanswered:
                     sender = unanswered[-1].sender or ""
                     unshown = self._reading.unshown(sender, unanswered)
-                    self._missed(Place(None, sender), True, unshown)
+                    place = Place(None, sender)
+                    self._reading.count(place, is_for_you=True, messages=unshown)
                     is_all = page.complete and len(unanswered) == len(page.messages)
                     first = None if is_all else unanswered[0].seq
-                    self._browsing.shown(Place(None, sender), page.epoch, first)
+                    self._browsing.shown(place, page.epoch, first)
                     title = f"earlier messages from {sender}"
                     first_new = len(unanswered) - unshown
                     self._earlier(client, title, unanswered[:first_new], page.epoch)

@@ -1,4 +1,4 @@
-"""`Reading`: shows messages, and where those begin that the person has not seen."""
+"""`Reading`: shows messages, and counts and marks those that the person has not seen."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from types import MappingProxyType
 from chatd.chat.names import fold
 from chatd.cli.display import TextDisplay
 from chatd.cli.ignored import Ignored
+from chatd.cli.marks import Mark, Marks
 from chatd.cli.places import Place, Places
 from chatd.cli.recent import Recent, place_of
+from chatd.cli.window import Window
 from chatd.wire.messages import Message
 
 __all__ = ["Reading"]
@@ -19,7 +21,7 @@ _MAX_DIRECT = 1_000
 
 
 class Reading:
-    """Shows messages, and where those begin that the person has not seen.
+    """Shows messages, and counts and marks those that the person has not seen.
 
     All places share one screen. So the last messages of a place are shown again when the person
     comes to it, and a rule separates those that came meanwhile.
@@ -28,10 +30,13 @@ class Reading:
         display: Shows messages.
         places: The rooms and conversations.
         ignored: The people whose messages are not shown.
+        window: The terminal; it is redrawn when messages were counted.
         direct: The ids of the last direct messages shown, by the folded names of the people.
+        rooms: The last messages shown in rooms, by the folded names of the rooms.
 
     Attributes:
         direct: The same ids as they are now.
+        marks: The last messages shown in rooms as they are now.
     """
 
     def __init__(
@@ -39,12 +44,16 @@ class Reading:
         display: TextDisplay,
         places: Places,
         ignored: Ignored,
+        window: Window,
         direct: Mapping[str, str] = MappingProxyType({}),
+        rooms: Mapping[str, Mark] = MappingProxyType({}),
     ) -> None:
         self.direct = dict(direct)
+        self.marks = Marks(rooms)
         self._display = display
         self._places = places
         self._ignored = ignored
+        self._window = window
         self._recent = Recent()
         self._is_rule_due = False
 
@@ -55,6 +64,20 @@ class Reading:
     def look_back(self) -> None:
         """Note that the person sees what comes now."""
         self._is_rule_due = False
+
+    def count(self, place: Place, *, is_for_you: bool, messages: int) -> None:
+        """Count messages as unread, unless typed lines go to their place; open a conversation.
+
+        Args:
+            place: The place of the messages.
+            is_for_you: Whether any of them is for the person.
+            messages: The number of the messages that are new to the person.
+        """
+        if place.is_person:
+            place = self._places.open(place.name)
+        if messages:
+            self._places.heard(place, is_for_you=is_for_you, messages=messages)
+        self._window.redraw()
 
     def show(self, message: Message, me: str, epoch: str | None) -> None:
         """Show a new message to the person whose name is `me`.
@@ -115,6 +138,22 @@ class Reading:
             self._display.message(message, me, is_earlier=True)
             self._keep(message, me, epoch, is_new=False)
 
+    def page(
+        self, title: str, messages: Iterable[Message], me: str, *, with_date: bool = False
+    ) -> None:
+        """Show a page of earlier messages under a title.
+
+        Args:
+            title: The title.
+            messages: The messages, in order.
+            me: The name of the person.
+            with_date: Whether each line has its date, unless it is of today.
+        """
+        shown = [message for message in messages if not self._ignored.hides(message)]
+        self._display.note(f"{title}:" if shown else f"{title}: all are from people you ignore")
+        for message in shown:
+            self._display.message(message, me, is_earlier=True, with_date=with_date, is_whole=True)
+
     def arrive(self, place: Place, me: str) -> None:
         """Let the person come to a place, and show its last messages if they are out of sight.
 
@@ -150,6 +189,7 @@ class Reading:
 
     def renamed(self, old_name: str, name: str) -> None:
         """Note that a person has another name."""
+        self._places.renamed(old_name, name)
         self._recent.renamed(Place(None, old_name), Place(None, name))
 
     def _keep(self, message: Message, me: str, epoch: str | None, *, is_new: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
@@ -21,7 +21,6 @@ from chatd.cli.ignored import Ignored
 from chatd.cli.introductions import Introductions
 from chatd.cli.known import Known
 from chatd.cli.login import Login
-from chatd.cli.marks import Marks
 from chatd.cli.notdone import NotDone
 from chatd.cli.people import learn_people
 from chatd.cli.places import Place, Places
@@ -110,17 +109,16 @@ class Talk:
         self.states = RoomStates()
         self.window = Window() if window is None else window
         self.ignored = Ignored() if ignored is None else ignored
-        self.reading = Reading(display, self.places, self.ignored, login.direct_shown)
-        self._marks = Marks(login.rooms_shown)
+        self.reading = Reading(
+            display, self.places, self.ignored, self.window, login.direct_shown, login.rooms_shown
+        )
         self._introductions = Introductions(
             display,
             self.reading,
             self.browsing,
             self.states,
-            self._missed,
             lambda: self.needs_room_names,
             self.ignored,
-            self._marks,
         )
         self._stage = _Stage.NEW
         self._first: str | None = None
@@ -331,7 +329,7 @@ class Talk:
         """Show a message, after the earlier messages of its room, unless its sender is ignored."""
         epoch = self._epoch_of(message, me)
         if message.room is not None and epoch is not None and message.seq is not None:
-            self._marks.shown(message.room, epoch, message.seq)
+            self.reading.marks.shown(message.room, epoch, message.seq)
         if self.ignored.hides(message):
             return
         self._note_message(message, me)
@@ -353,7 +351,6 @@ class Talk:
         self.states.take(event)
         if event["event"] == "renamed":
             old_name, name = event.get("old_name", ""), event.get("name", "")
-            self.places.renamed(old_name, name)
             self.reading.renamed(old_name, name)
         self.changed()
         if event["event"] == "welcome":
@@ -374,21 +371,6 @@ class Talk:
         were = "were removed from" if is_removed else "are no longer in"
         self.window.hold(f"you {were} {before.name}")
 
-    def earlier(self, title: str, messages: Iterable[Message], *, with_date: bool = False) -> None:
-        """Show earlier messages under a title.
-
-        Args:
-            title: The title.
-            messages: The messages, in order.
-            with_date: Whether each line has its date, unless it is of today.
-        """
-        shown = [message for message in messages if not self.ignored.hides(message)]
-        self.display.note(f"{title}:" if shown else f"{title}: all are from people you ignore")
-        for message in shown:
-            self.display.message(
-                message, self.name, is_earlier=True, with_date=with_date, is_whole=True
-            )
-
     def room_joined(self, client: ConsoleClient, joined: Joined) -> None:
         """Introduce a joined room; after a reconnect, tell if messages may be missing instead."""
         state = self.states.joined(joined.room)
@@ -397,7 +379,6 @@ class Talk:
         learning.addCallback(self._learnt_away)
         learning.addErrback(self._log_failure, "listing the people of a room")
         if not client.is_back:
-            self.browsing.begin_again(Place(joined.room))
             self._introductions.introduce(client, joined)
         elif not joined.recovered and joined.seq > 0:
             self.display.note(gap_in(joined.room))
@@ -440,7 +421,7 @@ class Talk:
 
     def _client_ended(self, client: ConsoleClient, end: SessionEnded) -> None:
         self._login.direct_changed(self.reading.direct)
-        self._login.rooms_shown_changed(self._marks.last)
+        self._login.rooms_shown_changed(self.reading.marks.last)
         self._tell_end(client, end)
 
     def _go_back(self) -> None:
@@ -465,27 +446,16 @@ class Talk:
         if not place.is_person:
             self._login.current_changed(place.name)
 
-    def _missed(self, place: Place, is_for_you: bool, messages: int) -> None:
-        """Count messages that came while the person was not connected as unread."""
-        if place.is_person:
-            place = self.places.open(place.name)
-        if messages:
-            self.places.heard(place, is_for_you=is_for_you, messages=messages)
-        self.changed()
-
     def _note_message(self, message: Message, me: str) -> None:
         """Count a message as unread, and note who wrote it."""
         place = place_of(message, me)
         if place is None:
             return
         sender = message.sender or ""
-        if place.is_person:
-            place = self.places.open(place.name)
-        else:
+        if not place.is_person:
             self.states.of(place.name).add(sender)
-        if fold(sender) != fold(me) and not self.places.is_current(place):
-            self.places.heard(place, is_for_you=is_for(message, me))
-        self.changed()
+        is_own = fold(sender) == fold(me)
+        self.reading.count(place, is_for_you=is_for(message, me), messages=0 if is_own else 1)
 
     def _log_failure(self, failure: Failure, about: str) -> None:
         self.service.log.failure("{about} failed", failure, about=about)
