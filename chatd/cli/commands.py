@@ -130,7 +130,7 @@ async def _rooms(talk: Talk) -> None:
 async def _who(talk: Talk, room: str | None = None) -> None:
     room = room_or_current(talk, room)
     try:
-        people = await talk.people(talk.client, room)
+        people = await talk.people.of(talk.client, room)
     except RequestError as error:
         if error.code != ErrorCode.NO_SUCH_ROOM:
             raise

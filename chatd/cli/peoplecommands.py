@@ -25,7 +25,7 @@ async def whois(talk: Talk, name: str) -> None:
     rooms: list[str] = []
     for room in talk.rooms:
         with suppress(RequestError):  # the person has left that room meanwhile
-            for each in await talk.people(client, room):
+            for each in await talk.people.of(client, room):
                 if fold(each.name) == fold(name):
                     person = each
                     rooms.append(room)

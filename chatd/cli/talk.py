@@ -22,14 +22,14 @@ from chatd.cli.introductions import Introductions
 from chatd.cli.known import Known
 from chatd.cli.login import Login
 from chatd.cli.notdone import NotDone
-from chatd.cli.people import learn_people
+from chatd.cli.people import People
 from chatd.cli.places import Place, Places
 from chatd.cli.reading import Reading
 from chatd.cli.receipts import Receipts
 from chatd.cli.recent import place_of
 from chatd.cli.roomstates import RoomStates
 from chatd.cli.window import Window
-from chatd.client.results import Joined, PersonInfo
+from chatd.client.results import Joined
 from chatd.client.service import ChatClientService
 from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
 from chatd.wire.messages import Message
@@ -66,6 +66,7 @@ class Talk:
         display: Shows messages, events and notes.
         places: The rooms and conversations.
         states: The topics and the people of the rooms.
+        people: Learns who is in the rooms.
         browsing: Knows how far back the person has read and searched.
         reading: Shows messages, and where the new ones begin.
         known: The rooms and names in the last answers of the server.
@@ -109,6 +110,7 @@ class Talk:
         self.states = RoomStates()
         self.window = Window() if window is None else window
         self.ignored = Ignored() if ignored is None else ignored
+        self.people = People(self.states, self.away, self.window)
         self.reading = Reading(
             display, self.places, self.ignored, self.window, login.direct_shown, login.rooms_shown
         )
@@ -373,40 +375,11 @@ class Talk:
 
     def room_joined(self, client: ConsoleClient, joined: Joined) -> None:
         """Introduce a joined room; after a reconnect, tell if messages may be missing instead."""
-        state = self.states.joined(joined.room)
-        state.topic, state.members = joined.topic, joined.members or None
-        learning = Deferred.fromCoroutine(learn_people(client, joined.room, state))
-        learning.addCallback(self._learnt_away)
-        learning.addErrback(self._log_failure, "listing the people of a room")
+        self.people.room_joined(client, joined)
         if not client.is_back:
             self._introductions.introduce(client, joined)
         elif not joined.recovered and joined.seq > 0:
             self.display.note(gap_in(joined.room))
-
-    def _learnt_away(self, text: str | None) -> None:
-        """Note the away text of the own name, or an empty text; None if it is not known."""
-        if text is not None:
-            self.away.learn(text)
-        self.changed()
-
-    async def ask_away(self, client: ConsoleClient) -> None:
-        """Ask the server whether the person is away: another session may have changed that."""
-        room = next(iter(self.rooms), None)
-        if room is not None:
-            self._learnt_away(await learn_people(client, room, self.states.of(room)))
-
-    async def people(self, client: ConsoleClient, room: str) -> list[PersonInfo]:
-        """Return the people in a room, and learn whether the own name is away.
-
-        Raises:
-            RequestError: The server refuses.
-            SessionEnded: The session ended first.
-        """
-        people = await client.people(room)
-        for person in people:
-            if fold(person.name) == fold(self.name):
-                self._learnt_away(person.away)
-        return people
 
     def _established(self, client: ConsoleClient) -> None:
         if self._stage is not _Stage.ESTABLISHED:

@@ -7,8 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import ChatFactory, RequestError
 from chatd.chat.policy import Policy
-from chatd.cli import reading, talk
+from chatd.cli import reading
 from chatd.cli.console import ConsoleClient
+from chatd.cli.people import People
 from chatd.client.client import RECEIPTS_S
 from chatd.storage.memory import MemoryStore
 from chatd.wire.messages import Message, MessageType
@@ -293,7 +294,7 @@ class StateTests(TalkCase):
         """The owner gets a call at each change."""
         alice, bob = self.talker("alice"), self.talker("bob", "ops")
         changes: list[Any] = []
-        alice.talk.changed = lambda: changes.append(self.state(alice)[1])
+        self.patch(alice.talk.window, "redraw", lambda: changes.append(self.state(alice)[1]))
         bob.type("/join lobby")
         self.assertEqual(changes[-1], 2)
 
@@ -303,7 +304,7 @@ class StateTests(TalkCase):
         async def fail(*arguments):
             raise ZeroDivisionError
 
-        self.patch(talk, "learn_people", fail)
+        self.patch(People, "learn", fail)
         self.patch(ConsoleClient, "topic", fail)
         alice = self.talker("alice")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
