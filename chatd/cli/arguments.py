@@ -30,4 +30,4 @@ def room_or_current(talk: Talk, room: str | None) -> str:
     Raises:
         NotDone: The room's name is not allowed, or typed lines go to no room.
     """
-    return talk.need_room() if room is None else checked(check_room, room)
+    return talk.whereabouts.need_room() if room is None else checked(check_room, room)

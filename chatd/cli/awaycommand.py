@@ -23,7 +23,8 @@ async def away(talk: Talk, text: str = "") -> None:
         raise NotDone(f"an away text is one line of up to {MAX_AWAY} characters")
     client = talk.client
     if not text:
-        for room in talk.rooms[:1]:  # another session may have changed whether the name is away
+        # Another session of the name may have changed whether it is away.
+        for room in talk.whereabouts.rooms[:1]:
             await talk.people.learn(client, room)
     await talk.away.use(client, text)
     if text:

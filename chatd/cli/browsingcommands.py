@@ -66,8 +66,8 @@ async def search(talk: Talk, *words: str) -> None:
 
 def _place(talk: Talk, other: str | None) -> Place:
     """Return the conversation with a person; without a name, the current place."""
-    other = talk.companion if other is None else other
-    return Place(talk.need_room()) if other is None else Place(None, other)
+    other = talk.whereabouts.companion if other is None else other
+    return Place(talk.whereabouts.need_room()) if other is None else Place(None, other)
 
 
 def _other(words: tuple[str, ...], advice: str) -> tuple[str | None, tuple[str, ...]]:

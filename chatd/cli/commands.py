@@ -100,7 +100,7 @@ def _split(name: str, command: Command, rest: str) -> list[str]:
 
 
 async def _join(talk: Talk, room: str) -> None:
-    joined = await talk.enter(checked(check_room, room))
+    joined = await talk.whereabouts.enter(checked(check_room, room))
     meant = room.lstrip("#")
     is_new = joined is not None and joined.members == 1 and joined.seq == 0
     if meant != room and meant and is_new:  # irssi adds the # by itself
@@ -145,7 +145,7 @@ async def _msg(talk: Talk, name: str, text: str) -> None:
 
 
 async def _topic(talk: Talk, topic: str | None = None) -> None:
-    room, client = talk.need_room(), talk.client
+    room, client = talk.whereabouts.need_room(), talk.client
     if topic is not None and (len(topic) > MAX_TOPIC or not topic.isprintable()):
         raise NotDone(f"a topic is one line of up to {MAX_TOPIC} characters")
     topic = "" if topic == "-" else topic

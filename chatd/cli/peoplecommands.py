@@ -23,7 +23,7 @@ async def whois(talk: Talk, name: str) -> None:
     client = talk.client
     person: PersonInfo | None = None
     rooms: list[str] = []
-    for room in talk.rooms:
+    for room in talk.whereabouts.rooms:
         with suppress(RequestError):  # the person has left that room meanwhile
             for each in await talk.people.of(client, room):
                 if fold(each.name) == fold(name):

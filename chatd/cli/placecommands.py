@@ -40,7 +40,7 @@ async def go_to(talk: Talk, text: str) -> None:
         raise NotDone(f"there is no place {text}")
     if not places:
         raise NotDone(f"you are not in {text}; enter it with /join, or see /query")
-    talk.go_to(places[0])
+    talk.whereabouts.go_to(places[0])
 
 
 def _choice(titles: list[str]) -> str:
@@ -53,12 +53,12 @@ def _choice(titles: list[str]) -> str:
 async def query(talk: Talk, name: str | None = None, text: str = "") -> None:
     """Open a conversation with a person; without a name, close the current one."""
     if name is None:
-        if talk.companion is None:
+        if talk.whereabouts.companion is None:
             raise NotDone("there is no conversation to close; open one with /query NAME")
-        _close_conversation(talk, talk.companion)
+        _close_conversation(talk, talk.whereabouts.companion)
         return
     place = talk.places.open(checked(check_name, name))
-    talk.go_to(place)
+    talk.whereabouts.go_to(place)
     if text:
         talk.say(text)
 
@@ -91,7 +91,7 @@ async def leave(talk: Talk, first: str | None = None, rest: str = "") -> None:
     )
     talk.display.note(f"you left {place.name}; {rest}")
     if was_here:
-        talk.move_on()
+        talk.whereabouts.move_on()
 
 
 def _to_leave(talk: Talk, first: str | None, rest: str) -> tuple[Place, str]:
@@ -143,7 +143,7 @@ def _close_conversation(talk: Talk, name: str) -> None:
     )
     talk.display.note(f"the conversation with {name} is closed; {rest}")
     if was_here:
-        talk.move_on()
+        talk.whereabouts.move_on()
     talk.changed()
 
 

@@ -28,10 +28,11 @@ from chatd.cli.reading import Reading
 from chatd.cli.receipts import Receipts
 from chatd.cli.recent import place_of
 from chatd.cli.roomstates import RoomStates
+from chatd.cli.whereabouts import Whereabouts
 from chatd.cli.window import Window
 from chatd.client.results import Joined
 from chatd.client.service import ChatClientService
-from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
+from chatd.errors import ErrorCode, LocalProtocolError, SessionEnded
 from chatd.wire.messages import Message
 
 __all__ = ["Talk"]
@@ -65,6 +66,7 @@ class Talk:
         service: Keeps the client connected.
         display: Shows messages, events and notes.
         places: The rooms and conversations.
+        whereabouts: Knows and changes the place that typed lines go to.
         states: The topics and the people of the rooms.
         people: Learns who is in the rooms.
         browsing: Knows how far back the person has read and searched.
@@ -106,7 +108,7 @@ class Talk:
         self.service = ChatClientService(reactor, endpoint, self._factory, retry_policy)
         self._login = login
         self._tell_end = client_ended
-        self.places = Places(lambda: self.rooms, self._entered)
+        self.places = Places(lambda: self.whereabouts.rooms, self._entered)
         self.states = RoomStates()
         self.window = Window() if window is None else window
         self.ignored = Ignored() if ignored is None else ignored
@@ -114,18 +116,26 @@ class Talk:
         self.reading = Reading(
             display, self.places, self.ignored, self.window, login.direct_shown, login.rooms_shown
         )
+        self.whereabouts = Whereabouts(
+            self.places,
+            self.reading,
+            self._factory.progress,
+            login,
+            display,
+            self.window,
+            client=lambda: self.client,
+            me=lambda: self.name,
+        )
         self._introductions = Introductions(
             display,
             self.reading,
             self.browsing,
             self.states,
-            lambda: self.needs_room_names,
+            lambda: self.whereabouts.needs_room_names,
             self.ignored,
         )
         self._stage = _Stage.NEW
-        self._first: str | None = None
         self.common_rooms = {"lobby"}
-        self._joining: list[str] = []
         self.known = Known()
         self.receipts = Receipts(reactor, display, self.changed)
 
@@ -168,110 +178,10 @@ class Talk:
         """Show the state as it is now."""
         self.window.redraw()
 
-    @property
-    def rooms(self) -> list[str]:
-        """The rooms that the person is in or is joining."""
-        inside = self._factory.progress.rooms
-        rooms = [position.name for position in inside.values()]
-        return rooms + [room for room in self._joining if fold(room) not in inside]
-
-    @property
-    def current(self) -> str | None:
-        """The room that typed lines go to; None if they go to a person, or nowhere."""
-        place = self.places.current
-        return None if place is None or place.is_person else place.name
-
-    @property
-    def companion(self) -> str | None:
-        """The person that typed lines go to; None if they go to a room, or nowhere."""
-        place = self.places.current
-        return place.name if place is not None and place.is_person else None
-
-    @property
-    def needs_room_names(self) -> bool:
-        """Whether shown lines must name their room."""
-        return len(self.rooms) > 1
-
-    @property
-    def room_to_tell(self) -> str | None:
-        """The room that the prompt shows; None if it is the first and only room."""
-        if self.companion is not None:
-            return f"@{self.companion}"
-        current = self.current
-        if current is None:
-            return "(no room)"
-        is_first = self._first is not None and fold(current) == fold(self._first)
-        return None if is_first and not self.needs_room_names else current
-
-    def need_room(self) -> str:
-        """Return the current room.
-
-        Raises:
-            NotDone: Typed lines go to no room.
-        """
-        if self.companion is not None:
-            raise NotDone(f"your lines go to @{self.companion}; /goto PLACE goes to a room")
-        current = self.current
-        if current is None:
-            raise NotDone("you are in no room; enter one with /join ROOM")
-        return current
-
-    def go_to(self, place: Place) -> None:
-        """Let typed lines go to a place that exists."""
-        self.display.note(f"your lines go to {place.title} now")
-        self.arrive(place)
-
     def screen_cleared(self) -> None:
         """Note that no shown message is in sight now."""
         self.reading.screen_cleared()
         self.browsing.screen_cleared()
-
-    def arrive(self, place: Place) -> None:
-        """Let the person come to a place, and show its last messages if they are out of sight."""
-        self.reading.arrive(place, self.name)
-        self.places.settle()
-        self.changed()
-
-    def move_on(self) -> None:
-        """Let the person come to the place where typed lines go after leaving the current one."""
-        current = self.places.current
-        if current is None:
-            self.places.settle()
-        else:
-            self.arrive(current)
-
-    async def enter(self, room: str) -> Joined | None:
-        """Make a room the current room, and join it if necessary.
-
-        Returns:
-            The joined room; None if the person was there already.
-
-        Raises:
-            NotDone: There is no connection.
-            RequestError: The server refuses the join.
-            SessionEnded: The session ended first.
-        """
-        inside = self._factory.progress.rooms.get(fold(room))
-        if inside is not None:
-            self.go_to(Place(inside.name))
-            return None
-        client = self.client
-        # The next line goes to that room; the server handles the join before it.
-        self._joining.append(room)
-        before = self.places.current
-        self.places.enter(Place(room))
-        self.places.settle()
-        try:
-            return await client.join(room)
-        except (RequestError, SessionEnded):
-            current = self.places.current
-            if before is not None and current is not None and current.key == Place(room).key:
-                self.places.enter(before)
-                self.places.settle()
-                self.window.hold(f"you are not in {room}")
-            raise
-        finally:
-            self._joining.remove(room)
 
     # Sending
 
@@ -298,8 +208,8 @@ class Talk:
             NotDone: The message cannot be sent.
         """
         if room is None:
-            to = self.companion if to is None else to
-            room = self.need_room() if to is None else None
+            to = self.whereabouts.companion if to is None else to
+            room = self.whereabouts.need_room() if to is None else None
         try:
             receipt = self.service.send(text, room=room, to=to)
         except LocalProtocolError as error:
@@ -361,17 +271,7 @@ class Talk:
         elif not self.ignored.hides(event):
             self.display.event(event)
         if self._stage is _Stage.ESTABLISHED:
-            self._follow(is_removed=event["event"] == "removed")
-
-    def _follow(self, *, is_removed: bool = False) -> None:
-        """Tell where typed lines go now, if the person is no longer in the place before."""
-        before, current = self.places.settle(), self.places.current
-        if before is None:
-            return
-        if current is not None:
-            self.go_to(current)
-        were = "were removed from" if is_removed else "are no longer in"
-        self.window.hold(f"you {were} {before.name}")
+            self.whereabouts.follow(is_removed=event["event"] == "removed")
 
     def room_joined(self, client: ConsoleClient, joined: Joined) -> None:
         """Introduce a joined room; after a reconnect, tell if messages may be missing instead."""
@@ -384,11 +284,10 @@ class Talk:
     def _established(self, client: ConsoleClient) -> None:
         if self._stage is not _Stage.ESTABLISHED:
             self._stage = _Stage.ESTABLISHED
-            self._go_back()
-            self.places.settle()
+            self.whereabouts.go_back()
             self._introductions.show_direct(client)
             return
-        self._follow()
+        self.whereabouts.follow()
         if not self.away.is_marked:  # the missed messages are shown
             self.reading.look_back()
 
@@ -396,24 +295,6 @@ class Talk:
         self._login.direct_changed(self.reading.direct)
         self._login.rooms_shown_changed(self.reading.marks.last)
         self._tell_end(client, end)
-
-    def _go_back(self) -> None:
-        """Let typed lines go to the room of the last time, if the person is there."""
-        if self._return():
-            self.changed()
-            return
-        place, current = Place(self._login.current or ""), self.places.current
-        if current is not None and fold(place.name) in map(fold, self._login.rooms):
-            self.go_to(current)
-            self.window.hold(f"you are not in {place.name}")
-
-    def _return(self) -> bool:
-        """Enter the room of the last time if the person is there; return whether that is so."""
-        place = Place(self._login.current or "")
-        is_there = any(place.key == each.key for each in self.places.all)
-        if is_there:
-            self.places.enter(place)
-        return is_there
 
     def _entered(self, place: Place) -> None:
         if not place.is_person:
@@ -437,8 +318,8 @@ class Talk:
         self.receipts.connected()
         if self._stage is _Stage.NEW:
             self._stage = _Stage.WELCOMED
-            self._return()  # rooms are shown, and unread messages counted, before all is ready
-            self._first = event["room"] or next(iter(self.rooms), None)
+            # Rooms are shown, and unread messages counted, before all is ready.
+            self.whereabouts.begin(event["room"])
             if not self._login.rooms:  # the rooms in which the server lets everybody begin
                 self.common_rooms |= {fold(room) for room in rooms_of(event)}
             self.display.event(event)

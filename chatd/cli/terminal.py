@@ -99,7 +99,7 @@ class Terminal:
         display = TextDisplay(
             self._prompt.print,
             with_time=True,
-            with_rooms=lambda: self._talk.needs_room_names,
+            with_rooms=lambda: self._talk.whereabouts.needs_room_names,
             ink=ink_for(os.environ, is_terminal=os.isatty(1)),
             columns=lambda: self._prompt.columns,
             with_cuts=True,
@@ -179,7 +179,7 @@ class Terminal:
 
     def _ask(self) -> str:
         """Return the prompt."""
-        room = plain(self._talk.room_to_tell or "")
+        room = plain(self._talk.whereabouts.room_to_tell or "")
         return f"{room[: _MAX_PROMPT - 1]}…> " if len(room) > _MAX_PROMPT else f"{room}> "
 
     def _status_line(self, width: int) -> str:
@@ -216,7 +216,7 @@ class Terminal:
         places = self._talk.places
         place = places.next_unread if number is None else places.at(number)
         if place is not None:
-            self._talk.go_to(place)
+            self._talk.whereabouts.go_to(place)
 
     def _screen_cleared(self) -> None:
         self._talk.screen_cleared()

@@ -37,7 +37,7 @@ class Talker:
         self._reactor = reactor
         display = TextDisplay(
             self.lines.append,
-            with_rooms=lambda: self.talk.needs_room_names,
+            with_rooms=lambda: self.talk.whereabouts.needs_room_names,
             unix_time=reactor.seconds,
         )
         self.talk = Talk(

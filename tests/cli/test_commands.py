@@ -74,7 +74,7 @@ class ArgumentsTests(CommandsCase):
         self.reactor.settle()
         for line in ("/join a", "/leave", "/rooms", "/who", "/topic", "/name al", "/kick bob"):
             self.assertIn("not connected; try again later", self.alice.mistype(line))
-        self.assertEqual(self.alice.talk.rooms, ["lobby"])
+        self.assertEqual(self.alice.talk.whereabouts.rooms, ["lobby"])
 
     def test_lost_meanwhile(self):
         """The client reports a command if the connection is lost before its answer."""
@@ -90,7 +90,7 @@ class RoomsTests(CommandsCase):
         """Lines go to the room that was joined last."""
         self.assertEqual(self.alice.type("/join ops"), ["* you are in ops, 1 here"])
         self.assertEqual(self.alice.type("hello"), ["[ops] alice: hello"])
-        self.assertEqual(self.alice.talk.rooms, ["lobby", "ops"])
+        self.assertEqual(self.alice.talk.whereabouts.rooms, ["lobby", "ops"])
         self.assertEqual(self.bob.lines, [])
 
     def test_join_again(self):
@@ -198,7 +198,7 @@ class RoomsTests(CommandsCase):
         self.alice.type("/join ops")
         self.alice.type("/leave ops")
         self.assertIn("you are not in Ops;", self.alice.mistype("/leave Ops see you"))
-        self.assertEqual(self.alice.talk.rooms, ["lobby"])
+        self.assertEqual(self.alice.talk.whereabouts.rooms, ["lobby"])
 
     def test_leave_without_a_connection(self):
         """Without a connection, the text is not sent either, so that the line can be repeated."""

@@ -7,7 +7,7 @@ from tests.cli.talking import CommandsCase
 
 class PlaceCase(CommandsCase):
     def prompt(self):
-        return self.alice.talk.room_to_tell
+        return self.alice.talk.whereabouts.room_to_tell
 
     def unread(self):
         return [
@@ -86,7 +86,7 @@ class QueryTests(PlaceCase):
             ["* the conversation with bob is closed; your lines go to lobby now"],
         )
         self.assertEqual(self.alice.type("hello"), ["alice: hello"])
-        self.assertEqual(self.alice.talk.rooms, ["lobby"])
+        self.assertEqual(self.alice.talk.whereabouts.rooms, ["lobby"])
 
     def test_room_of_the_same_name(self):
         """A note tells a person from the room of the same name."""

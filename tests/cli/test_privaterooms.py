@@ -119,7 +119,7 @@ class PrivateRoomTests(SynchronousTestCase):
                 "* plans is private: only invited people may enter it (not-invited)",
             ],
         )
-        self.assertEqual((bob.talk.rooms, rooms[-1]), (["ops"], ["ops"]))
+        self.assertEqual((bob.talk.whereabouts.rooms, rooms[-1]), (["ops"], ["ops"]))
         self.assertEqual(bob.type("hello"), ["bob: hello"])
 
     def test_removed_from_a_remembered_room(self):
@@ -136,7 +136,7 @@ class PrivateRoomTests(SynchronousTestCase):
         )
         self.alice.type("/private ops")
         self.alice.type("/uninvite bob ops")
-        self.assertEqual((bob.talk.rooms, rooms[-1]), (["lobby"], ["lobby"]))
+        self.assertEqual((bob.talk.whereabouts.rooms, rooms[-1]), (["lobby"], ["lobby"]))
 
     def test_removed_from_the_current_room(self):
         """A person who is removed from the current room is told where typed lines go now."""

@@ -110,7 +110,7 @@ class JoiningTests(TalkCase):
         """A client that asks for more rooms than a greeting can hold gets all of them."""
         rooms = [f"r{number}" for number in range(25)]
         alice = Talker(self.reactor, "alice", *rooms)
-        self.assertEqual(alice.talk.rooms, rooms)
+        self.assertEqual(alice.talk.whereabouts.rooms, rooms)
         self.assertIn("* you are in r24, 1 here", alice.lines)
         self.assertEqual(alice.type("hello"), ["[r0] alice: hello"])
 
@@ -329,42 +329,42 @@ class StateTests(TalkCase):
 class PlaceTests(TalkCase):
     def test_first(self):
         """In the first room alone, the prompt does not name the room."""
-        self.assertIsNone(self.talker("alice").talk.room_to_tell)
-        self.assertIsNone(self.talker("bob", "ops").talk.room_to_tell)
+        self.assertIsNone(self.talker("alice").talk.whereabouts.room_to_tell)
+        self.assertIsNone(self.talker("bob", "ops").talk.whereabouts.room_to_tell)
 
     def test_several(self):
         """In several rooms, the prompt names the room."""
         alice = self.talker("alice", "ops", "attic")
-        self.assertEqual(alice.talk.room_to_tell, "ops")
+        self.assertEqual(alice.talk.whereabouts.room_to_tell, "ops")
         alice.type("/join attic")
-        self.assertEqual(alice.talk.room_to_tell, "attic")
+        self.assertEqual(alice.talk.whereabouts.room_to_tell, "attic")
         alice.type("/leave")
-        self.assertIsNone(alice.talk.room_to_tell)
+        self.assertIsNone(alice.talk.whereabouts.room_to_tell)
 
     def test_another(self):
         """In a room other than the first, it does so too."""
         alice = self.talker("alice")
         alice.type("/join ops")
         alice.type("/leave lobby")
-        self.assertEqual(alice.talk.room_to_tell, "ops")
+        self.assertEqual(alice.talk.whereabouts.room_to_tell, "ops")
         alice.type("/leave")
-        self.assertEqual(alice.talk.room_to_tell, "(no room)")
+        self.assertEqual(alice.talk.whereabouts.room_to_tell, "(no room)")
 
     def test_direct_message(self):
         """Without a room, lines go nowhere, also if somebody wrote; `/query` chooses a person."""
         alice, bob = self.talker("alice"), self.talker("bob")
         bob.type("/msg alice hello")
         alice.type("/leave")
-        self.assertEqual(alice.talk.room_to_tell, "(no room)")
+        self.assertEqual(alice.talk.whereabouts.room_to_tell, "(no room)")
         alice.type("/query bob")
-        self.assertEqual(alice.talk.room_to_tell, "@bob")
+        self.assertEqual(alice.talk.whereabouts.room_to_tell, "@bob")
 
     def test_spelling(self):
         """A room has the server's spelling of its name."""
         self.talker("bob", "Ops")
         alice = self.talker("alice")
         alice.type("/join OPS")
-        self.assertEqual(alice.talk.room_to_tell, "Ops")
+        self.assertEqual(alice.talk.whereabouts.room_to_tell, "Ops")
 
 
 class CurrentRoomTests(TalkCase):
@@ -372,14 +372,14 @@ class CurrentRoomTests(TalkCase):
         """Typed lines go to the room of the last time, if the person is there."""
         for current, room in (("OPS", "ops"), ("attic", "lobby"), (None, "lobby")):
             talker = Talker(self.reactor, "carol", "lobby", "ops", login={"current": current})
-            self.assertEqual(talker.talk.current, room)
+            self.assertEqual(talker.talk.whereabouts.current, room)
             self.successResultOf(talker.leave())
 
     def test_many_rooms(self):
         """That room may be joined after the greeting, which cannot name very many rooms."""
         rooms = [f"r{number}" for number in range(25)]
         talker = Talker(self.reactor, "carol", *rooms, login={"current": "r24"})
-        self.assertEqual(talker.talk.current, "r24")
+        self.assertEqual(talker.talk.whereabouts.current, "r24")
 
     def test_told(self):
         """The login is told each room that typed lines go to, and no conversation."""
@@ -424,9 +424,9 @@ class ReconnectTests(TalkCase):
         alice.type("/join ops")
         alice.type("/leave attic")
         self.lose(alice)
-        self.assertEqual(alice.talk.room_to_tell, "ops")
+        self.assertEqual(alice.talk.whereabouts.room_to_tell, "ops")
         self.come_back()
-        self.assertEqual(alice.talk.rooms, ["lobby", "ops"])
+        self.assertEqual(alice.talk.whereabouts.rooms, ["lobby", "ops"])
         self.assertEqual(alice.type("hello"), ["[ops] alice: hello"])
 
     def test_name(self):
@@ -475,7 +475,7 @@ class ReconnectTests(TalkCase):
         self.assertIn(
             "* cannot enter ops: a session is in 1 rooms at most (too-many-rooms)", alice.lines
         )
-        self.assertEqual(alice.talk.rooms, ["lobby"])
+        self.assertEqual(alice.talk.whereabouts.rooms, ["lobby"])
 
 
 class KeptTests(TalkCase):

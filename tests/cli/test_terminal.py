@@ -106,7 +106,7 @@ class TypingTests(TerminalCase):
             self.assertTrue(is_here(said("one"), "alice"))
             self.assertFalse(is_here(of_server, "alice"))
             it.type("/query bob" + ENTER)
-            await it.until(lambda: it.terminal._talk.companion == "bob")
+            await it.until(lambda: it.terminal._talk.whereabouts.companion == "bob")
             self.assertFalse(is_here(said("two"), "alice"))
             it.type(CTRL_D)
 
@@ -560,7 +560,7 @@ class KeyTests(TerminalCase):
         """Alt and a digit goes to a place, and Alt+A to a place with unread messages."""
 
         async def script(it):
-            await it.until(lambda: len(it.terminal._talk.rooms) == 11)
+            await it.until(lambda: len(it.terminal._talk.whereabouts.rooms) == 11)
             it.type("half" + alt("2"))
             await it.shown("* your lines go to r2 now")
             self.reactor.server.send_to_room("r11", "read me")
