@@ -31,7 +31,7 @@ async def away(talk: Talk, text: str = "") -> None:
         talk.reading.look_away()
     else:
         talk.reading.look_back()
-    talk.changed()
+    talk.window.redraw()
 
 
 def name_of(person: PersonInfo) -> str:

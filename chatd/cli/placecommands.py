@@ -144,7 +144,7 @@ def _close_conversation(talk: Talk, name: str) -> None:
     talk.display.note(f"the conversation with {name} is closed; {rest}")
     if was_here:
         talk.whereabouts.move_on()
-    talk.changed()
+    talk.window.redraw()
 
 
 async def act(talk: Talk, text: str) -> None:

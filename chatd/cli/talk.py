@@ -11,13 +11,13 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
 
 from chatd.chat.names import fold
-from chatd.cli.attention import is_for
 from chatd.cli.awaytext import AwayText
 from chatd.cli.browsing import Browsing
 from chatd.cli.console import SILENT, ConsoleClient, ConsoleFactory, gap_in
 from chatd.cli.display import TextDisplay
 from chatd.cli.eventwords import rooms_of
 from chatd.cli.ignored import Ignored
+from chatd.cli.incoming import Incoming
 from chatd.cli.introductions import Introductions
 from chatd.cli.known import Known
 from chatd.cli.login import Login
@@ -26,14 +26,12 @@ from chatd.cli.people import People
 from chatd.cli.places import Place, Places
 from chatd.cli.reading import Reading
 from chatd.cli.receipts import Receipts
-from chatd.cli.recent import place_of
 from chatd.cli.roomstates import RoomStates
 from chatd.cli.whereabouts import Whereabouts
 from chatd.cli.window import Window
 from chatd.client.results import Joined
 from chatd.client.service import ChatClientService
 from chatd.errors import ErrorCode, LocalProtocolError, SessionEnded
-from chatd.wire.messages import Message
 
 __all__ = ["Talk"]
 
@@ -93,29 +91,51 @@ class Talk:
         ignored: Ignored | None = None,
     ) -> None:
         self.display = display
-        self.browsing = Browsing(lambda: display.lines)
-        self.away = AwayText(display)
+        self.window = Window() if window is None else window
+        self.ignored = Ignored() if ignored is None else ignored
         self.is_over = False
+        self.common_rooms = {"lobby"}
+        self._login = login
+        self._tell_end = client_ended
+        self._stage = _Stage.NEW
+        self.browsing = Browsing(lambda: display.lines)
+        self.known = Known()
+        self.states = RoomStates()
+        self.away = AwayText(display)
+        self.people = People(self.states, self.away, self.window)
+        self.receipts = Receipts(reactor, display, self.window.redraw)
+        self.places = Places(lambda: self.whereabouts.rooms, self._entered)
+        self.reading = Reading(
+            display, self.places, self.ignored, self.window, login.direct_shown, login.rooms_shown
+        )
+        self._introductions = Introductions(
+            display,
+            self.reading,
+            self.browsing,
+            self.states,
+            lambda: self.whereabouts.needs_room_names,
+            self.ignored,
+        )
+        self.incoming = Incoming(
+            display,
+            self.states,
+            self.reading,
+            self._introductions,
+            self.ignored,
+            self.window,
+            progress=lambda: self._factory.progress,
+            taken=self._event_taken,
+        )
         self._factory = ConsoleFactory(
             reactor,
-            self,
+            self.incoming,
             login,
-            room_joined=self.room_joined,
+            room_joined=self._room_joined,
             established=self._established,
             client_ended=self._client_ended,
             silent=lambda: display.note(SILENT),
         )
         self.service = ChatClientService(reactor, endpoint, self._factory, retry_policy)
-        self._login = login
-        self._tell_end = client_ended
-        self.places = Places(lambda: self.whereabouts.rooms, self._entered)
-        self.states = RoomStates()
-        self.window = Window() if window is None else window
-        self.ignored = Ignored() if ignored is None else ignored
-        self.people = People(self.states, self.away, self.window)
-        self.reading = Reading(
-            display, self.places, self.ignored, self.window, login.direct_shown, login.rooms_shown
-        )
         self.whereabouts = Whereabouts(
             self.places,
             self.reading,
@@ -126,20 +146,8 @@ class Talk:
             client=lambda: self.client,
             me=lambda: self.name,
         )
-        self._introductions = Introductions(
-            display,
-            self.reading,
-            self.browsing,
-            self.states,
-            lambda: self.whereabouts.needs_room_names,
-            self.ignored,
-        )
-        self._stage = _Stage.NEW
-        self.common_rooms = {"lobby"}
-        self.known = Known()
-        self.receipts = Receipts(reactor, display, self.changed)
 
-    # Rooms
+    # The connection
 
     @property
     def is_connected(self) -> bool:
@@ -173,10 +181,6 @@ class Talk:
             raise NotDone("not connected; try again later")
         assert self.service.client is not None
         return self.service.client
-
-    def changed(self) -> None:
-        """Show the state as it is now."""
-        self.window.redraw()
 
     def screen_cleared(self) -> None:
         """Note that no shown message is in sight now."""
@@ -218,7 +222,7 @@ class Talk:
         self.reading.look_back()
         if to is not None:
             self.reading.answered(Place(None, to))
-            self.changed()
+            self.window.redraw()
         if not self.is_connected and not is_last:
             self.display.note("not connected; your message is sent after the client reconnects")
         return said
@@ -235,45 +239,9 @@ class Talk:
                 client.end_session(ErrorCode.GOODBYE, "the client is leaving")
             raise
 
-    # Showing
+    # What the sessions tell
 
-    def message(self, message: Message, me: str) -> None:
-        """Show a message, after the earlier messages of its room, unless its sender is ignored."""
-        epoch = self._epoch_of(message, me)
-        if message.room is not None and epoch is not None and message.seq is not None:
-            self.reading.marks.shown(message.room, epoch, message.seq)
-        if self.ignored.hides(message):
-            return
-        self._note_message(message, me)
-        if not self._introductions.take(message):
-            self.reading.show(message, me, epoch)
-
-    def _epoch_of(self, message: Message, me: str) -> str | None:
-        """Return the epoch of a new message's `seq`; None if it is unknown."""
-        place = place_of(message, me)
-        if place is None:
-            return None
-        progress = self._factory.progress
-        positions = progress.direct if place.is_person else progress.rooms
-        position = positions.get(fold(place.name))
-        return None if position is None else position.epoch
-
-    def event(self, event: dict[str, Any]) -> None:
-        """Show an event."""
-        self.states.take(event)
-        if event["event"] == "renamed":
-            old_name, name = event.get("old_name", ""), event.get("name", "")
-            self.reading.renamed(old_name, name)
-        self.changed()
-        if event["event"] == "welcome":
-            if "name" in event and "room" in event:
-                self._welcomed(event)
-        elif not self.ignored.hides(event):
-            self.display.event(event)
-        if self._stage is _Stage.ESTABLISHED:
-            self.whereabouts.follow(is_removed=event["event"] == "removed")
-
-    def room_joined(self, client: ConsoleClient, joined: Joined) -> None:
+    def _room_joined(self, client: ConsoleClient, joined: Joined) -> None:
         """Introduce a joined room; after a reconnect, tell if messages may be missing instead."""
         self.people.room_joined(client, joined)
         if not client.is_back:
@@ -300,19 +268,12 @@ class Talk:
         if not place.is_person:
             self._login.current_changed(place.name)
 
-    def _note_message(self, message: Message, me: str) -> None:
-        """Count a message as unread, and note who wrote it."""
-        place = place_of(message, me)
-        if place is None:
-            return
-        sender = message.sender or ""
-        if not place.is_person:
-            self.states.of(place.name).add(sender)
-        is_own = fold(sender) == fold(me)
-        self.reading.count(place, is_for_you=is_for(message, me), messages=0 if is_own else 1)
-
-    def _log_failure(self, failure: Failure, about: str) -> None:
-        self.service.log.failure("{about} failed", failure, about=about)
+    def _event_taken(self, event: dict[str, Any]) -> None:
+        """Begin a session with its welcome; follow if the event ended the stay in a place."""
+        if event["event"] == "welcome" and "name" in event and "room" in event:
+            self._welcomed(event)
+        if self._stage is _Stage.ESTABLISHED:
+            self.whereabouts.follow(is_removed=event["event"] == "removed")
 
     def _welcomed(self, event: dict[str, Any]) -> None:
         self.receipts.connected()
@@ -327,4 +288,7 @@ class Talk:
             self.display.note(f"connected again; you are {event['name']}")
             self.reading.look_away()
             marking = Deferred.fromCoroutine(self.away.use_again(self.client))
-            marking.addErrback(self._log_failure, "marking the person as away again")
+            marking.addErrback(self._not_marked)
+
+    def _not_marked(self, failure: Failure) -> None:
+        self.service.log.failure("marking the person as away again failed", failure)

@@ -157,7 +157,7 @@ class ArrivalTests(CommandsCase):
 class AwayTests(CommandsCase):
     def test_server(self):
         """A message from the server to this session alone is shown, and belongs to no place."""
-        self.alice.talk.message(said("hello", sender="server", room=None), "alice")
+        self.alice.talk.incoming.message(said("hello", sender="server", room=None), "alice")
         self.assertEqual(self.alice.lines, ["server: hello"])
         self.assertEqual(len(self.alice.talk.places.all), 1)
 
