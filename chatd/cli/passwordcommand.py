@@ -17,7 +17,7 @@ async def password(talk: Talk) -> None:
             a typed password.
     """
     name = talk.client.name
-    if not talk.has_password:
+    if talk.login.password is None:  # guests have none
         raise NotDone("you logged in without a password, so there is none to change")
     try:
         old = await talk.window.ask_unseen(f"Old password of {name}: ")
@@ -34,5 +34,6 @@ async def password(talk: Talk) -> None:
     except LocalProtocolError as error:
         talk.display.note(f"/password: nothing was changed: {error}")
         return
-    stale = f"; {talk.password_from} has the old one" if talk.password_from else ""
+    source = talk.login.password_from
+    stale = f"; {source} has the old one" if source else ""
     talk.display.note(f"your password was changed{stale}")

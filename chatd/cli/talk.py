@@ -1,4 +1,8 @@
-"""`Talk`: the rooms and messages of a person at a terminal."""
+"""`Talk`: the connection of a person at a terminal, and the parts that work over it.
+
+The parts never know `Talk`: it makes them, and gives each what it needs. The typed commands and the
+terminal use the parts through it.
+"""
 
 from __future__ import annotations
 
@@ -46,9 +50,9 @@ class _Stage(Enum):
 
 
 class Talk:
-    """The rooms and messages of a person at a terminal.
+    """The connection of a person at a terminal, and the parts that work over it.
 
-    It outlives the connection, and shows received messages and events.
+    It outlives the sessions: it begins and ends each of them, and sends what the person says.
 
     Args:
         reactor: The reactor.
@@ -62,19 +66,21 @@ class Talk:
 
     Attributes:
         service: Keeps the client connected.
+        login: The key, the name, the password and the rooms.
         display: Shows messages, events and notes.
+        window: The terminal.
+        ignored: The people whose messages are not shown.
         places: The rooms and conversations.
         whereabouts: Knows and changes the place that typed lines go to.
+        incoming: Shows what the server sends.
+        reading: Shows messages, and counts and marks those that the person has not seen.
+        browsing: Knows how far back the person has read and searched.
         states: The topics and the people of the rooms.
         people: Learns who is in the rooms.
-        browsing: Knows how far back the person has read and searched.
-        reading: Shows messages, and where the new ones begin.
         known: The rooms and names in the last answers of the server.
         receipts: Counts the messages without a receipt.
         away: Marks the person as away.
         is_over: Whether the person is leaving.
-        window: The terminal.
-        ignored: The people whose messages are not shown.
         common_rooms: The folded names of the rooms in which everybody begins.
     """
 
@@ -90,12 +96,12 @@ class Talk:
         window: Window | None = None,
         ignored: Ignored | None = None,
     ) -> None:
+        self.login = login
         self.display = display
         self.window = Window() if window is None else window
         self.ignored = Ignored() if ignored is None else ignored
         self.is_over = False
         self.common_rooms = {"lobby"}
-        self._login = login
         self._tell_end = client_ended
         self._stage = _Stage.NEW
         self.browsing = Browsing(lambda: display.lines)
@@ -161,16 +167,6 @@ class Talk:
         return self._factory.name or ""
 
     @property
-    def has_password(self) -> bool:
-        """Whether the person logged in with a password; guests have none."""
-        return self._login.password is not None
-
-    @property
-    def password_from(self) -> str:
-        """The file that has the password of the login, in words; empty if there is none."""
-        return self._login.password_from
-
-    @property
     def client(self) -> ConsoleClient:
         """The client, for a command.
 
@@ -181,11 +177,6 @@ class Talk:
             raise NotDone("not connected; try again later")
         assert self.service.client is not None
         return self.service.client
-
-    def screen_cleared(self) -> None:
-        """Note that no shown message is in sight now."""
-        self.reading.screen_cleared()
-        self.browsing.screen_cleared()
 
     # Sending
 
@@ -260,13 +251,13 @@ class Talk:
             self.reading.look_back()
 
     def _client_ended(self, client: ConsoleClient, end: SessionEnded) -> None:
-        self._login.direct_changed(self.reading.direct)
-        self._login.rooms_shown_changed(self.reading.marks.last)
+        self.login.direct_changed(self.reading.direct)
+        self.login.rooms_shown_changed(self.reading.marks.last)
         self._tell_end(client, end)
 
     def _entered(self, place: Place) -> None:
         if not place.is_person:
-            self._login.current_changed(place.name)
+            self.login.current_changed(place.name)
 
     def _event_taken(self, event: dict[str, Any]) -> None:
         """Begin a session with its welcome; follow if the event ended the stay in a place."""
@@ -281,7 +272,7 @@ class Talk:
             self._stage = _Stage.WELCOMED
             # Rooms are shown, and unread messages counted, before all is ready.
             self.whereabouts.begin(event["room"])
-            if not self._login.rooms:  # the rooms in which the server lets everybody begin
+            if not self.login.rooms:  # the rooms in which the server lets everybody begin
                 self.common_rooms |= {fold(room) for room in rooms_of(event)}
             self.display.event(event)
         else:

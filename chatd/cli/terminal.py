@@ -219,7 +219,8 @@ class Terminal:
             self._talk.whereabouts.go_to(place)
 
     def _screen_cleared(self) -> None:
-        self._talk.screen_cleared()
+        self._talk.reading.screen_cleared()
+        self._talk.browsing.screen_cleared()
 
     def _not_done(self, failure: Failure) -> None:
         """Show why a line was not carried out; the Up key brings it back."""

@@ -145,7 +145,7 @@ class HistoryTests(CommandsCase):
         self.say(3)
         self.alice.type("/history")
         self.assertIn("keeps no messages", self.alice.type("/history")[0])
-        self.alice.talk.screen_cleared()
+        self.alice.talk.browsing.screen_cleared()
         self.assertEqual(self.alice.type("/history")[1:], said(3))
 
     def test_nothing(self):
