@@ -15,7 +15,7 @@ from chatd.cli.places import Places
 from chatd.cli.reading import Reading
 from chatd.cli.roomstates import RoomStates
 from chatd.cli.window import Window
-from chatd.client.progress import Progress
+from chatd.client.progress import Position, Progress
 from chatd.client.results import Joined
 from tests.cli.wiring import said
 
@@ -104,6 +104,16 @@ class MessageTests(IncomingCase):
         self.assertEqual(self.receive("hello", room="ops", sender="mallory", seq=5), [])
         self.assertEqual(self.unread(), [])
         self.assertEqual(self.reading.marks.last, {"ops": Mark("e", 5)})
+
+    def test_epoch(self):
+        """A message has the epoch of its room, or of the direct messages with its writer."""
+        self.progress.direct["bob"] = Position("bob", "d")
+        epochs: list[Any] = []
+        self.patch(self.reading, "show", lambda message, me, epoch: epochs.append(epoch))
+        self.receive("hello")
+        self.receive("psst", room=None, to="alice")
+        self.receive("psst", room=None, to="alice", sender="carol")
+        self.assertEqual(epochs, ["e", "d", None])
 
     def test_unknown_epoch(self):
         """In a room whose epoch is unknown, no message is noted as the last."""

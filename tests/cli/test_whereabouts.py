@@ -24,6 +24,7 @@ class WhereaboutsCase(SynchronousTestCase):
     Attributes:
         lines: The shown lines.
         held: Why the typed line was kept.
+        entered: The places that became the current one.
         answer: What the server answers to a join; None without a connection.
     """
 
@@ -35,7 +36,8 @@ class WhereaboutsCase(SynchronousTestCase):
         self.progress = Progress(rooms)
         window = Window(hold=self.held.append)
         display = TextDisplay(self.lines.append)
-        self.places = Places(lambda: self.whereabouts.rooms)
+        self.entered: list[Any] = []
+        self.places = Places(lambda: self.whereabouts.rooms, self.entered.append)
         self.reading = Reading(display, self.places, Ignored(), window)
         self.whereabouts = Whereabouts(
             self.places,
@@ -138,6 +140,7 @@ class EnterTests(WhereaboutsCase):
                 (self.whereabouts.current, self.held), ("lobby", ["you are not in attic"])
             )
             self.assertEqual(self.whereabouts.rooms, ["lobby"])
+            self.assertEqual(self.entered[-2:], [Place("attic"), Place("lobby")])
 
     def test_refused_elsewhere(self):
         """A person who is elsewhere already when the server refuses stays there."""
@@ -187,12 +190,16 @@ class SessionTests(WhereaboutsCase):
         for is_removed, were in ((False, "are no longer in"), (True, "were removed from")):
             self.begin("lobby", "ops")
             self.whereabouts.go_back()
-            self.progress.left("ops")
-            self.whereabouts.follow(is_removed=is_removed)
-            self.assertEqual((self.lines, self.held), ([], []))
-            self.progress.joined("ops", "e", 0)
             self.progress.left("lobby")
             for _ in range(2):
                 self.whereabouts.follow(is_removed=is_removed)
                 self.assertEqual(self.lines, ["* your lines go to ops now"])
                 self.assertEqual(self.held, [f"you {were} lobby"])
+
+    def test_still_there(self):
+        """A person who is no longer in another place is told nothing."""
+        self.begin("lobby", "ops")
+        self.whereabouts.go_back()
+        self.progress.left("ops")
+        self.whereabouts.follow()
+        self.assertEqual((self.lines, self.held), ([], []))
