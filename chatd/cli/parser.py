@@ -28,7 +28,8 @@ class Parser(argparse.ArgumentParser):
         """Parse the arguments, after a check of the options.
 
         argparse reports a missing argument before an unknown option, and does not know that an
-        argument behind an unknown option belongs to it.
+        argument behind an unknown option belongs to it. An option at the end that lacks its value
+        would take one of the arguments, which follow the options here.
         """
         given = list(sys.argv[1:] if args is None else args)
         program, *commands = commands_of(self)
@@ -54,6 +55,8 @@ class Parser(argparse.ArgumentParser):
             self.error(f"too many arguments, or an unrecognized option; {_PASSWORD} takes no value")
         if line.unknown:
             self.error(unrecognized(line.unknown, known))
+        if line.lacking:
+            self.error(f"argument {line.lacking[0]}: expected one argument")
 
     def error(self, message: str) -> NoReturn:
         """Report a mistake in one line, and exit."""

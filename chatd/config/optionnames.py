@@ -23,12 +23,14 @@ class CommandLine:
         others: The arguments that are neither options nor values of options.
         unknown: The names of unknown options, without their values.
         excess: The names of options that have a value but take none.
+        lacking: The names of options that take a value but have none.
     """
 
     options: list[str]
     others: list[str]
     unknown: list[str]
     excess: list[str]
+    lacking: list[str]
 
     @classmethod
     def of(
@@ -39,9 +41,9 @@ class CommandLine:
         Args:
             arguments: The arguments.
             takes_value: Whether an option takes a value, by the option's name with its dashes.
-            any_value: Whether the value of an option may itself look like an option.
+            any_value: Whether the value of an option may be `--`, or itself look like an option.
         """
-        line = cls([], [], [], [])
+        line = cls([], [], [], [], [])
         rest = list(arguments)
         while rest:
             argument = rest.pop(0)
@@ -55,8 +57,10 @@ class CommandLine:
                 line.options.append(argument)
                 if not takes_value[name]:
                     line.excess.extend([name] if equals else [])
-                elif not equals and rest and (any_value or not is_option(rest[0])):
+                elif not equals and rest and (any_value or _is_value(rest[0])):
                     line.options.append(rest.pop(0))
+                elif not equals:
+                    line.lacking.append(name)
             elif takes_value.get(argument[:2]):  # a short option, and its value
                 line.options.append(argument)
             else:
@@ -67,6 +71,10 @@ class CommandLine:
 def is_option(argument: str) -> bool:
     """Return whether an argument looks like an option."""
     return bool(_OPTION.match(argument))
+
+
+def _is_value(argument: str) -> bool:
+    return argument != "--" and not is_option(argument)
 
 
 def unrecognized(unknown: Sequence[str], known: Iterable[str]) -> str:

@@ -1,7 +1,8 @@
 """The arguments of `chatd`: their order, and mistakes in options."""
 
-from chatd.cli.main import _parse
+from chatd.cli.main import _parse, _parser
 from chatd.cli.status import Status
+from chatd.cli.syntax import Takes, commands_of
 from tests.cli.wiring import ENDPOINT, CommandCase
 
 
@@ -72,6 +73,30 @@ class ParserTests(CommandCase):
         self.assertIn(
             "connect: --json takes no value;", self.complaint_of("connect", ENDPOINT, "--json=yes")
         )
+
+    def test_missing_value(self):
+        """The error names the option without a value, wherever it stands, in each command."""
+        _, *commands = commands_of(_parser())
+        tried = set()
+        for command in commands:
+            arguments = [each.choices[0] if each.choices else "x" for each in command.positionals]
+            for option in command.options:
+                if option.takes is Takes.NOTHING:
+                    continue
+                name = option.names[-1]
+                tried.add((command.name, name))
+                for given in (
+                    [name],
+                    [*arguments, name],
+                    [name, "--", *arguments],
+                    [name, name, "x", *arguments],
+                ):
+                    self.assertEqual(
+                        self.complaint_of(command.name, *given),
+                        f"chatd {command.name}: argument {name}: expected one argument; "
+                        f"see chatd {command.name} --help\n",
+                    )
+        self.assertLessEqual({("connect", "--name"), ("invite", "--room")}, tried)
 
     def test_help(self):
         """With an unknown option beside `--help`, the help is printed."""

@@ -19,11 +19,11 @@ TAKES_VALUE = {
 class CommandLineTests(SynchronousTestCase):
     """Sorting the arguments of a command."""
 
-    def check(self, text: str, *parts: str, any_value: bool = False) -> None:
-        """Sort the words of a text, and compare the four parts, each a text of words."""
+    def check(self, text: str, *parts: str, lacking: str = "", any_value: bool = False) -> None:
+        """Sort the words of a text, and compare the parts, each a text of words."""
         line = CommandLine.of(text.split(), TAKES_VALUE, any_value=any_value)
-        found = (line.options, line.others, line.unknown, line.excess)
-        self.assertEqual(found, tuple(each.split() for each in parts), text)
+        found = (line.options, line.others, line.unknown, line.excess, line.lacking)
+        self.assertEqual(found, tuple(each.split() for each in (*parts, lacking)), text)
 
     def test_order(self) -> None:
         """An option and its value may stand anywhere."""
@@ -49,11 +49,19 @@ class CommandLineTests(SynchronousTestCase):
         self.check("--help=1 a", "--help=1", "a", "", "--help")
 
     def test_missing_value(self) -> None:
-        """An option is no value, unless any value is allowed."""
-        self.check("--key-file -h", "--key-file -h", "", "", "")
-        self.check("--key-file -x", "--key-file", "", "-x", "")
+        """An option and `--` are no values, unless any value is allowed."""
+        lacking = "--key-file"
+        self.check("--key-file -h", "--key-file -h", "", "", "", lacking=lacking)
+        self.check("--key-file -x", "--key-file", "", "-x", "", lacking=lacking)
+        self.check("--key-file -- x", "--key-file", "x", "", "", lacking=lacking)
         self.check("--key-file -x -h", "--key-file -x -h", "", "", "", any_value=True)
-        self.check("--key-file", "--key-file", "", "", "")
+        self.check("--key-file -- x", "--key-file --", "x", "", "", any_value=True)
+
+    def test_missing_value_at_the_end(self) -> None:
+        """The last option lacks its value, also behind arguments."""
+        self.check("--key-file", "--key-file", "", "", "", lacking="--key-file")
+        self.check("a b -k", "-k", "a b", "", "", lacking="-k", any_value=True)
+        self.check("a --key-file=", "--key-file=", "a", "", "")
 
     def test_like_options(self) -> None:
         """An argument looks like an option if a name follows its dashes."""
