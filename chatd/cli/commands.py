@@ -21,6 +21,7 @@ from chatd.cli.placecommands import GOTO, LEAVE, QUERY, act, go_to, leave, query
 from chatd.cli.privaterooms import invite, invited, private, public, uninvite
 from chatd.cli.talk import Talk
 from chatd.cli.typed import command_in, message_in
+from chatd.config.suggestions import did_you_mean, similar
 from chatd.errors import ErrorCode, RequestError, SessionEnded
 
 __all__ = ["COMMANDS", "Command", "act_on", "is_command"]
@@ -69,7 +70,10 @@ async def act_on(talk: Talk, line: str) -> None:
     name = full_name(typed.name)
     command = COMMANDS.get(name)
     if command is None:
-        raise NotDone(f"there is no command /{typed.typed}; see /help, or begin a message with //")
+        hint = did_you_mean([f"/{each}" for each in similar(name, (*COMMANDS, *ALIASES))])
+        raise NotDone(
+            f"there is no command /{typed.typed}{hint}; see /help, or begin a message with //"
+        )
     arguments = _split(name, command, typed.rest)
     talk.browsing.stop_search()
     try:
@@ -174,8 +178,9 @@ async def _help(talk: Talk, command: str | None = None) -> None:
     else:
         name = full_name(command.removeprefix("/").casefold())
         if name not in COMMANDS:
+            hint = did_you_mean(similar(name, (*COMMANDS, *ALIASES, KEY_HELP)))
             raise NotDone(
-                f"there is no command {command}; /help lists all, /help {KEY_HELP} the keys"
+                f"there is no command {command}{hint}; /help lists all, /help {KEY_HELP} the keys"
             )
         lines = command_help(name, COMMANDS, ALIASES)
     for line in lines:

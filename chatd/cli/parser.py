@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from typing import Any, NoReturn
 
@@ -10,6 +11,7 @@ from chatd.cli.status import Status
 from chatd.cli.streams import tell, write
 from chatd.cli.syntax import Takes, commands_of
 from chatd.config.optionnames import CommandLine, is_option, unrecognized
+from chatd.config.suggestions import did_you_mean, similar
 
 __all__ = ["Parser"]
 
@@ -57,6 +59,13 @@ class Parser(argparse.ArgumentParser):
             self.error(unrecognized(line.unknown, known))
         if line.lacking:
             self.error(f"argument {line.lacking[0]}: expected one argument")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:  # noqa: ANN401
+        """Refuse an unknown command; argparse, which calls this, would list all of them."""
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            hint = did_you_mean(similar(value, action.choices))
+            raise argparse.ArgumentError(None, f"unrecognized command {shlex.quote(value)}{hint}")
+        super()._check_value(action, value)
 
     def error(self, message: str) -> NoReturn:
         """Report a mistake in one line, and exit."""

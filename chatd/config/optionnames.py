@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from chatd.config.suggestions import did_you_mean, similar
+
 __all__ = ["CommandLine", "is_option", "meant", "unrecognized"]
 
 _OPTION = re.compile(r"-(?!-?\Z|\d*\.?\d+\Z)")  # neither - nor -- nor a negative number
-
-_CLOSE = 0.7
-"""How alike two names must be, from 0 to 1; --pidfile is not meant as --password-file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,8 @@ def unrecognized(unknown: Sequence[str], known: Iterable[str]) -> str:
         known: The names of all options.
     """
     found = list(dict.fromkeys(each for name in unknown for each in meant(name, known)))
-    hint = f" (did you mean {_listed(found)}?)" if found else ""
-    return f"unrecognized option{'s' * (len(unknown) > 1)} {', '.join(unknown)}{hint}"
+    names = f"option{'s' * (len(unknown) > 1)} {', '.join(unknown)}"
+    return f"unrecognized {names}{did_you_mean(found)}"
 
 
 def meant(name: str, known: Iterable[str]) -> list[str]:
@@ -96,14 +95,5 @@ def meant(name: str, known: Iterable[str]) -> list[str]:
         name: The name of an unknown option, with its dashes.
         known: The names of all options.
     """
-    from difflib import get_close_matches  # noqa: PLC0415  (it slows the start, and is rarely used)
-
-    bare = name.lstrip("-").replace("_", "-").lower()
     names = {each.lstrip("-"): each for each in known if each.startswith("--")}
-    longer = sorted(each for each in names if bare and each.startswith(bare))
-    return [names[each] for each in longer or get_close_matches(bare, names, 1, _CLOSE)]
-
-
-def _listed(names: Sequence[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} or {last}" if first else last
+    return [names[each] for each in similar(name.lstrip("-").replace("_", "-"), names)]

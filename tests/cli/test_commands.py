@@ -31,6 +31,21 @@ class SayingTests(CommandsCase):
         self.assertIn("no command /smile;", self.alice.mistype("/smile at bob"))
         self.assertEqual(self.bob.lines, [])
 
+    def test_meant(self):
+        """The report names the commands that were probably meant, also by their short names."""
+        for typed, meant in (
+            ("/hlep", "/help"),
+            ("/hist 3", "/history"),
+            ("/JION ops", "/join"),
+            ("/nikc al", "/nick"),
+            ("/h", "/help or /history"),
+        ):
+            self.assertEqual(
+                self.alice.mistype(typed),
+                f"there is no command {typed.split()[0]} (did you mean {meant}?); see /help, or "
+                "begin a message with //",
+            )
+
     def test_capitals(self):
         """A command may be typed in capitals."""
         self.assertEqual(self.alice.type("/WHO"), ["* 2 in lobby: alice, bob"])

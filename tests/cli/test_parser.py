@@ -65,6 +65,21 @@ class ParserTests(CommandCase):
                 f"{program}: unrecognized option {told}; see {program} --help\n",
             )
 
+    def test_unknown_command(self):
+        """The error names an unknown command, and the command that was probably meant."""
+        for command, told in (
+            ("conect", "conect (did you mean connect?)"),
+            ("con", "con (did you mean connect?)"),
+            ("Manual", "Manual (did you mean manual?)"),
+            ("bogus", "bogus"),
+            ("a b", "'a b'"),
+            ("", "''"),
+        ):
+            self.assertEqual(
+                self.complaint_of(command, ENDPOINT, "--name", "al"),
+                f"chatd: unrecognized command {told}; see chatd --help\n",
+            )
+
     def test_values(self):
         """The error names an option without its value, and a flag that has one."""
         self.assertIn(

@@ -184,7 +184,14 @@ class OtherTests(PlaceCase):
         self.assertEqual(
             self.alice.type("/help me"), ["* /me text", "*   tell what you do: /me waves"]
         )
-        self.assertIn("there is no command whome;", self.alice.mistype("/help whome"))
+        for mistyped, told in (
+            ("smile", "smile;"),
+            ("whome", "whome (did you mean who?);"),
+            ("/Hlep", "/Hlep (did you mean help?);"),
+            ("key", "key (did you mean keys?);"),
+        ):
+            complaint = self.alice.mistype(f"/help {mistyped}")
+            self.assertIn(f"there is no command {told}", complaint)
 
     def test_help_fits(self):
         """With the time, the help of each command fits a terminal of 80 columns."""

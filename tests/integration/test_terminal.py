@@ -117,7 +117,7 @@ async def test_mistyped(endpoint):
     with alice_at(endpoint) as alice:
         alice.screen.wait_for(PROMPT)
         alice.type("/whome too" + ENTER)
-        alice.screen.wait_for(r"\* there is no command /whome; ")
+        alice.screen.wait_for(r"\* there is no command /whome \(did you mean /who\?\); ")
         alice.type("hello" + ENTER)
         assert (await bob.__anext__()).text == "hello"
         alice.screen.wait_for("alice: hello")
