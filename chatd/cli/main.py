@@ -19,6 +19,7 @@ from chatd.cli.status import Status
 from chatd.cli.streams import complain, flush_standard_streams, open_standard_streams, tell
 from chatd.cli.syntax import PAGES, Command, commands_of
 from chatd.config.keyfile import write_key_file
+from chatd.config.suggestions import listed
 from chatd.errors import ConfigurationError
 
 __all__ = ["main"]
@@ -89,7 +90,9 @@ def _parser() -> argparse.ArgumentParser:
         help="print the completion for a shell",
         description="Print the script with which a shell completes the command line.",
     )
-    completion.add_argument("shell", choices=list(SHELLS), help="the shell")
+    completion.add_argument(
+        "shell", metavar="SHELL", choices=list(SHELLS), help=f"the shell: {listed(list(SHELLS))}"
+    )
     completion.set_defaults(
         run=lambda options: _print(SHELLS[options.shell](commands_of(parser))), parser=completion
     )
@@ -99,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         help="print a manual page",
         description="Print a manual page: chatd.1 of this command, or chatd.8 of the daemon.",
     )
-    manual.add_argument("page", choices=PAGES, help="the page")
+    manual.add_argument("page", metavar="PAGE", choices=PAGES, help=f"the page: {listed(PAGES)}")
     manual.set_defaults(
         run=lambda options: _manual(options.page, commands_of(parser)), parser=manual
     )

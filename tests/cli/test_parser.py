@@ -80,6 +80,32 @@ class ParserTests(CommandCase):
                 f"chatd: unrecognized command {told}; see chatd --help\n",
             )
 
+    def test_missing_arguments(self):
+        """The error names missing arguments as the help does, in capitals."""
+        _, *commands = commands_of(_parser())
+        tried = set()
+        for command in commands:
+            needed = [each for each in command.positionals if not each.is_optional]
+            names = ", ".join(each.metavar for each in needed)
+            self.assertEqual(names, names.upper())
+            if needed:
+                tried.add(command.name)
+                self.assertIn(f" are required: {names};", self.complaint_of(command.name))
+        self.assertLessEqual({"completion", "connect", "manual"}, tried)
+
+    def test_choices(self):
+        """The error about a wrong choice lists all choices, and so does the help."""
+        for command, name, choices in (
+            ("completion", "SHELL", ("bash", "zsh", "fish")),
+            ("manual", "PAGE", ("chatd.1", "chatd.8")),
+        ):
+            complaint = self.complaint_of(command, "bogus")
+            self.assertIn(f"argument {name}: invalid choice: 'bogus' (choose from ", complaint)
+            _, help, _ = self.run_command(command, "--help")
+            for each in choices:
+                self.assertIn(each, complaint)
+                self.assertRegex(help, rf"(?m)^  {name} .*{each}")
+
     def test_values(self):
         """The error names an option without its value, and a flag that has one."""
         self.assertIn(
