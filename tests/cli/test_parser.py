@@ -68,7 +68,7 @@ class ParserTests(CommandCase):
     def test_unknown_command(self):
         """The error names an unknown command, and the command that was probably meant."""
         for command, told in (
-            ("conect", "conect (did you mean connect?)"),
+            ("conekt", "conekt (did you mean connect?)"),
             ("con", "con (did you mean connect?)"),
             ("Manual", "Manual (did you mean manual?)"),
             ("bogus", "bogus"),
