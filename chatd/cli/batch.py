@@ -90,6 +90,7 @@ class Batch:
         self._status = Status.DONE
         self._tally = Tally()
         self._refusals = Refusals(complain)
+        self._unsendable = Refusals(complain, "not sent")
         self._progress = Wakeup()
         # A new one for each run, so that the lines of a file that is sent again are new messages.
         self._run_id = uuid.uuid4().hex
@@ -224,9 +225,12 @@ class Batch:
             self._is_interrupted = True
             raise
         except ConfigurationError as error:  # the source is not UTF-8
-            self._refuse(str(error))
+            self._complain(str(error))
+            self._status = Status.USAGE
             return
-        self._refusals.finish()
+        finally:
+            self._unsendable.finish()
+            self._refusals.finish()
         why = None
         if not lines.is_writable:
             why, self._status = "standard output was closed", Status.LOST
@@ -249,7 +253,6 @@ class Batch:
                 lines.stop_reading()
                 return False
             if not self._is_sendable(line, number, max_content):
-                self._tally.pass_over(number)
                 continue
             assert isinstance(line, bytes)
             await self._wait_while(lambda: link.end is None and self._is_window_full)
@@ -264,14 +267,19 @@ class Batch:
 
     def _is_sendable(self, line: bytes | LineTooLong, number: int, max_content: int) -> bool:
         if isinstance(line, LineTooLong):
-            self._refuse(f"line {number} was not sent: the limit is {max_content} bytes")
+            self._pass_over(number, f"the limit is {max_content} bytes")
             return False
         try:
             line.decode()
         except UnicodeDecodeError:
-            self._refuse(f"line {number} was not sent: it is not UTF-8")
+            self._pass_over(number, "it is not UTF-8")
             return False
         return True
+
+    def _pass_over(self, number: int, why: str) -> None:
+        self._tally.pass_over(number)
+        self._unsendable.add(number, why)
+        self._status = Status.USAGE
 
     def _send(self, link: Link, line: bytes, number: int) -> None:
         self._tally.sent(number, len(line))
@@ -295,10 +303,6 @@ class Batch:
     async def _wait_while(self, condition: Callable[[], bool]) -> None:
         while condition():
             await self._progress.wait()
-
-    def _refuse(self, why: str) -> None:
-        self._complain(why)
-        self._status = Status.USAGE
 
 
 def _is_pipe(descriptor: int) -> bool:

@@ -1,4 +1,4 @@
-"""`Refusals`: tells which lines the server refused, without a line of output for each of them."""
+"""`Refusals`: tells which lines were refused, without a line of output for each of them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ class Refusals:
 
     Args:
         complain: Shows an error, one line.
+        end: What became of the lines, in the words of the errors: the client does not send some.
     """
 
-    def __init__(self, complain: Callable[[str], None]) -> None:
+    def __init__(self, complain: Callable[[str], None], end: str = "refused") -> None:
         self._complain = complain
+        self._end = end
         self._told = 0
         self._untold: list[int] = []
 
@@ -29,14 +31,14 @@ class Refusals:
 
         Args:
             number: The number of the line.
-            why: The server's reason.
+            why: The reason.
         """
         if self._told < MAX_TOLD:
             self._told += 1
-            self._complain(f"line {number} was refused: {why}")
+            self._complain(f"line {number} was {self._end}: {why}")
             return
         if not self._untold:
-            self._complain("more lines were refused; the end says which")
+            self._complain(f"more lines were {self._end}; the end says which")
         self._untold.append(number)
 
     def finish(self) -> None:
@@ -44,4 +46,4 @@ class Refusals:
         untold, self._untold = sorted(self._untold), []
         if untold:
             were = "line was" if len(untold) == 1 else "lines were"
-            self._complain(f"{len(untold)} more {were} refused: {ranges(untold)}")
+            self._complain(f"{len(untold)} more {were} {self._end}: {ranges(untold)}")

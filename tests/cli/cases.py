@@ -6,7 +6,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd import ChatFactory
+from chatd import ChatFactory, RequestError
 from chatd.cli import batch
 from chatd.cli.batch import Batch, Output
 from chatd.cli.colours import PLAIN
@@ -37,6 +37,13 @@ class Gated(Listed):
         if not self.gate.called:
             await self.gate
         super().message_received(session, message)
+
+
+class Strict(ChatFactory):
+    """A server that refuses every message."""
+
+    def message_received(self, session, message):
+        raise RequestError("not-allowed", "not that")
 
 
 class BatchCase(SynchronousTestCase):

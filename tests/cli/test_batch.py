@@ -6,28 +6,15 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError
 
-from chatd import (
-    ChatFactory,
-    ConfigurationError,
-    RequestError,
-    Session,
-    SessionRefused,
-)
+from chatd import ConfigurationError, Session, SessionRefused
 from chatd.cli.batch import WINDOW, Batch, Output
 from chatd.cli.colours import Ink
 from chatd.cli.login import Login
 from chatd.cli.status import Status
-from tests.cli.cases import BatchCase, Gated
+from tests.cli.cases import BatchCase, Gated, Strict
 from tests.cli.wiring import CommandReactor, run_until_done
 
 KEY = bytes(range(32))
-
-
-class Strict(ChatFactory):
-    """A server that refuses every message."""
-
-    def message_received(self, session, message):
-        raise RequestError("not-allowed", "not that")
 
 
 class SendingTests(BatchCase):
@@ -115,75 +102,6 @@ class PacingTests(BatchCase):
     def test_long_lines(self):
         """Reading also pauses at the limit on waiting bytes, with few but long lines."""
         self.assertLess(self.heard_before_answer(b"x" * 100_000, 100), 50)
-
-
-class FaultTests(BatchCase):
-    def test_not_utf_8(self):
-        """An error names the number of a line that is not UTF-8; the command sends the others."""
-        status = self.send(b"one\n\xff\nthree\n")
-        self.assertEqual(status, Status.USAGE)
-        self.assertEqual(self.reactor.server.heard, ["one", "three"])
-        self.assertEqual(self.complaints, ["line 2 was not sent: it is not UTF-8"])
-
-    def test_mark(self):
-        """The batch sends no byte order mark; a file with nothing else has no lines."""
-        self.assertEqual(self.send(b"\xef\xbb", b"\xbfone\n"), Status.DONE)
-        self.assertEqual(self.reactor.server.heard, ["one"])
-        self.assertEqual(self.send(b"\xef\xbb\xbfexit\ntwo\n"), Status.DONE)
-        self.assertEqual(self.reactor.server.heard, [])
-
-    def test_other_encodings(self):
-        """The batch does not send text in UTF-16, says so in one line, and ends cleanly."""
-        for encoding in ("utf-16-le", "utf-16-be"):
-            data = "\ufeffone\ntwo\n".encode(encoding)
-            for pieces in ((data,), (data[:1], data[1:])):
-                self.assertEqual(self.send(*pieces), Status.USAGE)
-                self.assertEqual(self.reactor.server.heard, [])
-                self.assertEqual(
-                    self.complaints,
-                    ["standard input is UTF-16, not UTF-8 text; save it as UTF-8"],
-                )
-                self.assertEqual(self.reactor.server.sessions, {})
-
-    def test_too_long(self):
-        """An error names the number of a line over the server's limit."""
-        status = self.send(b"12345\n123456\n1\n", max_content=5)
-        self.assertEqual(status, Status.USAGE)
-        self.assertEqual(self.reactor.server.heard, ["12345", "1"])
-        self.assertEqual(self.complaints, ["line 2 was not sent: the limit is 5 bytes"])
-
-    def test_refused_line(self):
-        """An error names the number of a refused line, and the server's reason."""
-        status = self.send(b"one\ntwo\n", server=Strict)
-        self.assertEqual(status, Status.LOST)
-        self.assertEqual(len(self.complaints), 2)
-        for number, complaint in enumerate(self.complaints, start=1):
-            self.assertRegex(complaint, rf"\Aline {number} was refused: not that \(not-allowed\)\Z")
-
-    def test_many_refused_lines(self):
-        """Of many refused lines, the first are told one by one, and the others together."""
-        for count, last in (
-            (6, ["1 more line was refused: 6"]),
-            (2000, ["1995 more lines were refused: 6-2000"]),
-            (5, []),
-        ):
-            self.assertEqual(self.send(b"x\n" * count, server=Strict), Status.LOST)
-            more = ["more lines were refused; the end says which"] if last else []
-            self.assertEqual(self.complaints[5:], more + last)
-
-    def test_output_closed(self):
-        """If standard output is closed, an error says so, and the session ends cleanly."""
-        work = self.start(*[b"x\n"] * 10, server=Gated)
-        done = Deferred.fromCoroutine(work)
-        self.reactor.settle()
-        self.streams.protocol.writeConnectionLost()
-        self.reactor.server.gate.callback(None)
-        self.assertEqual(self.end(done), Status.LOST)
-        self.assertEqual(
-            self.complaints,
-            ["standard output was closed: 10 lines are confirmed, no other line is left"],
-        )
-        self.assertEqual(self.reactor.server.sessions, {})
 
 
 class EndTests(BatchCase):

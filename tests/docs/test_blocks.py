@@ -132,7 +132,8 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("text", f"{CLIENT}::test_completion"),
         ("text", f"{CLIENT}::test_manual"),
         ("text", f"{CLIENT}::test_manual_is_found"),
-        ("text", f"{CLIENT}::test_refused"),
+        ("text", f"{CLIENT}::test_many_lines"),
+        ("text", f"{CLIENT}::test_many_lines"),
         ("text", f"{CLIENT}::test_lost"),
     ],
     "docs/reference/javascript.md": [

@@ -59,12 +59,13 @@ def test_manual(tmp_path):
         assert text.startswith(f'.TH "CHATD" "{number}"')
 
 
-def test_refused():
-    """Many refused lines are told in the words of the page."""
-    lines = block(CLIENT, "was refused").splitlines()
-    why = lines[0].partition("was refused: ")[2]
+@pytest.mark.parametrize("end", ["refused", "not sent"])
+def test_many_lines(end):
+    """Many lines that were refused, or not sent, are told in the words of the page."""
+    lines = block(CLIENT, f"was {end}").splitlines()
+    why = lines[0].partition(f"was {end}: ")[2]
     told: list[str] = []
-    refusals = Refusals(lambda line: told.append(f"chatd: {line}"))
+    refusals = Refusals(lambda line: told.append(f"chatd: {line}"), end)
     for number in (*range(5, 813), 901):
         refusals.add(number, why)
     refusals.finish()
