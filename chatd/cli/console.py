@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from chatd.cli.display import Display
 from chatd.cli.login import Login
+from chatd.cli.status import INSTEAD_OF_TCP
 from chatd.client.client import ChatClient
 from chatd.client.factory import ChatClientFactory
 from chatd.client.results import Joined
@@ -24,9 +25,9 @@ __all__ = ["SILENCE_S", "SILENT", "ConsoleClient", "ConsoleFactory", "gap_in"]
 SILENCE_S = 2.0
 """How long a server may take for its first bytes until the person is told, in seconds.
 
-A server speaks first, but one with TLS waits for the client.
+A server speaks first, but one with TLS, or a port of `--web`, waits for the client.
 """
-SILENT = "the server says nothing; if it uses TLS, write tls: instead of tcp:"
+SILENT = f"the server says nothing; {INSTEAD_OF_TCP}"
 
 
 def gap_in(room: str) -> str:

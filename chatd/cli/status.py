@@ -12,7 +12,12 @@ from chatd.client.endpoints import cannot_connect
 from chatd.errors import ChatError, ConfigurationError, ErrorCode, SessionEnded
 from chatd.transport.loss import NO_TLS, UNTRUSTED
 
-__all__ = ["MEANINGS", "Status", "explain"]
+__all__ = ["INSTEAD_OF_TCP", "MEANINGS", "Status", "explain"]
+
+INSTEAD_OF_TCP = (
+    "write tls: instead of tcp: if it uses TLS, and ws://HOST:PORT/ws for a port of --web"
+)
+"""The hint about a server that says nothing over TCP: it may wait for the client to speak first."""
 
 _REFUSALS = frozenset(
     {
@@ -95,7 +100,7 @@ def explain(error: BaseException, endpoint: str) -> tuple[Status, str]:
         elif error.code == ErrorCode.CONNECTION_LOST and NO_TLS in reason:
             reason += "; the server may not use TLS there"
         elif error.code == ErrorCode.HANDSHAKE_TIMEOUT and endpoint.startswith("tcp:"):
-            reason += "; if the server uses TLS, write tls: instead of tcp:"
+            reason += f"; {INSTEAD_OF_TCP}"
         return status, reason
     if isinstance(error, ConfigurationError):
         return Status.USAGE, str(error)

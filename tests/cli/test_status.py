@@ -23,7 +23,7 @@ from chatd import (
     SessionEnded,
     SessionRefused,
 )
-from chatd.cli.status import Status, explain
+from chatd.cli.status import INSTEAD_OF_TCP, Status, explain
 
 THERE = "tcp:chat.example:9999"
 
@@ -90,7 +90,9 @@ class ExplainTests(SynchronousTestCase):
         lost = SessionEnded("connection-lost", "lost: TLS: wrong version number")
         self.assertTrue(explain(lost, THERE)[1].endswith("; the server may not use TLS there"))
         late = SessionEnded("handshake-timeout", "it took too long")
-        self.assertIn("write tls: instead of tcp:", explain(late, "tcp:localhost:9999")[1])
+        self.assertEqual(
+            explain(late, "tcp:localhost:9999")[1], f"it took too long; {INSTEAD_OF_TCP}"
+        )
         self.assertEqual(explain(late, "unix:/tmp/chat.sock"), (Status.LOST, "it took too long"))
 
     def test_banned_later(self):

@@ -208,12 +208,13 @@ def test_no_answer():
 
 
 def test_silent_server():
-    """A server that says nothing, as over TLS, is told of long before the client gives up."""
+    """A server that says nothing, as over TLS or for browsers, is told of after a moment."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         endpoint = f"tcp:127.0.0.1:{server.getsockname()[1]}"
         with Process("chatd", "connect", endpoint) as process:
             process.errors.wait_for(
-                "^chatd: the server says nothing; if it uses TLS, write tls: instead of tcp:\n"
+                "^chatd: the server says nothing; write tls: instead of tcp: if it uses TLS, and "
+                "ws://HOST:PORT/ws for a port of --web\n"
             )
             process.send_signal(signal.SIGTERM)
             assert process.wait() == 143
