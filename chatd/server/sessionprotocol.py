@@ -15,6 +15,7 @@ from chatd.server.admission import RETRIED, Applicant
 from chatd.server.session import Session
 from chatd.transport.hooks import FAILED, call_hook
 from chatd.transport.identity import LOCAL, identify
+from chatd.transport.lifecycle import READ_BYTES
 from chatd.transport.protocol import ChatProtocol
 from chatd.transport.streams import has_hung_up
 from chatd.wire.large import Frame
@@ -23,7 +24,10 @@ from chatd.wire.messages import Message, SessionAck
 if TYPE_CHECKING:
     from chatd.server.factory import ChatFactory
 
-__all__ = ["SessionProtocol"]
+__all__ = ["EARLY_BYTES", "SessionProtocol"]
+
+EARLY_BYTES = 4 * 1024
+"""How many bytes are read at once before the session."""
 
 
 class SessionProtocol(ChatProtocol):
@@ -63,6 +67,7 @@ class SessionProtocol(ChatProtocol):
         self.connection = self._engine.greeter.greet(takes_passwords=takes_passwords)
         self._engine.shedder.connected(self, identity.address)
         super().connectionMade()
+        self.read_at_once(EARLY_BYTES)
 
     def peer_told(self) -> None:
         """Note that a proxy has told the client's address."""
@@ -155,6 +160,7 @@ class SessionProtocol(ChatProtocol):
         self.connection.admit(session.name, [room.standing() for room in admitted.rooms])
         self._engine.registry.add(session, admitted.rooms)
         self.handshake_done()
+        self.read_at_once(READ_BYTES)
         self._engine.session_log.established(self, session.address, session.name)
         work = call_hook(self.log_failure, "established", session.established)
         if work is not None:

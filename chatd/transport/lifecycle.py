@@ -75,8 +75,7 @@ class LifecycleProtocol(Protocol):
         set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
         if set_no_delay is not None:
             set_no_delay(True)
-        if isinstance(self.transport, FileDescriptor):
-            self.transport.bufferSize = READ_BYTES
+        self.read_at_once(READ_BYTES)
         self._writer = writer_for(self.stream)
         self._outbuffer = OutBuffer(self._writer, self.connection.seal_into)
         self._life = advance(self._life, Trigger.BEGUN)
@@ -182,6 +181,11 @@ class LifecycleProtocol(Protocol):
 
     def connection_closed(self) -> None:
         """Act on the end of the connection, which may come later than the end of the session."""
+
+    def read_at_once(self, most: int) -> None:
+        """Set how many bytes are read at once, if the reactor reads them from a socket."""
+        if isinstance(self.transport, FileDescriptor):
+            self.transport.bufferSize = most
 
     def handshake_done(self) -> None:
         """Stop the timer of the handshake."""

@@ -20,12 +20,13 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request, datetimeToString
 from zope.interface import implementer
 
-from chatd.transport.streams import peer_of
+from chatd.transport.streams import carrier_of, peer_of
 from chatd.transport.timer import Timer
 from chatd.web.answers import Answer
 from chatd.web.asked import Asked
 
 __all__ = [
+    "HEAD_BYTES",
     "HEAD_TIMEOUT_S",
     "MAX_FIELDS",
     "MAX_HEAD",
@@ -38,6 +39,8 @@ MAX_HEAD = 8 * 1024
 """Longest head of a request, in bytes: its first line and its header fields."""
 MAX_FIELDS = 100
 """The most header fields of a request."""
+HEAD_BYTES = 4 * 1024
+"""How many bytes are read at once; behind a request for a WebSocket, they may be its frames."""
 HEAD_TIMEOUT_S = 10.0
 """The time from a connection, or from an answer, to the next complete request, in seconds."""
 READ_TIMEOUT_S = 30.0
@@ -122,6 +125,7 @@ class WebChannel(HTTPChannel):
     def connectionMade(self) -> None:
         """Wait for a request."""
         super().connectionMade()
+        carrier_of(self.transport).bufferSize = HEAD_BYTES
         self._await_request()
         self._front.connected(self)
 

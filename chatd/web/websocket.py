@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorTime, ITransport
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 from websockets.server import ServerProtocol as Framing
@@ -23,18 +23,23 @@ from chatd.wire.channel import sealed_length
 
 __all__ = [
     "FEW_BYTES",
+    "FIRST_BYTES",
     "FRAME_ALLOWANCE",
     "MANY_FRAMES",
     "MAX_EARLY_BYTES",
     "MAX_EARLY_FRAMES",
+    "USUAL_BYTES",
     "ServerWebSocket",
     "open_session",
 ]
 
 MAX_EARLY_FRAMES = 1_024
 """How many control frames and small frames may arrive before the session, and after it."""
-MANY_FRAMES, FEW_BYTES = 256, 4 * 1024
-"""If more such frames arrive at once, only so many bytes are read at once from then on."""
+MANY_FRAMES, FEW_BYTES, USUAL_BYTES = 256, 4 * 1024, 64 * 1024
+"""If more such frames arrive at once, only so few bytes are read at once from then on. Before, it
+is the usual number."""
+FIRST_BYTES = 1024
+"""How many bytes are read at once before the session: 64 KiB of empty frames take 50 ms."""
 MAX_EARLY_BYTES = 128 * 1024
 """How many bytes of an incomplete frame of a WebSocket may have arrived before the session."""
 _HANDSHAKE = frozenset(
@@ -62,15 +67,24 @@ class ServerWebSocket(WebSocketTransport):
         super().__init__(framing, session, clock, client.address, is_private=client.is_private)
         self._server = session
         self._needless = 0
+        self._reads_little = True
+
+    def makeConnection(self, transport: ITransport) -> None:
+        """Begin the session, and read little until its client is known."""
+        super().makeConnection(transport)
+        carrier_of(self).bufferSize = FIRST_BYTES
 
     def peer_told(self) -> None:
         """Do nothing: a PROXY header that came with the request is in `client` already."""
 
     def carried(self, empty_frames: int, short_frames: int) -> None:
         """Count the frames, and the bytes of an incomplete frame, as the client's."""
+        server, gathered = self._server, self.gathered_bytes
+        if self._reads_little and server.connection.is_established:
+            self._reads_little = False
+            carrier_of(self).bufferSize = USUAL_BYTES
         if empty_frames > MANY_FRAMES:
             carrier_of(self).bufferSize = FEW_BYTES
-        server, gathered = self._server, self.gathered_bytes
         server.note_carried(empty_frames, short_frames, gathered)
         if server.connection.is_established:
             self._needless = 0

@@ -34,6 +34,7 @@ from chatd.server.attempts import BURST, INTERVAL_S
 from chatd.server.factory import GRACE_S, HEARTBEAT_S
 from chatd.server.limits import Limits
 from chatd.server.sessionlog import MAX_LOGGED_CODE, MAX_LOGGED_REASON
+from chatd.server.sessionprotocol import EARLY_BYTES
 from chatd.server.throttle import BURST_S
 from chatd.storage.memory import MEMORY_RETENTION
 from chatd.storage.memorystream import MESSAGE_BYTES
@@ -74,6 +75,7 @@ SENTENCES = [
     ("docs/explanation/delivery.md", f"A message counts {MESSAGE_BYTES:,} bytes in addition"),
     (DAEMON, f"{WORDS[SILENT_INTERVALS]} silent intervals end a session"),
     (DAEMON, "gives the store one second" if HURRY_S == 1 else ""),
+    (BOUNDS, f"over TCP or a UNIX socket without TLS | {EARLY_BYTES // 1024} KiB |"),
     (BOUNDS, f"does not read that within {CLOSE_TIMEOUT_S:g} seconds"),
     (BOUNDS, f"a burst may hold {WORDS[int(BURST_S)]} seconds' worth"),
     (BOUNDS, f"reading pauses for up to {BURST_S:g} s"),

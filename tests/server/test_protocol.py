@@ -8,6 +8,9 @@ from twisted.logger import capturedLogs, formatEvent
 
 from chatd.errors import RequestError
 from chatd.server.session import Session
+from chatd.server.sessionprotocol import EARLY_BYTES
+from chatd.transport import lifecycle
+from chatd.transport.lifecycle import READ_BYTES
 from chatd.wire.messages import Error, Message, MessageType, SessionAck
 from tests.fakes.peers import (
     GOODBYE,
@@ -59,6 +62,20 @@ class SizeTests(ServerCase):
         hand_client(self.factory)
         (session,) = self.factory.sessions.values()
         self.assertLessEqual(len(vars(session.protocol)), 20)
+
+
+class ReadTests(ServerCase):
+    """Little is read at once from a client that has no session."""
+
+    def test_bytes_at_once(self) -> None:
+        """As soon as the session begins, much is read at once."""
+        self.patch(lifecycle, "FileDescriptor", SocketTransport)
+        client = greeted_client(self.factory)
+        transport: Any = client.transport
+        self.assertEqual(transport.bufferSize, EARLY_BYTES)
+        client.send(ack(client, "alice"))
+        settle(self.factory)
+        self.assertEqual(transport.bufferSize, READ_BYTES)
 
 
 class AdmissionTests(ServerCase):

@@ -25,6 +25,11 @@ NUMBERS = {
     (CHANNEL, "READ_TIMEOUT_S"): (
         "| time from then until the last answer is read | {number:g} seconds |"
     ),
+    (CHANNEL, "HEAD_BYTES"): "| bytes of requests that are read at once | {kib} KiB |",
+    (WEBSOCKET, "FIRST_BYTES"): (
+        "| bytes of a WebSocket that are read at once before the session | {kib} KiB |"
+    ),
+    (WEBSOCKET, "USUAL_BYTES"): "| the same in the session | {kib} KiB |",
     (WEBSOCKET, "FRAME_ALLOWANCE"): (
         "| frame of a WebSocket | the longest message, sealed, and {kib} KiB |"
     ),

@@ -15,7 +15,14 @@ from chatd.server.accounts import Accounts
 from chatd.server.limits import Limits
 from chatd.transport.closing import CLOSE_TIMEOUT_S
 from chatd.transport.websocket import SHORT
-from chatd.web.websocket import FEW_BYTES, MANY_FRAMES, MAX_EARLY_BYTES, MAX_EARLY_FRAMES
+from chatd.web.websocket import (
+    FEW_BYTES,
+    FIRST_BYTES,
+    MANY_FRAMES,
+    MAX_EARLY_BYTES,
+    MAX_EARLY_FRAMES,
+    USUAL_BYTES,
+)
 from chatd.wire.messages import Message, MessageType
 from tests.web.cases import TlsConnection, WebCase, WebPeer
 
@@ -142,8 +149,19 @@ class BoundTests(WebCase):
         """From a peer that sends many small frames, little is read at a time."""
         alice = self.join("alice")
         alice.send(alice.frame(b"", Opcode.PING) * MANY_FRAMES)
-        self.assertFalse(hasattr(alice.transport, "bufferSize"))
+        self.assertEqual(alice.transport.bufferSize, USUAL_BYTES)
         alice.send(alice.frame(bytes(125), Opcode.PING) * (MANY_FRAMES + 1))
+        self.assertEqual(alice.transport.bufferSize, FEW_BYTES)
+
+    def test_little_before_the_session(self) -> None:
+        """Before the session, little is read at a time; after that, as much as usual."""
+        peer = self.peer()
+        self.assertEqual(peer.transport.bufferSize, FIRST_BYTES)
+        alice = self.join("alice")
+        alice.say("hello")
+        self.assertEqual(alice.transport.bufferSize, USUAL_BYTES)
+        alice.send(alice.frame(b"", Opcode.PING) * (MANY_FRAMES + 1))
+        alice.say("hello")
         self.assertEqual(alice.transport.bufferSize, FEW_BYTES)
 
     def test_early_bytes(self) -> None:
