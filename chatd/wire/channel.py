@@ -74,6 +74,9 @@ class Channel(Protocol):
     def discard(self) -> None:
         """Drop the received bytes that are not processed yet."""
 
+    def close(self) -> None:
+        """Forget the keys: the connection has ended, but this object may live on for a while."""
+
     def next_plaintext(self) -> bytes:
         """Return the next piece of the stream of frames, or nothing until more arrives.
 
@@ -131,6 +134,9 @@ class ClearChannel:
     def discard(self) -> None:
         """Drop the received bytes that are not processed yet."""
         self._data = b""
+
+    def close(self) -> None:
+        """Do nothing: there are no keys."""
 
     def next_plaintext(self) -> bytes:
         """Return the received bytes.
@@ -219,6 +225,10 @@ class SecureChannel:
     def discard(self) -> None:
         """Drop the received bytes that are not processed yet."""
         self._buffer, self._offset = b"", 0
+
+    def close(self) -> None:
+        """Forget the keys; then the channel is not open."""
+        self._handshake = self._sending = self._receiving = None
 
     def next_plaintext(self) -> bytes:
         """Return the plaintext of the next complete, non-empty record, or no bytes.

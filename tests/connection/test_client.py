@@ -317,6 +317,16 @@ class KeyMismatchTests(SynchronousTestCase):
             pair.server.connection_lost()
             self.assertEqual(pair.server.end_reason.code, "connection-lost")
 
+    def test_keys_at_the_end(self):
+        """When the connection is lost, both sides forget the keys of the session."""
+        pair = Pair(make_server(KEY), make_client(KEY))
+        pair.pump()
+        channels = [side._channel for side in (pair.server, pair.client)]
+        self.assertEqual([each.is_open for each in channels], [True, True])
+        for side in (pair.server, pair.client):
+            side.connection_lost()
+        self.assertEqual([each.is_open for each in channels], [False, False])
+
     def test_key_required(self):
         """A client without a key gets an error that asks for the server's key file."""
         self.check_mismatch(KEY, None, "key-required", "--key-file")

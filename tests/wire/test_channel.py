@@ -1,5 +1,7 @@
 """The two channels: their handshakes, and the bytes that they carry."""
 
+from weakref import ref
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -100,6 +102,17 @@ class HandshakeTests(SynchronousTestCase):
         read_channel(client, [server.handshake_to_send()])
         data = client.handshake_to_send() + client.seal(FRAMES[0])
         self.assertEqual(read_channel(server, [data]), FRAMES[0])
+
+
+class EndTests(SynchronousTestCase):
+    def test_keys(self):
+        """A channel whose connection has ended keeps no key, and is not open."""
+        server, client = open_pair()
+        read_channel(server, [client.seal(FRAMES[0])])
+        kept = [ref(state) for state in (server._sending, server._receiving)]
+        server.close()
+        self.assertEqual([each() for each in kept], [None, None])
+        self.assertFalse(server.is_open)
 
 
 class TransportTests(SynchronousTestCase):
