@@ -62,6 +62,13 @@ class LostError(RedisError):
     """The connection was lost before the answer."""
 
 
+def _refusal(text: str) -> RefusedError:
+    """Return the error for an answer of Redis; if it wants a password, the text says where."""
+    if text.startswith("NOAUTH"):
+        text = f"{text.rstrip('.')}; give its password in --backplane-password-file"
+    return RefusedError(text)
+
+
 def is_caused_by_loss(error: Exception) -> bool:
     """Return whether an error has a `LostError` as its cause."""
     return isinstance(error.__cause__, LostError)
@@ -78,7 +85,7 @@ class Commands(TwistedProtocol):
 
     def __init__(self) -> None:
         self.on_lost: Callable[[str], None] = _ignore
-        self._reader = hiredis.Reader(protocolError=RefusedError, replyError=RefusedError)
+        self._reader = hiredis.Reader(protocolError=RefusedError, replyError=_refusal)
         self._commands: deque[Deferred[Any]] = deque()
         self._closed: list[Deferred[None]] = []
 

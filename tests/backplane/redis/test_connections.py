@@ -51,6 +51,16 @@ class CommandsTests(ConnectionCase):
         )
         self.assertEqual(self.successResultOf(second), b"PONG")
 
+    def test_password_wanted(self):
+        """If Redis wants a password, the error names the option for it."""
+        commands = self.connect(Commands())
+        asked = commands.execute_command("PING")
+        commands.dataReceived(b"-NOAUTH Authentication required.\r\n")
+        self.assertEqual(
+            str(self.failureResultOf(asked, RefusedError).value),
+            "NOAUTH Authentication required; give its password in --backplane-password-file",
+        )
+
     def test_cancelled(self):
         """A cancelled command keeps its place, so that the next reply is that of the next."""
         commands = self.connect(Commands())

@@ -76,12 +76,14 @@ def test_no_rights(start_redis):
 
 
 def test_refused(start_redis):
-    """A wrong password, and a server that is not there, are one line."""
+    """A wrong password, no password, and a server that is not there, are one line."""
     server = start_redis(*ALWAYS, "--requirepass", "right")
     with pytest.raises(ConfigurationError, match=r"Redis at .* refuses the login: WRONGPASS"):
         check(RedisAddress(path=server.path), "wrong")
-    with pytest.raises(ConfigurationError, match=r"Redis at .*: NOAUTH"):
-        check(RedisAddress(path=server.path))
+    for database in (0, 1):
+        with pytest.raises(ConfigurationError, match=r"Redis at .*: NOAUTH") as caught:
+            check(RedisAddress(path=server.path, database=database))
+        assert str(caught.value).endswith("; give its password in --backplane-password-file")
     server.kill()
     with pytest.raises(ConfigurationError, match=r"Connection refused|No such file"):
         check(RedisAddress(path=server.path))
