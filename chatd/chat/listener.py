@@ -147,7 +147,9 @@ class Listener(Generic[M]):
         with self._noting_failures():
             self._claims.lose(sessions)
             lost = set(sessions)
-            told = "another session took the name while this server had no link to the others"
+            told = (
+                "another session took the name while this server had no link to the other servers"
+            )
             for here in list(self._roster.here.values()):
                 for member in [each for each in here.values() if each.id in lost]:
                     self._roster.delivery.end(member, ErrorCode.NAME_TAKEN, told)

@@ -54,7 +54,7 @@ class LinkPatience:
         self._timer.stop()
 
     def _lose_patience(self) -> None:
-        self._end_all(ErrorCode.NOT_STORED, "this server has lost its link to the others")
+        self._end_all(ErrorCode.NOT_STORED, "this server has lost its link to the other servers")
 
 
 def share(store: IMessageStore, roster: Roster[M], bans: Bans, start: Start) -> Shared[M]:

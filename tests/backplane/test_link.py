@@ -59,6 +59,10 @@ class LinkTests(DaemonsCase):
         self.assertTrue(self.ann.is_active)
         self.advance(2.0)
         self.assertEqual(self.end_of(self.ann), ("not-stored", True))
+        self.assertEqual(
+            self.ann.connection.end_reason.reason,
+            "this server has lost its link to the other servers",
+        )
         self.assertTrue(self.bob.is_active)
         self.assertEqual(self.refused(self.one, "cat"), "not-stored")
 
@@ -96,6 +100,10 @@ class LinkTests(DaemonsCase):
         ann = self.connect(self.two, "ann")
         self.here.restore_link()
         self.assertEqual(self.end_of(self.ann), ("name-taken", False))
+        self.assertEqual(
+            self.ann.connection.end_reason.reason,
+            "another session took the name while this server had no link to the other servers",
+        )
         self.assertTrue(ann.is_active and cat.is_active)
         self.assertEqual(len(self.shared.names["ann"]), 1)
         self.assertEqual(self.do(cat.who("lobby")), ["ann", "bob", "cat"])
