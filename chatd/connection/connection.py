@@ -216,7 +216,6 @@ class Connection(Outgoing):
             self.end_reason = self._lost_reason(f"{reason}: {cause}" if cause else reason)
         self._finish(Trigger.CONNECTION_LOST, self.end_reason)
         self.discard_queued()
-        self._channel.close()
 
     # How it ends
 

