@@ -194,6 +194,7 @@ async def test_frozen_behind_a_proxy(tmp_path, options, front_port):
             again = [await chatd.connect(reactor, there, name=f"d{n}", key=key) for n in range(2)]
             sent = await again[1].send("still here")
             assert (await anext(aiter(stays))).id == sent.id
+            two.output.wait_for("(?s)" + ": established: .*" * 3)
             assert two.output.text.count(": established: ") == 3
             await leave(stays, *again)
         one.send_signal(signal.SIGCONT)
