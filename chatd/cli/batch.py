@@ -279,7 +279,8 @@ class Batch:
     def _pass_over(self, number: int, why: str) -> None:
         self._tally.pass_over(number)
         self._unsendable.add(number, why)
-        self._status = Status.USAGE
+        if self._status is Status.DONE:
+            self._status = Status.USAGE
 
     def _send(self, link: Link, line: bytes, number: int) -> None:
         self._tally.sent(number, len(line))

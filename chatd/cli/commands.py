@@ -180,7 +180,8 @@ async def _help(talk: Talk, command: str | None = None) -> None:
         if name not in COMMANDS:
             hint = did_you_mean(similar(name, (*COMMANDS, *ALIASES, KEY_HELP)))
             raise NotDone(
-                f"there is no command {command}{hint}; /help lists all, /help {KEY_HELP} the keys"
+                f"there is no command {command.removeprefix('/')}{hint}; "
+                f"/help lists all, /help {KEY_HELP} the keys"
             )
         lines = command_help(name, COMMANDS, ALIASES)
     for line in lines:

@@ -18,6 +18,7 @@ from chatd.connection.events import Event, Welcomed
 from chatd.errors import RequestError, SessionEnded
 from chatd.transport.identity import identify
 from chatd.transport.timer import Timer
+from chatd.transport.writers import CopyingTransport
 from chatd.wire.messages import Message
 
 __all__ = ["SILENCE_S", "SILENT", "ConsoleClient", "ConsoleFactory", "gap_in"]
@@ -51,7 +52,8 @@ class ConsoleClient(ChatClient):
         """Tell the factory's owner, and wait for the server's first bytes."""
         super().connectionMade()
         self._silence = Timer(self.factory.clock)
-        if identify(self.transport).is_clear_tcp:
+        is_websocket = isinstance(self.transport, CopyingTransport)
+        if identify(self.transport).is_clear_tcp and not is_websocket:
             self._silence.start(SILENCE_S, self.factory.silent)
         self.factory.connected(self)
 

@@ -64,7 +64,8 @@ class Parser(argparse.ArgumentParser):
         """Refuse an unknown command; argparse, which calls this, would list all of them."""
         if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
             hint = did_you_mean(similar(value, action.choices))
-            raise argparse.ArgumentError(None, f"unrecognized command {shlex.quote(value)}{hint}")
+            shown = shlex.quote(value) if value.isprintable() else repr(value)
+            raise argparse.ArgumentError(None, f"unrecognized command {shown}{hint}")
         super()._check_value(action, value)
 
     def error(self, message: str) -> NoReturn:

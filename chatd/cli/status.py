@@ -15,7 +15,8 @@ from chatd.transport.loss import NO_TLS, UNTRUSTED
 __all__ = ["INSTEAD_OF_TCP", "MEANINGS", "Status", "explain"]
 
 INSTEAD_OF_TCP = (
-    "write tls: instead of tcp: if it uses TLS, and ws://HOST:PORT/ws for a port of --web"
+    "write tls: instead of tcp: if the server uses TLS, and ws://HOST:PORT/ws (with TLS, wss://) "
+    "for a port of --web"
 )
 """The hint about a server that says nothing over TCP: it may wait for the client to speak first."""
 

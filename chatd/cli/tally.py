@@ -60,13 +60,14 @@ class Tally:
 
 
 def ranges(numbers: Iterable[int]) -> str:
-    """Return ascending numbers in short form, such as `4-6, 9`."""
+    """Return ascending numbers in short form, such as `4-6, 9`; the last may be `some of 20-90`."""
     ranges: list[list[int]] = []
     for number in numbers:
         if ranges and ranges[-1][1] == number - 1:
             ranges[-1][1] = number
         else:
             ranges.append([number, number])
-    if len(ranges) > _MAX_RANGES:  # show where they begin and end
-        ranges[_MAX_RANGES - 1 :] = [[ranges[_MAX_RANGES - 1][0], ranges[-1][1]]]
-    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in ranges)
+    shown = [f"{first}" if first == last else f"{first}-{last}" for first, last in ranges]
+    if len(shown) > _MAX_RANGES:
+        shown[_MAX_RANGES - 1 :] = [f"some of {ranges[_MAX_RANGES - 1][0]}-{ranges[-1][1]}"]
+    return ", ".join(shown)

@@ -84,7 +84,8 @@ def unrecognized(unknown: Sequence[str], known: Iterable[str]) -> str:
         known: The names of all options.
     """
     found = list(dict.fromkeys(each for name in unknown for each in meant(name, known)))
-    names = f"option{'s' * (len(unknown) > 1)} {', '.join(unknown)}"
+    shown = ", ".join(name if name.isprintable() else repr(name) for name in unknown)
+    names = f"option{'s' * (len(unknown) > 1)} {shown}"
     return f"unrecognized {names}{did_you_mean(found)}"
 
 

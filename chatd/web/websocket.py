@@ -67,12 +67,21 @@ class ServerWebSocket(WebSocketTransport):
         super().__init__(framing, session, clock, client.address, is_private=client.is_private)
         self._server = session
         self._needless = 0
-        self._reads_little = True
+        self._read_bytes = FIRST_BYTES
+        self._session_bytes = USUAL_BYTES
 
     def makeConnection(self, transport: ITransport) -> None:
         """Begin the session, and read little until its client is known."""
         super().makeConnection(transport)
-        carrier_of(self).bufferSize = FIRST_BYTES
+        carrier_of(self).bufferSize = self._read_bytes
+
+    def dataReceived(self, data: bytes) -> None:
+        """Act on frames, and then decide how many bytes are read at once."""
+        super().dataReceived(data)
+        is_established = self._server.connection.is_established
+        most = self._session_bytes if is_established else FIRST_BYTES
+        if most != self._read_bytes:
+            self._read_bytes = carrier_of(self).bufferSize = most
 
     def peer_told(self) -> None:
         """Do nothing: a PROXY header that came with the request is in `client` already."""
@@ -80,11 +89,8 @@ class ServerWebSocket(WebSocketTransport):
     def carried(self, empty_frames: int, short_frames: int) -> None:
         """Count the frames, and the bytes of an incomplete frame, as the client's."""
         server, gathered = self._server, self.gathered_bytes
-        if self._reads_little and server.connection.is_established:
-            self._reads_little = False
-            carrier_of(self).bufferSize = USUAL_BYTES
         if empty_frames > MANY_FRAMES:
-            carrier_of(self).bufferSize = FEW_BYTES
+            self._session_bytes = FEW_BYTES
         server.note_carried(empty_frames, short_frames, gathered)
         if server.connection.is_established:
             self._needless = 0

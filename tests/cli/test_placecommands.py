@@ -187,7 +187,7 @@ class OtherTests(PlaceCase):
         for mistyped, told in (
             ("smile", "smile;"),
             ("whome", "whome (did you mean who?);"),
-            ("/Hlep", "/Hlep (did you mean help?);"),
+            ("/Hlep", "Hlep (did you mean help?);"),
             ("key", "key (did you mean keys?);"),
         ):
             complaint = self.alice.mistype(f"/help {mistyped}")

@@ -90,6 +90,7 @@ class MeantTests(SynchronousTestCase):
         for unknown, text in (
             (["--zzz"], "unrecognized option --zzz"),
             (["--zzz", "-q"], "unrecognized options --zzz, -q"),
+            (["--z\n\x1bz"], r"unrecognized option '--z\n\x1bz'"),
             (["--hlp"], "unrecognized option --hlp (did you mean --help?)"),
             (
                 ["--ke"],

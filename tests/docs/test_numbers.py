@@ -75,7 +75,7 @@ SENTENCES = [
     ("docs/explanation/delivery.md", f"A message counts {MESSAGE_BYTES:,} bytes in addition"),
     (DAEMON, f"{WORDS[SILENT_INTERVALS]} silent intervals end a session"),
     (DAEMON, "gives the store one second" if HURRY_S == 1 else ""),
-    (BOUNDS, f"over TCP or a UNIX socket without TLS | {EARLY_BYTES // 1024} KiB |"),
+    (BOUNDS, f"before the session, without TLS and `haproxy:` | {EARLY_BYTES // 1024} KiB |"),
     (BOUNDS, f"does not read that within {CLOSE_TIMEOUT_S:g} seconds"),
     (BOUNDS, f"a burst may hold {WORDS[int(BURST_S)]} seconds' worth"),
     (BOUNDS, f"reading pauses for up to {BURST_S:g} s"),

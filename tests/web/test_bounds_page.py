@@ -25,9 +25,9 @@ NUMBERS = {
     (CHANNEL, "READ_TIMEOUT_S"): (
         "| time from then until the last answer is read | {number:g} seconds |"
     ),
-    (CHANNEL, "HEAD_BYTES"): "| bytes of requests that are read at once | {kib} KiB |",
+    (CHANNEL, "HEAD_BYTES"): "| bytes of requests that are read at once, without TLS | {kib} KiB |",
     (WEBSOCKET, "FIRST_BYTES"): (
-        "| bytes of a WebSocket that are read at once before the session | {kib} KiB |"
+        "| bytes of a WebSocket that are read at once before the session, without TLS | {kib} KiB |"
     ),
     (WEBSOCKET, "USUAL_BYTES"): "| the same in the session | {kib} KiB |",
     (WEBSOCKET, "FRAME_ALLOWANCE"): (

@@ -157,8 +157,9 @@ class BoundTests(WebCase):
         """Before the session, little is read at a time; after that, as much as usual."""
         peer = self.peer()
         self.assertEqual(peer.transport.bufferSize, FIRST_BYTES)
+        peer.send(peer.frame(b"", Opcode.PING) * (MANY_FRAMES + 1))
+        self.assertEqual(peer.transport.bufferSize, FIRST_BYTES)
         alice = self.join("alice")
-        alice.say("hello")
         self.assertEqual(alice.transport.bufferSize, USUAL_BYTES)
         alice.send(alice.frame(b"", Opcode.PING) * (MANY_FRAMES + 1))
         alice.say("hello")
