@@ -74,6 +74,7 @@ class ParserTests(CommandCase):
             ("bogus", "bogus"),
             ("a b", "'a b'"),
             ("", "''"),
+            ("a\n\x1b[31m", r"'a\n\x1b[31m'"),
         ):
             self.assertEqual(
                 self.complaint_of(command, ENDPOINT, "--name", "al"),
