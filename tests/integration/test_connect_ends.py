@@ -213,8 +213,8 @@ def test_silent_server():
         endpoint = f"tcp:127.0.0.1:{server.getsockname()[1]}"
         with Process("chatd", "connect", endpoint) as process:
             process.errors.wait_for(
-                "^chatd: the server says nothing; write tls: instead of tcp: if the server uses TLS, "
-                r"and ws://HOST:PORT/ws \(with TLS, wss://\) for a port of --web\n"
+                "^chatd: the server says nothing; write tls: instead of tcp: if the server uses "
+                r"TLS, and ws://HOST:PORT/ws \(with TLS, wss://\) for a port of --web\n"
             )
             process.send_signal(signal.SIGTERM)
             assert process.wait() == 143
