@@ -58,7 +58,7 @@ async def test_out_of_descriptors(tmp_path, kind):
         crowd.close()
         bob = await chatd.connect(reactor, endpoint, name="bob")
         assert (await bob.send("at last")).text == "at last"
-        # Room may have been made for bob's connection; so only the next one tells that there is room.
+        # If room was made for bob's connection, only the next one tells that there is room.
         carol = await chatd.connect(reactor, endpoint, name="carol")
         process.output.wait_for("accepting connections again")
         await leave(alice, bob, carol)
