@@ -55,7 +55,7 @@ _LIMITS: dict[str, tuple[Callable[[str], Callable[[str], float]], str]] = {
     ),
     "max_arriving": (
         as_count,
-        "Bytes of incomplete messages, and of messages over the rates, from all clients together.",
+        "Bytes from all clients that cannot be acted on yet, such as incomplete messages.",
     ),
     "max_sessions": (as_count, "Sessions in all."),
     "max_sessions_per_address": (

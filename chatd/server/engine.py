@@ -20,7 +20,6 @@ from chatd.chat.policy import Policy
 from chatd.chat.roster import Roster
 from chatd.server.accounts import Accounts
 from chatd.server.admission import Admission
-from chatd.server.budget import CommandBudget
 from chatd.server.connections import Closable, Connections
 from chatd.server.delivery import TurnDelivery
 from chatd.server.failures import FailureLog
@@ -29,12 +28,14 @@ from chatd.server.joint import LinkPatience, listen, share
 from chatd.server.keyring import Keyring
 from chatd.server.limits import Limits
 from chatd.server.passwordchange import PasswordChange
+from chatd.server.readbudget import ReadBudget
 from chatd.server.registry import SessionRegistry
 from chatd.server.served import S
 from chatd.server.sessionlog import SessionLog
 from chatd.server.shedding import LoadShedder
 from chatd.server.shutdown import Shutdown
 from chatd.server.speaker import Speaker
+from chatd.server.turnbudget import TurnBudget
 from chatd.server.unanswered import UnansweredLog
 from chatd.storage.interface import IMessageStore
 from chatd.transport.flush import Turn
@@ -87,8 +88,9 @@ class Engine(Generic[S]):
         self.link_patience = LinkPatience(clock, policy.link_patience_s, self._end_all)
         roster = self._make_chat(store, bans, policy, unix_time, has_accounts=accounts is not None)
         self.speaker: Speaker[S] = Speaker(self.hub, self.turn, name)
-        self.command_budget = CommandBudget(clock)
+        self.command_budget = TurnBudget(clock)
         self.connections: Connections[Closable] = Connections(limits)
+        self.read_budget = ReadBudget(clock, self.connections.has_room)
         self.shedder = LoadShedder(self.connections)
         self.greeter = Greeter(keyring, clock, heartbeat_s, limits)
         self.admission: Admission[S] = Admission(

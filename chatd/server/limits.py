@@ -30,8 +30,9 @@ class Limits:
         max_in_work_bytes: How many bytes may wait with them: the content of the messages, and the
             replies of a service behind them. One message may wait on top.
         max_arriving: How many bytes may have arrived from all peers together that cannot be acted
-            on yet: incomplete frames, and frames over the rates. Beyond that, peers that hold at
-            least the average get `overloaded`, oldest incomplete frame first.
+            on yet: incomplete frames, frames over the rates, and those that wait for other peers'
+            turn. Beyond that, peers that hold at least the average get `overloaded`, oldest
+            incomplete frame first.
         max_sessions: How many sessions there may be; further clients get `too-many-sessions`.
         max_sessions_per_address: How many sessions an address may have. An IPv6 address counts as
             its first 64 bits; all loopback addresses count as one; on a UNIX socket, each user of

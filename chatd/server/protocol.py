@@ -33,6 +33,9 @@ __all__ = ["ServerProtocol"]
 
 MAX_SAID_IN_TURN = 1_000
 """How many messages all clients may send in a turn; then the turn ends early."""
+SHORT_BYTES = 4 * 1024
+"""The longest read that is acted on at once, in bytes. Its time is not measured either: that would
+make it longer."""
 _OPEN = Life.OPEN  # a cheaper lookup, needed once for each read
 
 
@@ -40,6 +43,7 @@ class ServerProtocol(SessionProtocol):
     """The server's side of one connection; built by `ChatFactory`."""
 
     __slots__ = (
+        "_awaits_turn",
         "_carried_bytes",
         "_has_noted_error",
         "_held_bytes",
@@ -53,6 +57,7 @@ class ServerProtocol(SessionProtocol):
         self._in_work = InWork(factory.limits)
         self._takes_runs = False
         self._pace = Pace(factory.clock, factory.limits)
+        self._awaits_turn = False
         self._held_bytes = 0
         self._carried_bytes = 0
         self._has_noted_error = False
@@ -62,16 +67,22 @@ class ServerProtocol(SessionProtocol):
 
         Answers and broadcasts wait for the end of the turn.
         """
-        self._pace.count_data(len(data))
+        length = len(data)
+        is_long = length > SHORT_BYTES
+        began = self._clock.seconds() if is_long else 0.0
+        if is_long and self._work is None:
+            self._take_turn()
+        self._pace.count_data(length)
         self._turn.begin_read()
         try:
             super().dataReceived(data)
             if self._work is not None:
                 self._note_held()
         finally:
-            if self._engine.hub.commits.ready >= MAX_SAID_IN_TURN:
-                self._turn.flush()
+            self._end_early_if_full()
             self._turn.end_read(self)
+            if is_long:
+                self._engine.read_budget.spend(self._clock.seconds() - began)
 
     def begin_run(self) -> tuple[int, int]:
         """Ask the factory whether it takes runs, and return how much of one may still be read.
@@ -130,15 +141,8 @@ class ServerProtocol(SessionProtocol):
         """
         if isinstance(event, Run):
             return self._act_on_run(event)
-        if isinstance(event, PingReceived):
-            self._deliver_early()
-            self.connection.answer(event)
-            return self._pace_answers()
-        if isinstance(event, RequestFaulted):
-            self._answer_fault(event.error)
-            return self._pace_answers()
-        if isinstance(event, PongReceived):
-            return self._pace_answers()
+        if isinstance(event, (PingReceived, PongReceived, RequestFaulted)):
+            return self._answer(event)
         waiting = self._until_answered()
         if waiting is None:
             return self._act_on_other(event)
@@ -151,6 +155,34 @@ class ServerProtocol(SessionProtocol):
 
     # Within
 
+    def _take_turn(self) -> bool:
+        """Return whether many bytes may be acted on now; otherwise, wait for that."""
+        asked = self._engine.read_budget.ask()
+        if asked is None:
+            return True
+        self._work, self._awaits_turn = asked, True
+        self._wait_for(asked)
+        return False
+
+    def _go_on(self, result: object) -> None:
+        """Act on the rest of a read when it is the client's turn."""
+        has_turn, self._awaits_turn = self._awaits_turn, False
+        is_long = self.connection.held_bytes > SHORT_BYTES
+        if is_long and not (has_turn or isinstance(result, Failure) or self._take_turn()):
+            return
+        began = self._clock.seconds()
+        super()._go_on(result)
+        if self._work is not None:
+            self._note_held()
+        if has_turn:
+            self._end_early_if_full()
+        self._engine.read_budget.spend(self._clock.seconds() - began)
+
+    def _end_early_if_full(self) -> None:
+        """End the turn after many messages; not within its end, whose answers let others go on."""
+        if self._engine.hub.commits.ready >= MAX_SAID_IN_TURN:
+            self._turn.flush()
+
     def _flush_later(self) -> None:
         connection = self.connection
         if connection.bytes_to_send or self._life is not _OPEN or not connection.is_established:
@@ -160,12 +192,21 @@ class ServerProtocol(SessionProtocol):
         """Report how many bytes have arrived and were not acted on, if the number changed."""
         connection = self.connection
         # Bytes that wait for the store or a hook are not the peer's fault, and at most one read.
-        is_its_own = self._work is None or self._pace.is_waiting
+        is_its_own = self._work is None or self._pace.is_waiting or self._awaits_turn
         held_bytes = connection.held_bytes if is_its_own else connection.gathered_bytes
         held_bytes += self._carried_bytes
         if held_bytes != self._held_bytes:
             self._held_bytes = held_bytes
             self._engine.shedder.arriving(self, held_bytes)
+
+    def _answer(self, event: PingReceived | PongReceived | RequestFaulted) -> Deferred[None] | None:
+        """Answer a frame at once; a pong only counts."""
+        if isinstance(event, PingReceived):
+            self._deliver_early()
+            self.connection.answer(event)
+        elif isinstance(event, RequestFaulted):
+            self._answer_fault(event.error)
+        return self._pace_answers()
 
     def _act_later(self, event: Event) -> Deferred[None] | None:
         """Act on a delayed event, unless the session has ended."""

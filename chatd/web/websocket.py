@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.interfaces import IReactorTime, ITransport
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 from websockets.server import ServerProtocol as Framing
@@ -14,18 +16,18 @@ from websockets.typing import Subprotocol
 from chatd.errors import ErrorCode
 from chatd.server.factory import ChatFactory
 from chatd.server.protocol import ServerProtocol
-from chatd.transport.streams import carrier_of
+from chatd.server.readbudget import ReadBudget
+from chatd.transport.streams import StreamTransport, carrier_of
 from chatd.transport.websocket import SUBPROTOCOL, WebSocketTransport
 from chatd.web.answers import Answer, refusal
 from chatd.web.asked import Asked
+from chatd.web.intake import SHORT_FRAMES, Intake
 from chatd.web.proxies import Client
 from chatd.wire.channel import sealed_length
 
 __all__ = [
-    "FEW_BYTES",
     "FIRST_BYTES",
     "FRAME_ALLOWANCE",
-    "MANY_FRAMES",
     "MAX_EARLY_BYTES",
     "MAX_EARLY_FRAMES",
     "USUAL_BYTES",
@@ -35,9 +37,8 @@ __all__ = [
 
 MAX_EARLY_FRAMES = 1_024
 """How many control frames and small frames may arrive before the session, and after it."""
-MANY_FRAMES, FEW_BYTES, USUAL_BYTES = 256, 4 * 1024, 64 * 1024
-"""If more such frames arrive at once, only so few bytes are read at once from then on. Before, it
-is the usual number."""
+USUAL_BYTES = 64 * 1024
+"""How many bytes are read at once in the session."""
 FIRST_BYTES = 1024
 """How many bytes are read at once before the session: 64 KiB of empty frames take 50 ms."""
 MAX_EARLY_BYTES = 128 * 1024
@@ -58,40 +59,64 @@ class ServerWebSocket(WebSocketTransport):
         framing: The server's framing.
         session: The server's side of the session.
         clock: The reactor, or a test's clock.
+        budget: The time for long reads.
         client: The client, which a proxy may have told.
     """
 
     def __init__(
-        self, framing: Framing, session: ServerProtocol, clock: IReactorTime, client: Client
+        self,
+        framing: Framing,
+        session: ServerProtocol,
+        clock: IReactorTime,
+        budget: ReadBudget,
+        client: Client,
     ) -> None:
         super().__init__(framing, session, clock, client.address, is_private=client.is_private)
         self._server = session
+        self._clock = clock
+        self._budget = budget
+        self._intake = Intake(budget, self._frames_received)
+        self._began: float | None = None
         self._needless = 0
         self._read_bytes = FIRST_BYTES
-        self._session_bytes = USUAL_BYTES
 
     def makeConnection(self, transport: ITransport) -> None:
         """Begin the session, and read little until its client is known."""
+        self._intake.begin(cast(StreamTransport, transport))
         super().makeConnection(transport)
         carrier_of(self).bufferSize = self._read_bytes
 
     def dataReceived(self, data: bytes) -> None:
         """Act on frames, and then decide how many bytes are read at once."""
-        super().dataReceived(data)
-        is_established = self._server.connection.is_established
-        most = self._session_bytes if is_established else FIRST_BYTES
+        self._intake.receive(data)
+        if self._intake.held_bytes:
+            self.carried(0, 0)
+        most = USUAL_BYTES if self._server.connection.is_established else FIRST_BYTES
         if most != self._read_bytes:
             self._read_bytes = carrier_of(self).bufferSize = most
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """End the session: the connection has ended."""
+        self._intake.stop()
+        super().connectionLost(reason)
+
+    def pauseProducing(self) -> None:
+        """Pause reading: the session asks for it."""
+        self._intake.pause()
+
+    def resumeProducing(self) -> None:
+        """Resume reading, unless a read waits for other clients' turn."""
+        self._intake.resume()
 
     def peer_told(self) -> None:
         """Do nothing: a PROXY header that came with the request is in `client` already."""
 
     def carried(self, empty_frames: int, short_frames: int) -> None:
         """Count the frames, and the bytes of an incomplete frame, as the client's."""
+        if self._began is not None:  # the session counts its own time
+            self._budget.spend(self._clock.seconds() - self._began)
         server, gathered = self._server, self.gathered_bytes
-        if empty_frames > MANY_FRAMES:
-            self._session_bytes = FEW_BYTES
-        server.note_carried(empty_frames, short_frames, gathered)
+        server.note_carried(empty_frames, short_frames, gathered + self._intake.held_bytes)
         if server.connection.is_established:
             self._needless = 0
             return
@@ -105,6 +130,10 @@ class ServerWebSocket(WebSocketTransport):
             reason = "too much arrived before the session began"
             server.end_session(ErrorCode.OVERLOADED, reason)
             self._needless = 0
+
+    def _frames_received(self, data: bytes) -> None:
+        self._began = self._clock.seconds() if len(data) > SHORT_FRAMES else None
+        super().dataReceived(data)
 
 
 def open_session(chat: ChatFactory[Any], asked: Asked, client: Client) -> Answer | ServerWebSocket:
@@ -144,4 +173,4 @@ def open_session(chat: ChatFactory[Any], asked: Asked, client: Client) -> Answer
     if protocol is None:
         return refusal(HTTPStatus.SERVICE_UNAVAILABLE, "the server is shutting down")
     framing.send_response(response)
-    return ServerWebSocket(framing, protocol, chat.clock, client)
+    return ServerWebSocket(framing, protocol, chat.clock, chat.engine.read_budget, client)

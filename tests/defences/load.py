@@ -93,6 +93,20 @@ LOAD = (
         "        if True:\n",
     ),
     Defence(
+        "However much many clients have sent, short reads of others do not wait for it.",
+        "tests/server/test_readbudget.py::LongReadTests::test_others",
+        "chatd/server/protocol.py",
+        "            self._take_turn()\n",
+        "            pass\n",
+    ),
+    Defence(
+        "The same holds for the frames of WebSockets, also for empty ones.",
+        "tests/web/test_intake.py::IntakeTests::test_empty_frames",
+        "chatd/web/intake.py",
+        "        asked = self._budget.ask() if len(data) > SHORT_FRAMES else None\n",
+        "        asked = None\n",
+    ),
+    Defence(
         "A client cannot fill the log with errors.",
         "tests/server/test_flood.py::AnsweredTests::test_pongs_and_errors",
         "chatd/server/protocol.py",
@@ -122,8 +136,8 @@ LOAD = (
     ),
     Defence(
         "However many clients give commands, other clients wait for only a few of them.",
-        "tests/server/test_budget.py::CommandTests::test_others",
-        "chatd/server/budget.py",
+        "tests/server/test_turnbudget.py::CommandTests::test_others",
+        "chatd/server/turnbudget.py",
         "        if not self._waiting and self._spent_s < self._most_s:\n",
         "        if True:\n",
     ),

@@ -33,9 +33,11 @@ from chatd.server.accounts import MAX_CHECKS
 from chatd.server.attempts import BURST, INTERVAL_S
 from chatd.server.factory import GRACE_S, HEARTBEAT_S
 from chatd.server.limits import Limits
+from chatd.server.protocol import SHORT_BYTES
 from chatd.server.sessionlog import MAX_LOGGED_CODE, MAX_LOGGED_REASON
 from chatd.server.sessionprotocol import EARLY_BYTES
 from chatd.server.throttle import BURST_S
+from chatd.server.turnbudget import MOST_S as TURN_S
 from chatd.storage.memory import MEMORY_RETENTION
 from chatd.storage.memorystream import MESSAGE_BYTES
 from chatd.storage.sqlite.database import BUSY_TIMEOUT_S
@@ -76,6 +78,10 @@ SENTENCES = [
     (DAEMON, f"{WORDS[SILENT_INTERVALS]} silent intervals end a session"),
     (DAEMON, "gives the store one second" if HURRY_S == 1 else ""),
     (BOUNDS, f"before the session, without TLS and `haproxy:` | {EARLY_BYTES // 1024} KiB |"),
+    (BOUNDS, f"of more than {SHORT_BYTES // 1024} KiB | {1000 * TURN_S:g} ms, and the read that"),
+    (BOUNDS, f"it may wait, as other reads of more than {SHORT_BYTES // 1024} KiB"),
+    ("docs/explanation/design.md", f"when reads of more than {SHORT_BYTES // 1024} KiB"),
+    ("docs/explanation/design.md", f"have taken {1000 * TURN_S:g} ms of a turn"),
     (BOUNDS, f"does not read that within {CLOSE_TIMEOUT_S:g} seconds"),
     (BOUNDS, f"a burst may hold {WORDS[int(BURST_S)]} seconds' worth"),
     (BOUNDS, f"reading pauses for up to {BURST_S:g} s"),

@@ -188,7 +188,7 @@ TRUST: Cells = {
                 f"{FLOOD}::CommandRateTests::test_refill",
                 f"{FLOOD}::MessageRateTests::test_refill",
                 "tests/server/test_answers.py::TransactionTests::test_too_much",
-                "tests/server/test_budget.py::CommandTests::test_others",
+                "tests/server/test_turnbudget.py::CommandTests::test_others",
                 "tests/transport/test_protocol_ends.py::SlowConsumerTests::test_cut_off",
                 "tests/listening/test_accepting.py::DoorTests::test_spared",
                 "tests/storage/test_memory.py::MemoryStoreTests::test_too_much_in_all",

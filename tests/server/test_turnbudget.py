@@ -1,4 +1,4 @@
-"""Tests of `chatd.server.budget`, and of commands that share their time."""
+"""Tests of `chatd.server.turnbudget`, and of commands that share their time."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.server.budget import MOST_S, CommandBudget
 from chatd.server.session import Session
+from chatd.server.turnbudget import MOST_S, TurnBudget
 from chatd.wire.messages import Message, MessageType
 from tests.fakes.peers import command, hand_client, memory_factory, settle
 
@@ -29,7 +29,7 @@ class TimeShareTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.share = CommandBudget(self.clock, 1.0)
+        self.share = TurnBudget(self.clock, 1.0)
         self.done: list[str] = []
 
     def work(self, name: str, seconds: float) -> None:

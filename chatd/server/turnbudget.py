@@ -1,4 +1,4 @@
-"""`CommandBudget`: bounds the time that all clients' commands take in a turn."""
+"""`TurnBudget`: bounds the time that work of one kind takes in a turn of the reactor."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from twisted.internet.interfaces import IReactorTime
 
 from chatd.transport.timer import Timer
 
-__all__ = ["MOST_S", "CommandBudget"]
+__all__ = ["MOST_S", "TurnBudget"]
 
 MOST_S = 0.01
-"""Seconds that commands may take in a turn; then the others wait for the next turn."""
+"""Seconds that work of one kind may take in a turn; then the rest waits for the next turn."""
 
 
-class CommandBudget:
-    """Orders commands first come, first served, and bounds their time in each turn.
+class TurnBudget:
+    """Orders work first come, first served, and bounds its time in each turn.
 
-    So commands delay all other work by no more than this time, with any number of clients.
+    So it delays all other work by no more than this time, with any number of clients.
 
     Args:
         clock: The reactor, or a test's clock; it calls back in the next turn.
-        most_s: The time for commands in a turn, in seconds; a command that has begun is not
-            stopped.
+        most_s: The time for the work in a turn, in seconds; work that has begun is not stopped.
+
+    Attributes:
+        is_calling: Whether work begins now that has waited.
     """
 
     def __init__(self, clock: IReactorTime, most_s: float = MOST_S) -> None:
@@ -31,12 +33,13 @@ class CommandBudget:
         self._spent_s = 0.0
         self._waiting: deque[Deferred[None]] = deque()
         self._next_turn = Timer(clock)
+        self.is_calling = False
 
     def ask(self) -> Deferred[None] | None:
-        """Ask to begin a command.
+        """Ask to begin work.
 
         Returns:
-            A Deferred that fires with None when the command may begin; None if it may begin now.
+            A Deferred that fires with None when the work may begin; None if it may begin now.
         """
         if not self._waiting and self._spent_s < self._most_s:
             return None
@@ -45,9 +48,12 @@ class CommandBudget:
         return waiting
 
     def spend(self, seconds: float) -> None:
-        """Count the time that a command took."""
-        if seconds > 0:
-            self._spent_s += seconds
+        """Count the time that work took.
+
+        The work of short turns is counted together: a callback for each would take longer.
+        """
+        self._spent_s += seconds
+        if self._spent_s >= self._most_s:
             self._see_to_the_next()
 
     def _see_to_the_next(self) -> None:
@@ -57,6 +63,8 @@ class CommandBudget:
     def _begin_turn(self) -> None:
         self._spent_s = 0.0
         while self._waiting and self._spent_s < self._most_s:
+            self.is_calling = True
             self._waiting.popleft().callback(None)
+            self.is_calling = False
         if self._waiting:
             self._see_to_the_next()

@@ -1,0 +1,149 @@
+"""Tests of `chatd.web.intake`: long reads of a WebSocket wait for other clients' turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionLost
+from twisted.python.failure import Failure
+from websockets.frames import Opcode
+
+from chatd.server.limits import Limits
+from chatd.server.turnbudget import MOST_S
+from chatd.web.intake import SHORT_FRAMES
+from chatd.wire.messages import Message
+from tests.web.cases import WebCase
+
+TEXTS = [f"a{number:03}" for number in range(100)]
+
+
+class IntakeTests(WebCase):
+    """Two browsers, in a turn in which long reads have taken long."""
+
+    def serve(self, *arguments: Any, **options: Any) -> None:
+        super().serve(*arguments, **options)
+        self.alice, self.bob = self.join("alice"), self.join("bob")
+        self.clock.finish()
+        self.bob.texts()
+        self.budget = self.chat.engine.read_budget
+        self.budget.spend(MOST_S)
+
+    def single(self, *texts: str) -> bytes:
+        """Return messages, each in a frame of its own."""
+        messages = [Message.chat(text, id=text) for text in texts]
+        return b"".join(self.alice.frame(self.alice.codec.encode(each)) for each in messages)
+
+    def heard(self) -> list[str]:
+        """Make turns until nothing is left to do, and return what was said."""
+        self.clock.finish()
+        return self.bob.texts()
+
+    @property
+    def arriving_bytes(self) -> int:
+        return self.chat.engine.connections.arriving_bytes
+
+    def test_others(self) -> None:
+        """Another client's message goes before a long read, of which nothing is lost."""
+        self.alice.send(self.single(*TEXTS))
+        self.bob.say("hello")
+        self.assertFalse(self.alice.transport.is_reading)
+        self.assertEqual(self.heard(), ["hello", *TEXTS])
+        self.assertTrue(self.alice.transport.is_reading)
+
+    def test_empty_frames(self) -> None:
+        """Frames that carry nothing wait, too."""
+        self.alice.send(self.alice.frame(b"", Opcode.PONG) * SHORT_FRAMES)
+        self.assertFalse(self.alice.transport.is_reading)
+        self.assertGreater(self.arriving_bytes, SHORT_FRAMES)
+        self.clock.finish()
+        self.assertEqual((self.alice.transport.is_reading, self.arriving_bytes), (True, 0))
+
+    def test_time_left(self) -> None:
+        """In other turns, all frames are acted on at once."""
+        self.clock.turn()
+        self.alice.send(self.single(*TEXTS))
+        self.assertTrue(self.alice.transport.is_reading)
+        self.assertEqual(self.heard(), TEXTS)
+
+    def test_short_reads(self) -> None:
+        """Few frames do not wait, and their time does not count."""
+        self.alice.send(self.single("one"))
+        self.assertTrue(self.alice.transport.is_reading)
+        self.clock.turn()
+        self.slow_frames()
+        self.alice.send(self.single("two"))
+        self.assertIsNone(self.budget.ask())
+
+    def test_time_of_frames(self) -> None:
+        """The time of many frames counts, even if they carry nothing."""
+        self.clock.turn()
+        self.slow_frames()
+        self.alice.send(self.alice.frame(b"", Opcode.PONG) * SHORT_FRAMES)
+        self.assertIsNotNone(self.budget.ask())
+
+    def slow_frames(self) -> None:
+        """Let each read of alice's frames take long."""
+        websocket = self.alice.transport.protocol._websocket
+        receive = websocket.receive_data
+
+        def receive_slowly(data: bytes) -> None:
+            self.clock.rightNow += MOST_S
+            receive(data)
+
+        self.patch(websocket, "receive_data", receive_slowly)
+
+    def test_more_arrives(self) -> None:
+        """What a TLS connection gives on while it is paused comes after that."""
+        data = self.single(*TEXTS)
+        self.alice.send(data[:-10])
+        self.alice.send(data[-10:])
+        self.assertEqual(self.arriving_bytes, len(data))
+        self.assertEqual(self.heard(), TEXTS)
+        self.assertEqual(self.arriving_bytes, 0)
+
+    def test_paused_session(self) -> None:
+        """Reading goes on when neither the session nor others' turn is a reason to wait."""
+        transport, protocol = self.alice.transport, self.alice.transport.protocol
+        self.alice.send(self.single(*TEXTS))
+        protocol.pauseProducing()
+        protocol.resumeProducing()
+        self.assertFalse(transport.is_reading)
+        protocol.pauseProducing()
+        self.assertEqual(self.heard(), TEXTS)
+        self.assertFalse(transport.is_reading)
+        protocol.resumeProducing()
+        self.assertTrue(transport.is_reading)
+
+    def test_rate(self) -> None:
+        """A client over its rate waits for that after its turn."""
+        self.serve(limits=Limits(message_rate=10))
+        self.alice.send(self.single(*TEXTS * 2))
+        self.clock.finish()
+        self.assertFalse(self.alice.transport.is_reading)
+        self.clock.advance(60)
+        self.assertEqual(self.heard(), TEXTS)  # the others have the same ids
+        self.assertTrue(self.alice.transport.is_reading)
+
+    def test_no_room(self) -> None:
+        """Frames do not wait if many bytes wait already."""
+        self.serve(limits=Limits(max_arriving=50_000))
+        self.clock.turn()
+        self.bob.send(self.bob.frame(bytes(30_000))[:29_000])
+        self.budget.spend(MOST_S)
+        self.alice.send(self.single(*TEXTS))
+        self.assertTrue(self.alice.transport.is_reading)
+        self.assertEqual(self.heard(), TEXTS)
+
+    def test_close(self) -> None:
+        """A client that closes behind its messages leaves after them."""
+        close = self.alice.frame(b"\x03\xe8", Opcode.CLOSE)
+        self.alice.send(self.single(*TEXTS) + close)
+        self.assertEqual(self.heard(), TEXTS)
+        self.assertEqual([each.name for each in self.chat.sessions.values()], ["bob"])
+
+    def test_lost(self) -> None:
+        """Nothing remains of a client that is lost while it waits."""
+        self.alice.send(self.single(*TEXTS))
+        self.alice.transport.protocol.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual((self.heard(), self.arriving_bytes), ([], 0))
+        self.assertEqual([each.name for each in self.chat.sessions.values()], ["bob"])
