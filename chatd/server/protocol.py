@@ -24,6 +24,7 @@ from chatd.server.sessionprotocol import SessionProtocol
 from chatd.transport.hooks import call_hook
 from chatd.transport.life import Life
 from chatd.transport.protocol import HOLD_PENDING
+from chatd.transport.reading import Reason
 from chatd.wire.messages import Message, MessageType
 
 if TYPE_CHECKING:
@@ -124,6 +125,14 @@ class ServerProtocol(SessionProtocol):
             self._pace.count_frames(empty_frames, short_frames)
             self._carried_bytes = held_bytes
             self._note_held()
+
+    def pause_for_turn(self) -> None:
+        """Pause reading: the frames of a WebSocket below wait for other clients' turn."""
+        self._reading.pause(Reason.TURN)
+
+    def resume_in_turn(self) -> None:
+        """Resume reading: the frames are acted on."""
+        self._reading.resume(Reason.TURN)
 
     def begin_answers(self) -> bool:
         """Start storing if messages of the client wait for it; return whether any still wait."""

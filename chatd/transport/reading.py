@@ -13,6 +13,7 @@ class Reason(Enum):
     """A reason to pause reading from a peer."""
 
     WORK = "an event from the peer is being acted on"
+    TURN = "the frames of the peer's WebSocket wait for other peers' turn"
     FLOODED = "too many bytes wait for the peer to read"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 from twisted.internet.interfaces import IReactorTime, ITransport
 from twisted.internet.protocol import connectionDone
@@ -17,11 +17,10 @@ from chatd.errors import ErrorCode
 from chatd.server.factory import ChatFactory
 from chatd.server.protocol import ServerProtocol
 from chatd.server.readbudget import ReadBudget
-from chatd.transport.streams import StreamTransport, carrier_of
+from chatd.transport.streams import carrier_of
 from chatd.transport.websocket import SUBPROTOCOL, WebSocketTransport
 from chatd.web.answers import Answer, refusal
 from chatd.web.asked import Asked
-from chatd.web.intake import SHORT_FRAMES, Intake
 from chatd.web.proxies import Client
 from chatd.wire.channel import sealed_length
 
@@ -30,6 +29,7 @@ __all__ = [
     "FRAME_ALLOWANCE",
     "MAX_EARLY_BYTES",
     "MAX_EARLY_FRAMES",
+    "SHORT_FRAMES",
     "USUAL_BYTES",
     "ServerWebSocket",
     "open_session",
@@ -48,6 +48,9 @@ _HANDSHAKE = frozenset(
     + [f"sec-websocket-{each}" for each in ("key", "version", "protocol", "extensions")]
 )
 """The fields of the handshake; RFC 6455, section 4.2.1."""
+SHORT_FRAMES = 1024
+"""The longest read of frames that is acted on at once, in bytes: it has up to 170 empty frames,
+which take half a millisecond."""
 FRAME_ALLOWANCE = 64 * 1024
 """How much longer than the longest message a frame of a WebSocket may be, in bytes."""
 
@@ -75,38 +78,38 @@ class ServerWebSocket(WebSocketTransport):
         self._server = session
         self._clock = clock
         self._budget = budget
-        self._intake = Intake(budget, self._frames_received)
+        self._waiting = b""
         self._began: float | None = None
         self._needless = 0
         self._read_bytes = FIRST_BYTES
 
     def makeConnection(self, transport: ITransport) -> None:
         """Begin the session, and read little until its client is known."""
-        self._intake.begin(cast(StreamTransport, transport))
         super().makeConnection(transport)
         carrier_of(self).bufferSize = self._read_bytes
 
     def dataReceived(self, data: bytes) -> None:
-        """Act on frames, and then decide how many bytes are read at once."""
-        self._intake.receive(data)
-        if self._intake.held_bytes:
-            self.carried(0, 0)
+        """Act on frames, perhaps in a later turn, and then decide how much is read at once."""
+        if self._waiting:  # TLS passes on what it has, though it is paused
+            self._waiting += data
+        else:
+            asked = self._budget.ask() if len(data) > SHORT_FRAMES else None
+            if asked is None:
+                self._act_on(data)
+            else:
+                self._waiting = data
+                self._server.pause_for_turn()
+                asked.addCallback(self._turn_came)
+        if self._waiting:
+            self._server.note_carried(0, 0, self.gathered_bytes + len(self._waiting))
         most = USUAL_BYTES if self._server.connection.is_established else FIRST_BYTES
         if most != self._read_bytes:
             self._read_bytes = carrier_of(self).bufferSize = most
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End the session: the connection has ended."""
-        self._intake.stop()
+        self._waiting = b""
         super().connectionLost(reason)
-
-    def pauseProducing(self) -> None:
-        """Pause reading: the session asks for it."""
-        self._intake.pause()
-
-    def resumeProducing(self) -> None:
-        """Resume reading, unless a read waits for other clients' turn."""
-        self._intake.resume()
 
     def peer_told(self) -> None:
         """Do nothing: a PROXY header that came with the request is in `client` already."""
@@ -116,7 +119,7 @@ class ServerWebSocket(WebSocketTransport):
         if self._began is not None:  # the session counts its own time
             self._budget.spend(self._clock.seconds() - self._began)
         server, gathered = self._server, self.gathered_bytes
-        server.note_carried(empty_frames, short_frames, gathered + self._intake.held_bytes)
+        server.note_carried(empty_frames, short_frames, gathered)
         if server.connection.is_established:
             self._needless = 0
             return
@@ -131,9 +134,15 @@ class ServerWebSocket(WebSocketTransport):
             server.end_session(ErrorCode.OVERLOADED, reason)
             self._needless = 0
 
-    def _frames_received(self, data: bytes) -> None:
+    def _act_on(self, data: bytes) -> None:
         self._began = self._clock.seconds() if len(data) > SHORT_FRAMES else None
         super().dataReceived(data)
+
+    def _turn_came(self, _: None) -> None:
+        data, self._waiting = self._waiting, b""
+        if data:
+            self._act_on(data)
+            self._server.resume_in_turn()
 
 
 def open_session(chat: ChatFactory[Any], asked: Asked, client: Client) -> Answer | ServerWebSocket:

@@ -101,10 +101,10 @@ LOAD = (
     ),
     Defence(
         "The same holds for the frames of WebSockets, also for empty ones.",
-        "tests/web/test_intake.py::IntakeTests::test_empty_frames",
-        "chatd/web/intake.py",
-        "        asked = self._budget.ask() if len(data) > SHORT_FRAMES else None\n",
-        "        asked = None\n",
+        "tests/web/test_websocket_turns.py::LongReadTests::test_empty_frames",
+        "chatd/web/websocket.py",
+        "            asked = self._budget.ask() if len(data) > SHORT_FRAMES else None\n",
+        "            asked = None\n",
     ),
     Defence(
         "A client cannot fill the log with errors.",

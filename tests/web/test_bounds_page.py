@@ -14,7 +14,7 @@ from chatd.transport.closing import CLOSE_TIMEOUT_S
 from tests.docs.pages import page, section
 
 CHANNEL, WEBSOCKET, FAULTS = "chatd.web.channel", "chatd.web.websocket", "chatd.web.faultlog"
-TRANSPORT, INTAKE = "chatd.transport.websocket", "chatd.web.intake"
+TRANSPORT = "chatd.transport.websocket"
 NUMBERS = {
     (CHANNEL, "MAX_HEAD"): "| head of an HTTP request | {kib} KiB | status 400 |",
     (CHANNEL, "MAX_FIELDS"): "| fields in it | {number} | status 400 |",
@@ -35,7 +35,7 @@ NUMBERS = {
     ),
     (WEBSOCKET, "MAX_EARLY_BYTES"): "| incomplete frame before the session | {kib} KiB |",
     (WEBSOCKET, "MAX_EARLY_FRAMES"): "| short and empty frames before the session | {number:,} |",
-    (INTAKE, "SHORT_FRAMES"): (
+    (WEBSOCKET, "SHORT_FRAMES"): (
         "| read of a WebSocket that need not wait for others' turn | {kib} KiB |"
     ),
     (FAULTS, "FAULTS_AT_ONCE"): (
@@ -87,7 +87,7 @@ class BoundsPageTests(SynchronousTestCase):
         """The modules have no other numbers."""
         found = {
             (module, name)
-            for module in (CHANNEL, WEBSOCKET, FAULTS, TRANSPORT, INTAKE)
+            for module in (CHANNEL, WEBSOCKET, FAULTS, TRANSPORT)
             for name in import_module(module).__all__
             if isinstance(getattr(import_module(module), name), (int, float))
         }

@@ -1,4 +1,4 @@
-"""Tests of `chatd.web.intake`: long reads of a WebSocket wait for other clients' turn."""
+"""Tests of long reads of WebSockets, which wait for other clients' turn."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from websockets.frames import Opcode
 
 from chatd.server.limits import Limits
 from chatd.server.turnbudget import MOST_S
-from chatd.web.intake import SHORT_FRAMES
+from chatd.transport.reading import Reason
+from chatd.web.websocket import SHORT_FRAMES
 from chatd.wire.messages import Message
 from tests.web.cases import WebCase
 
 TEXTS = [f"a{number:03}" for number in range(100)]
 
 
-class IntakeTests(WebCase):
+class LongReadTests(WebCase):
     """Two browsers, in a turn in which long reads have taken long."""
 
     def serve(self, *arguments: Any, **options: Any) -> None:
@@ -103,16 +104,25 @@ class IntakeTests(WebCase):
 
     def test_paused_session(self) -> None:
         """Reading goes on when neither the session nor others' turn is a reason to wait."""
-        transport, protocol = self.alice.transport, self.alice.transport.protocol
+        transport, reading = self.alice.transport, self.alice.session._reading
         self.alice.send(self.single(*TEXTS))
-        protocol.pauseProducing()
-        protocol.resumeProducing()
+        reading.pause(Reason.WORK)
+        reading.resume(Reason.WORK)
         self.assertFalse(transport.is_reading)
-        protocol.pauseProducing()
+        reading.pause(Reason.WORK)
         self.assertEqual(self.heard(), TEXTS)
         self.assertFalse(transport.is_reading)
-        protocol.resumeProducing()
+        reading.resume(Reason.WORK)
         self.assertTrue(transport.is_reading)
+
+    def test_silence(self) -> None:
+        """A client whose frames wait is not silent."""
+        self.alice.send(self.single(*TEXTS))
+        self.budget._next_turn.stop()  # nobody's turn comes
+        for _ in range(10):
+            self.alice.session.tick(self.clock.seconds())
+            self.clock.rightNow += 5
+        self.assertTrue(self.alice.session.connection.is_established)
 
     def test_rate(self) -> None:
         """A client over its rate waits for that after its turn."""
