@@ -65,10 +65,6 @@ class Connections(Generic[P]):
         """The number of bytes that have arrived and cannot be acted on yet."""
         return self._arriving_bytes
 
-    def has_room(self) -> bool:
-        """Return whether bytes that could be acted on may wait for other clients' turn."""
-        return self._arriving_bytes <= self._limits.max_arriving / 2
-
     def connected(self, connection: P, address: str) -> P | None:
         """Count a new connection, which has no session yet.
 

@@ -90,7 +90,7 @@ class Engine(Generic[S]):
         self.speaker: Speaker[S] = Speaker(self.hub, self.turn, name)
         self.command_budget = TurnBudget(clock)
         self.connections: Connections[Closable] = Connections(limits)
-        self.read_budget = ReadBudget(clock, self.connections.has_room)
+        self.read_budget = ReadBudget(clock, limits.max_arriving / 2)
         self.shedder = LoadShedder(self.connections)
         self.greeter = Greeter(keyring, clock, heartbeat_s, limits)
         self.admission: Admission[S] = Admission(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from chatd.connection.events import (
@@ -41,7 +42,11 @@ _OPEN = Life.OPEN  # a cheaper lookup, needed once for each read
 
 
 class ServerProtocol(SessionProtocol):
-    """The server's side of one connection; built by `ChatFactory`."""
+    """The server's side of one connection; built by `ChatFactory`.
+
+    Attributes:
+        has_turn: Set by a WebSocket below while it passes on bytes that need not wait.
+    """
 
     __slots__ = (
         "_awaits_turn",
@@ -51,6 +56,7 @@ class ServerProtocol(SessionProtocol):
         "_in_work",
         "_pace",
         "_takes_runs",
+        "has_turn",
     )
 
     def __init__(self, factory: ChatFactory[Any]) -> None:
@@ -58,6 +64,7 @@ class ServerProtocol(SessionProtocol):
         self._in_work = InWork(factory.limits)
         self._takes_runs = False
         self._pace = Pace(factory.clock, factory.limits)
+        self.has_turn = False
         self._awaits_turn = False
         self._held_bytes = 0
         self._carried_bytes = 0
@@ -71,8 +78,8 @@ class ServerProtocol(SessionProtocol):
         length = len(data)
         is_long = length > SHORT_BYTES
         began = self._clock.seconds() if is_long else 0.0
-        if is_long and self._work is None:
-            self._take_turn()
+        if is_long and not self.has_turn and self._work is None and not self.connection.is_over:
+            self._take_turn(length)
         self._pace.count_data(length)
         self._turn.begin_read()
         try:
@@ -80,7 +87,8 @@ class ServerProtocol(SessionProtocol):
             if self._work is not None:
                 self._note_held()
         finally:
-            self._end_early_if_full()
+            if self._engine.hub.commits.ready >= MAX_SAID_IN_TURN:
+                self._turn.flush()
             self._turn.end_read(self)
             if is_long:
                 self._engine.read_budget.spend(self._clock.seconds() - began)
@@ -105,6 +113,16 @@ class ServerProtocol(SessionProtocol):
         """Write the queued frames at the end of a turn."""
         self._pace.begin_turn()
         super().flush()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Act on what waits for other clients' turn, then end the session.
+
+        With TLS, the end of a connection arrives although reading is paused.
+        """
+        if self._awaits_turn:
+            self._work, self._awaits_turn = None, False
+            self._dispatch()
+        super().connectionLost(reason)
 
     def connection_closed(self) -> None:
         """Forget the connection, and stop its pauses."""
@@ -164,9 +182,9 @@ class ServerProtocol(SessionProtocol):
 
     # Within
 
-    def _take_turn(self) -> bool:
+    def _take_turn(self, length: int) -> bool:
         """Return whether many bytes may be acted on now; otherwise, wait for that."""
-        asked = self._engine.read_budget.ask()
+        asked = self._engine.read_budget.ask_to_read(length)
         if asked is None:
             return True
         self._work, self._awaits_turn = asked, True
@@ -176,21 +194,19 @@ class ServerProtocol(SessionProtocol):
     def _go_on(self, result: object) -> None:
         """Act on the rest of a read when it is the client's turn."""
         has_turn, self._awaits_turn = self._awaits_turn, False
-        is_long = self.connection.held_bytes > SHORT_BYTES
-        if is_long and not (has_turn or isinstance(result, Failure) or self._take_turn()):
+        length = self.connection.held_bytes
+        may_wait = length > SHORT_BYTES and not has_turn and not isinstance(result, Failure)
+        if may_wait and not self._take_turn(length):
+            self._note_held()
             return
         began = self._clock.seconds()
         super()._go_on(result)
         if self._work is not None:
             self._note_held()
-        if has_turn:
-            self._end_early_if_full()
-        self._engine.read_budget.spend(self._clock.seconds() - began)
-
-    def _end_early_if_full(self) -> None:
-        """End the turn after many messages; not within its end, whose answers let others go on."""
-        if self._engine.hub.commits.ready >= MAX_SAID_IN_TURN:
+        # Not when answers let it go on: they come within the end of a turn.
+        if has_turn and self._engine.hub.commits.ready >= MAX_SAID_IN_TURN:
             self._turn.flush()
+        self._engine.read_budget.spend(self._clock.seconds() - began)
 
     def _flush_later(self) -> None:
         connection = self.connection
@@ -200,6 +216,8 @@ class ServerProtocol(SessionProtocol):
     def _note_held(self) -> None:
         """Report how many bytes have arrived and were not acted on, if the number changed."""
         connection = self.connection
+        if connection.is_over:
+            return
         # Bytes that wait for the store or a hook are not the peer's fault, and at most one read.
         is_its_own = self._work is None or self._pace.is_waiting or self._awaits_turn
         held_bytes = connection.held_bytes if is_its_own else connection.gathered_bytes

@@ -23,9 +23,6 @@ class TurnBudget:
     Args:
         clock: The reactor, or a test's clock; it calls back in the next turn.
         most_s: The time for the work in a turn, in seconds; work that has begun is not stopped.
-
-    Attributes:
-        is_calling: Whether work begins now that has waited.
     """
 
     def __init__(self, clock: IReactorTime, most_s: float = MOST_S) -> None:
@@ -33,7 +30,6 @@ class TurnBudget:
         self._spent_s = 0.0
         self._waiting: deque[Deferred[None]] = deque()
         self._next_turn = Timer(clock)
-        self.is_calling = False
 
     def ask(self) -> Deferred[None] | None:
         """Ask to begin work.
@@ -52,7 +48,7 @@ class TurnBudget:
 
         The work of short turns is counted together: a callback for each would take longer.
         """
-        self._spent_s += seconds
+        self._spent_s += max(seconds, 0.0)  # the clock of a library's user may be set back
         if self._spent_s >= self._most_s:
             self._see_to_the_next()
 
@@ -63,8 +59,6 @@ class TurnBudget:
     def _begin_turn(self) -> None:
         self._spent_s = 0.0
         while self._waiting and self._spent_s < self._most_s:
-            self.is_calling = True
             self._waiting.popleft().callback(None)
-            self.is_calling = False
         if self._waiting:
             self._see_to_the_next()

@@ -50,6 +50,9 @@ class ChatProtocol(LifecycleProtocol):
             peer is disconnected as a `slow-consumer`. None for no limit.
     """
 
+    _is_last_work = False
+    """Whether the peer has finished, so that this side closes when the work under way is done."""
+
     def __init__(
         self,
         connection: Connection | None,
@@ -75,6 +78,13 @@ class ChatProtocol(LifecycleProtocol):
             self._dispatch()
         except Exception:
             self._end_failed(Failure())
+
+    def readConnectionLost(self) -> None:
+        """Close when all that the peer has sent is acted on: it may have come in the same read."""
+        if self._work is None:
+            super().readConnectionLost()
+        else:
+            self._is_last_work = True
 
     def resumeProducing(self) -> None:
         """Send the bytes that were held back: the peer reads again."""
@@ -224,6 +234,9 @@ class ChatProtocol(LifecycleProtocol):
                 self._dispatch()
             except Exception:
                 self._end_failed(Failure())
+        if self._is_last_work and self._work is None:
+            self._is_last_work = False
+            super().readConnectionLost()
 
     def _end_failed(self, failure: Failure) -> None:
         """Log the failure of this side, and tell the peer that this side failed."""

@@ -92,14 +92,8 @@ class ServerWebSocket(WebSocketTransport):
         """Act on frames, perhaps in a later turn, and then decide how much is read at once."""
         if self._waiting:  # TLS passes on what it has, though it is paused
             self._waiting += data
-        else:
-            asked = self._budget.ask() if len(data) > SHORT_FRAMES else None
-            if asked is None:
-                self._act_on(data)
-            else:
-                self._waiting = data
-                self._server.pause_for_turn()
-                asked.addCallback(self._turn_came)
+        elif not self._must_wait(data):
+            self._act_on(data)
         if self._waiting:
             self._server.note_carried(0, 0, self.gathered_bytes + len(self._waiting))
         most = USUAL_BYTES if self._server.connection.is_established else FIRST_BYTES
@@ -107,8 +101,8 @@ class ServerWebSocket(WebSocketTransport):
             self._read_bytes = carrier_of(self).bufferSize = most
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End the session: the connection has ended."""
-        self._waiting = b""
+        """Act on the frames that wait, then end the session: the connection has ended."""
+        self._turn_came(None)
         super().connectionLost(reason)
 
     def peer_told(self) -> None:
@@ -118,6 +112,7 @@ class ServerWebSocket(WebSocketTransport):
         """Count the frames, and the bytes of an incomplete frame, as the client's."""
         if self._began is not None:  # the session counts its own time
             self._budget.spend(self._clock.seconds() - self._began)
+            self._began = None
         server, gathered = self._server, self.gathered_bytes
         server.note_carried(empty_frames, short_frames, gathered)
         if server.connection.is_established:
@@ -134,15 +129,35 @@ class ServerWebSocket(WebSocketTransport):
             server.end_session(ErrorCode.OVERLOADED, reason)
             self._needless = 0
 
+    def _must_wait(self, data: bytes) -> bool:
+        """Let a long read wait if it is other clients' turn; return whether it does."""
+        if len(data) <= SHORT_FRAMES or self._server.connection.is_over:
+            return False
+        asked = self._budget.ask_to_read(len(data))
+        if asked is None:
+            return False
+        self._waiting = data
+        self._server.pause_for_turn()
+        asked.addCallback(self._turn_came).addErrback(self._failed)
+        return True
+
     def _act_on(self, data: bytes) -> None:
         self._began = self._clock.seconds() if len(data) > SHORT_FRAMES else None
-        super().dataReceived(data)
+        self._server.has_turn = True
+        try:
+            super().dataReceived(data)
+        finally:
+            self._server.has_turn = False
 
     def _turn_came(self, _: None) -> None:
         data, self._waiting = self._waiting, b""
         if data:
             self._act_on(data)
             self._server.resume_in_turn()
+
+    def _failed(self, failure: Failure) -> None:
+        self._server.log.failure("frames could not be read", failure=failure)
+        self._server.fail()
 
 
 def open_session(chat: ChatFactory[Any], asked: Asked, client: Client) -> Answer | ServerWebSocket:

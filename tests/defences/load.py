@@ -93,18 +93,18 @@ LOAD = (
         "        if True:\n",
     ),
     Defence(
-        "However much many clients have sent, short reads of others do not wait for it.",
+        "A flood of many clients is spread over turns; short reads of others come between.",
         "tests/server/test_readbudget.py::LongReadTests::test_others",
         "chatd/server/protocol.py",
-        "            self._take_turn()\n",
+        "            self._take_turn(length)\n",
         "            pass\n",
     ),
     Defence(
-        "The same holds for the frames of WebSockets, also for empty ones.",
+        "The frames of WebSockets are spread over turns, too, also empty ones.",
         "tests/web/test_websocket_turns.py::LongReadTests::test_empty_frames",
         "chatd/web/websocket.py",
-        "            asked = self._budget.ask() if len(data) > SHORT_FRAMES else None\n",
-        "            asked = None\n",
+        "        asked = self._budget.ask_to_read(len(data))\n",
+        "        asked = None\n",
     ),
     Defence(
         "A client cannot fill the log with errors.",

@@ -30,29 +30,25 @@ TEXTS = [f"a{number:02}" for number in range(100)]
 class ReadBudgetTests(SynchronousTestCase):
     """Who has to wait."""
 
-    def setUp(self) -> None:
-        self.clock = TurnClock()
-        self.has_room = True
-        self.budget = ReadBudget(self.clock, lambda: self.has_room, 1.0)
+    def test_bytes(self) -> None:
+        """Only so many bytes wait; beyond that, a read need not wait."""
+        clock = TurnClock()
+        budget = ReadBudget(clock, 100, 1.0)
+        budget.spend(1)
+        self.assertIsNotNone(budget.ask_to_read(60))
+        self.assertIsNone(budget.ask_to_read(41))
+        self.assertIsNotNone(budget.ask_to_read(40))
+        clock.turn()
+        self.assertIsNone(budget.ask_to_read(100))
+        budget.spend(1)
+        self.assertIsNotNone(budget.ask_to_read(100))
 
-    def test_own_turn(self) -> None:
-        """A read that has waited asks no more while it is acted on, though others wait."""
-        self.budget.spend(1)
-        first: Any = self.budget.ask()
-        second: Any = self.budget.ask()
-        asked: list[Any] = []
-        first.addCallback(lambda _: asked.append(self.budget.ask()))
-        first.addCallback(lambda _: self.budget.spend(1))
-        self.clock.turn()
-        self.assertEqual(asked, [None])
-        self.assertNoResult(second)
-        self.assertIsNotNone(self.budget.ask())
-
-    def test_no_room(self) -> None:
-        """Without room for data that waits, nobody waits."""
-        self.budget.spend(1)
-        self.has_room = False
-        self.assertIsNone(self.budget.ask())
+    def test_clock_set_back(self) -> None:
+        """A clock that is set back gives nobody more time, or less."""
+        budget = ReadBudget(TurnClock(), 100, 1.0)
+        budget.spend(-1000)
+        budget.spend(1)
+        self.assertIsNotNone(budget.ask_to_read(1))
 
 
 class SharedCase(SynchronousTestCase):
@@ -128,6 +124,8 @@ class LongReadTests(SharedCase):
         self.budget.spend(MOST_S)
         store.answer()
         self.assertEqual(len(store.batches), 1)
+        arriving = self.factory.engine.connections.arriving_bytes
+        self.assertEqual(arriving, len(self.bytes_of(*TEXTS[10:])))
         self.bob.say("hello")
         self.clock.finish()
         while store.is_asked:
@@ -145,17 +143,26 @@ class LongReadTests(SharedCase):
         self.assertEqual([each.name for each in self.factory.sessions.values()], ["bob"])
 
     def test_lost(self) -> None:
-        """Nothing remains of a client that is lost while it waits."""
+        """What had arrived before the end of a connection is acted on; TLS may tell it early."""
         self.alice.say(*TEXTS)
         self.alice.transport.lose()
-        self.assertEqual(self.heard(), [])
+        self.assertEqual(self.heard(), TEXTS)
+        self.assertEqual([each.name for each in self.factory.sessions.values()], ["bob"])
         self.assertEqual(self.factory.engine.connections.arriving_bytes, 0)
         self.assertIsNone(self.budget.ask())
+
+    def test_ended(self) -> None:
+        """What a client sends after its session does not wait, and does not count."""
+        self.alice.transport.accept_no_more()
+        self.alice.protocol.end_session("kicked", "out")
+        self.alice.protocol.dataReceived(bytes(2 * SHORT_BYTES))
+        self.assertEqual(self.factory.engine.connections.arriving_bytes, 0)
+        self.assertIsNone(self.alice.protocol._work)
 
     def test_bytes_count(self) -> None:
         """Bytes that wait count as arrived; if too many do, nobody waits."""
         data = self.bytes_of(*TEXTS)
-        self.serve(limits=Limits(max_arriving=2 * len(data) - 1))
+        self.serve(limits=Limits(max_arriving=2 * len(data) + 1))
         self.budget.spend(MOST_S)
         self.alice.say(*TEXTS)
         self.assertEqual(self.factory.engine.connections.arriving_bytes, len(data))

@@ -13,6 +13,7 @@ from chatd.server.turnbudget import MOST_S
 from chatd.transport.reading import Reason
 from chatd.web.websocket import SHORT_FRAMES
 from chatd.wire.messages import Message
+from tests.fakes.peers import GatedStore
 from tests.web.cases import WebCase
 
 TEXTS = [f"a{number:03}" for number in range(100)]
@@ -136,24 +137,66 @@ class LongReadTests(WebCase):
 
     def test_no_room(self) -> None:
         """Frames do not wait if many bytes wait already."""
-        self.serve(limits=Limits(max_arriving=50_000))
-        self.clock.turn()
-        self.bob.send(self.bob.frame(bytes(30_000))[:29_000])
-        self.budget.spend(MOST_S)
+        self.serve(limits=Limits(max_arriving=1000))
         self.alice.send(self.single(*TEXTS))
         self.assertTrue(self.alice.transport.is_reading)
         self.assertEqual(self.heard(), TEXTS)
 
     def test_close(self) -> None:
         """A client that closes behind its messages leaves after them."""
-        close = self.alice.frame(b"\x03\xe8", Opcode.CLOSE)
-        self.alice.send(self.single(*TEXTS) + close)
+        self.alice.send(self.single(*TEXTS) + self.close())
         self.assertEqual(self.heard(), TEXTS)
-        self.assertEqual([each.name for each in self.chat.sessions.values()], ["bob"])
+        self.check_gone()
+
+    def test_close_behind_slow_frames(self) -> None:
+        """So does one whose frames use up the time of the turn."""
+        self.clock.turn()
+        self.slow_frames()
+        self.alice.send(self.single(*TEXTS) + self.close())
+        self.assertEqual(self.heard(), TEXTS)
+        self.check_gone()
+
+    def test_close_behind_other_waits(self) -> None:
+        """So does one that waits for the store or for its rate."""
+        store = GatedStore()
+        self.serve(store=store, limits=Limits(max_in_work=10))
+        self.alice.send(self.single(*TEXTS) + self.close())
+        self.clock.finish()
+        while store.is_asked:
+            store.answer()
+            self.clock.finish()
+        self.assertEqual(self.bob.texts(), TEXTS)
+        self.check_gone()
+        self.serve(limits=Limits(message_rate=10))
+        self.alice.send(self.single(*TEXTS) + self.close())
+        self.assertEqual(self.heard(), TEXTS)
+        self.assertEqual(len(self.chat.sessions), 2)
+        self.clock.advance(60)
+        self.check_gone()
 
     def test_lost(self) -> None:
-        """Nothing remains of a client that is lost while it waits."""
+        """What had arrived before the end of a connection is acted on."""
         self.alice.send(self.single(*TEXTS))
         self.alice.transport.protocol.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual((self.heard(), self.arriving_bytes), (TEXTS, 0))
+        self.check_gone()
+
+    def test_failed(self) -> None:
+        """A fault of this side ends the session of frames that have waited."""
+        self.alice.send(self.single(*TEXTS))
+        self.patch(self.alice.transport.protocol, "carried", self.fail_now)
         self.assertEqual((self.heard(), self.arriving_bytes), ([], 0))
+        self.assertTrue(self.alice.transport.is_lost)
+        self.check_gone()
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def fail_now(self, *arguments: object) -> None:
+        raise KeyError("no")
+
+    def close(self) -> bytes:
+        """Return a Close frame."""
+        return self.alice.frame(b"\x03\xe8", Opcode.CLOSE)
+
+    def check_gone(self) -> None:
+        """Check that only bob has a session."""
         self.assertEqual([each.name for each in self.chat.sessions.values()], ["bob"])
