@@ -45,7 +45,7 @@ class ServerProtocol(SessionProtocol):
     """The server's side of one connection; built by `ChatFactory`.
 
     Attributes:
-        has_turn: Set by a WebSocket below while it passes on bytes that need not wait.
+        has_turn: Set by a WebSocket below while it passes on what has waited, or need not wait.
     """
 
     __slots__ = (
@@ -115,14 +115,18 @@ class ServerProtocol(SessionProtocol):
         super().flush()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Act on what waits for other clients' turn, then end the session.
+        """Act on the read that waits for other clients' turn, then end the session.
 
         With TLS, the end of a connection arrives although reading is paused.
         """
-        if self._awaits_turn:
-            self._work, self._awaits_turn = None, False
-            self._dispatch()
-        super().connectionLost(reason)
+        try:
+            if self._awaits_turn:
+                self._work, self._awaits_turn = None, False
+                self._dispatch()
+        except Exception:
+            self.log.failure("the last data of a client could not be processed")
+        finally:
+            super().connectionLost(reason)
 
     def connection_closed(self) -> None:
         """Forget the connection, and stop its pauses."""

@@ -81,7 +81,8 @@ class ChatProtocol(LifecycleProtocol):
 
     def readConnectionLost(self) -> None:
         """Close when all that the peer has sent is acted on: it may have come in the same read."""
-        if self._work is None:
+        self._reading.stop()
+        if self._work is None or self.connection.is_over:
             super().readConnectionLost()
         else:
             self._is_last_work = True

@@ -160,6 +160,13 @@ class WebSocketTransport(CopyingTransport, ProtocolWrapper):
         self._phase = advance(self._phase, Step.LOST)
         self.wrappedProtocol.connectionLost(reason)
 
+    def pass_on_last(self, data: bytes) -> None:
+        """Pass on the contents of the last frames; the connection has ended, and gets no answer."""
+        if self._phase is not Phase.CLOSED:
+            self._websocket.receive_data(data)
+            contents, _ = self._sort(cast("list[Frame]", self._websocket.events_received()))
+            self.wrappedProtocol.dataReceived(contents)
+
     # From the session
 
     def write(self, data: bytes | memoryview) -> None:

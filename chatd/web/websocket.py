@@ -91,7 +91,11 @@ class ServerWebSocket(WebSocketTransport):
     def dataReceived(self, data: bytes) -> None:
         """Act on frames, perhaps in a later turn, and then decide how much is read at once."""
         if self._waiting:  # TLS passes on what it has, though it is paused
-            self._waiting += data
+            data, self._waiting = self._waiting + data, b""
+            if self._server.connection.is_over:
+                self._act_on(data)
+            else:
+                self._waiting = data
         elif not self._must_wait(data):
             self._act_on(data)
         if self._waiting:
@@ -101,9 +105,15 @@ class ServerWebSocket(WebSocketTransport):
             self._read_bytes = carrier_of(self).bufferSize = most
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Act on the frames that wait, then end the session: the connection has ended."""
-        self._turn_came(None)
-        super().connectionLost(reason)
+        """Pass on the contents of frames that wait, then end the session."""
+        data, self._waiting = self._waiting, b""
+        try:
+            if data:
+                self.pass_on_last(data)
+        except Exception:
+            self._server.log.failure("the last frames of a client could not be read")
+        finally:
+            super().connectionLost(reason)
 
     def peer_told(self) -> None:
         """Do nothing: a PROXY header that came with the request is in `client` already."""
@@ -143,7 +153,7 @@ class ServerWebSocket(WebSocketTransport):
 
     def _act_on(self, data: bytes) -> None:
         self._began = self._clock.seconds() if len(data) > SHORT_FRAMES else None
-        self._server.has_turn = True
+        self._server.has_turn = len(data) > SHORT_FRAMES
         try:
             super().dataReceived(data)
         finally:

@@ -151,6 +151,36 @@ class LongReadTests(SharedCase):
         self.assertEqual(self.factory.engine.connections.arriving_bytes, 0)
         self.assertIsNone(self.budget.ask())
 
+    def test_lost_and_failed(self) -> None:
+        """The session ends even if its last data cannot be processed."""
+        self.alice.say(*TEXTS)
+        self.patch(self.factory.engine.hub, "say", self.fail_now)
+        self.alice.transport.lose()
+        self.assertEqual([each.name for each in self.factory.sessions.values()], ["bob"])
+        self.assertEqual(len(self.factory.engine.connections), 1)
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def fail_now(self, *arguments: object) -> None:
+        raise KeyError("no")
+
+    def test_end_of_an_ended_session(self) -> None:
+        """A connection that the client closes after its session closes at once."""
+        self.alice.say(*TEXTS)
+        self.alice.protocol.end_session("kicked", "out")
+        self.factory.engine.turn.flush()
+        self.assertEqual(self.alice.transport.ends, ["half-close"])
+        self.alice.protocol.readConnectionLost()
+        self.assertEqual(self.alice.transport.ends, ["half-close", "close"])
+
+    def test_finished(self) -> None:
+        """A client that has sent all is not read again, and has its answers before it is closed."""
+        self.alice.say(*TEXTS)
+        self.alice.protocol.readConnectionLost()
+        self.assertEqual(self.heard(), TEXTS)
+        self.assertFalse(self.alice.transport.is_reading)
+        self.assertEqual(self.alice.take_texts(), TEXTS)
+        self.assertEqual(self.alice.transport.ends, ["close"])
+
     def test_ended(self) -> None:
         """What a client sends after its session does not wait, and does not count."""
         self.alice.transport.accept_no_more()

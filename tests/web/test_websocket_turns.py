@@ -52,6 +52,15 @@ class LongReadTests(WebCase):
         self.assertEqual(self.heard(), ["hello", *TEXTS])
         self.assertTrue(self.alice.transport.is_reading)
 
+    def test_one_turn(self) -> None:
+        """What is in frames that have waited does not wait again, though others do."""
+        self.alice.send(self.single(*TEXTS))
+        self.bob.send(self.single(*TEXTS))
+        self.slow_frames()
+        self.clock.turn()
+        self.assertIsNone(self.alice.session._work)
+        self.assertFalse(self.bob.transport.is_reading)
+
     def test_empty_frames(self) -> None:
         """Frames that carry nothing wait, too."""
         self.alice.send(self.alice.frame(b"", Opcode.PONG) * SHORT_FRAMES)
@@ -180,6 +189,59 @@ class LongReadTests(WebCase):
         self.alice.transport.protocol.connectionLost(Failure(ConnectionLost()))
         self.assertEqual((self.heard(), self.arriving_bytes), (TEXTS, 0))
         self.check_gone()
+
+    def test_lost_behind_a_close(self) -> None:
+        """Nothing is done with the ended connection, whatever the last frames are."""
+        for last in (self.close(), self.alice.frame(b"text", Opcode.TEXT), b"\xff" * 10):
+            self.serve()
+            transport = self.alice.transport
+            self.alice.send(self.single(*TEXTS) + last)
+            for name in ("loseConnection", "loseWriteConnection", "abortConnection", "write"):
+                self.patch(transport, name, self.fail_now)
+            transport.protocol.connectionLost(Failure(ConnectionLost()))
+            self.assertEqual((self.heard(), self.arriving_bytes), (TEXTS, 0))
+            self.check_gone()
+            self.assertEqual(len(self.chat.engine.connections), 1)
+
+    def test_lost_and_failed(self) -> None:
+        """The session ends even if its last frames cannot be read."""
+        self.alice.send(self.single(*TEXTS))
+        self.patch(self.alice.transport.protocol._websocket, "receive_data", self.fail_now)
+        self.alice.transport.protocol.connectionLost(Failure(ConnectionLost()))
+        self.check_gone()
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_ended(self) -> None:
+        """What comes after a session does not pile up."""
+        self.alice.send(self.single(*TEXTS))
+        self.alice.session.end_session("kicked", "out")
+        for _ in range(10):
+            self.alice.send(self.alice.frame(bytes(10_000)))
+        self.assertEqual(self.alice.transport.protocol._waiting, b"")
+        self.assertEqual((self.heard(), self.arriving_bytes), ([], 0))
+
+    def test_ended_over_its_rate(self) -> None:
+        """The bytes of an ended session count for nothing, whatever it waited for."""
+        self.serve(limits=Limits(message_rate=10))
+        self.clock.turn()
+        begun = self.alice.frame(self.alice.codec.encode(Message.chat("begun"))[:-1])
+        self.alice.send(self.single(*TEXTS) + begun + self.alice.frame(bytes(3000))[:2000])
+        self.assertGreater(self.arriving_bytes, 0)
+        self.alice.session.end_session("kicked", "out")
+        self.clock.turn()
+        self.alice.session.dataReceived(b"more")
+        self.assertEqual(self.arriving_bytes, 0)
+
+    def test_end_of_a_long_frame(self) -> None:
+        """A short read that completes a long frame gives its contents no turn."""
+        self.clock.turn()
+        messages = [Message.chat(text, id=text) for text in TEXTS]
+        frame = self.alice.frame(b"".join(map(self.alice.codec.encode, messages)))
+        self.alice.send(frame[:-10])
+        self.budget.spend(MOST_S)
+        self.alice.send(frame[-10:])
+        self.bob.say("hello")
+        self.assertEqual(self.heard(), ["hello", *TEXTS])
 
     def test_failed(self) -> None:
         """A fault of this side ends the session of frames that have waited."""
