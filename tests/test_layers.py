@@ -164,8 +164,8 @@ class LayerTests(SynchronousTestCase):
         self.assertLess({"chatd", "chatd.errors", "chatd.wire", "chatd.wire.codec"}, set(names))
 
 
-# A session and its protocol, which a factory's protocol is made of.
-_CARRIED = ("chatd.server.session", "chatd.server.sessionprotocol")
+# A session and its protocols, which a factory's protocol is made of.
+_CARRIED = tuple(f"chatd.server.{each}" for each in ("session", "sessionprotocol", "pacedprotocol"))
 # The one kind of circle that is allowed: what Twisted has as a protocol and its factory.
 CIRCLES = {
     frozenset({"chatd.server.factory", "chatd.server.protocol", *_CARRIED}),

@@ -95,7 +95,7 @@ LOAD = (
     Defence(
         "A flood of many clients is spread over turns; short reads of others come between.",
         "tests/server/test_readbudget.py::LongReadTests::test_others",
-        "chatd/server/protocol.py",
+        "chatd/server/pacedprotocol.py",
         "            self._take_turn(length)\n",
         "            pass\n",
     ),

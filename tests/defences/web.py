@@ -102,14 +102,14 @@ WEB = (
     Defence(
         "Bytes of incomplete frames of WebSockets are bounded with those of incomplete messages.",
         "tests/web/test_websocket_bounds.py::BoundTests::test_arriving",
-        "chatd/server/protocol.py",
+        "chatd/server/pacedprotocol.py",
         "        held_bytes += self._carried_bytes\n",
         "",
     ),
     Defence(
         "Control frames and short frames of a WebSocket count for a client's rate.",
         "tests/web/test_websocket_bounds.py::BoundTests::test_small_frames",
-        "chatd/server/protocol.py",
+        "chatd/server/pacedprotocol.py",
         "            self._pace.count_frames(empty_frames, short_frames)\n",
         "",
     ),

@@ -33,7 +33,7 @@ from chatd.server.accounts import MAX_CHECKS
 from chatd.server.attempts import BURST, INTERVAL_S
 from chatd.server.factory import GRACE_S, HEARTBEAT_S
 from chatd.server.limits import Limits
-from chatd.server.protocol import SHORT_BYTES
+from chatd.server.pacedprotocol import SHORT_BYTES
 from chatd.server.sessionlog import MAX_LOGGED_CODE, MAX_LOGGED_REASON
 from chatd.server.sessionprotocol import EARLY_BYTES
 from chatd.server.throttle import BURST_S

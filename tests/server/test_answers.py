@@ -7,7 +7,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from chatd.errors import RequestError
 from chatd.server.limits import Limits
-from chatd.server.protocol import MAX_SAID_IN_TURN
+from chatd.server.pacedprotocol import MAX_SAID_IN_TURN
 from chatd.server.session import Session
 from chatd.wire.messages import Error, Message, MessageType
 from tests.fakes.peers import (

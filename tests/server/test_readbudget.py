@@ -12,7 +12,7 @@ from chatd.connection.client import ClientConnection
 from chatd.connection.events import Run
 from chatd.server.factory import ChatFactory
 from chatd.server.limits import Limits
-from chatd.server.protocol import SHORT_BYTES
+from chatd.server.pacedprotocol import SHORT_BYTES
 from chatd.server.readbudget import ReadBudget
 from chatd.server.session import Session
 from chatd.server.turnbudget import MOST_S
